@@ -1,0 +1,282 @@
+"""The one way data enters and leaves the lake.
+
+A partition is one Parquet file, published with `os.replace`; readers see the old file or the
+new one, never half of one, and nobody takes a lock. No table is declared here, no mathematics
+is done here.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from leak_assets import __version__
+from leak_assets.errors import InputError, MissingInputError
+from leak_assets.settings import Settings
+
+from .catalogue import create_views
+from .record import (
+    METADATA_KEY,
+    Input,
+    WriteRecord,
+    content_hash,
+    now_iso,
+    time_range,
+)
+from .schemas import TABLES, Table
+
+SCHEMA_FILE = "0_schema.parquet"
+# A partition value becomes part of a file name, so it may hold neither separators nor `..`.
+_PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True)
+class Written:
+    """One published partition: its record, and whether the file changed."""
+
+    record: WriteRecord
+    changed: bool
+
+    def as_input(self) -> Input:
+        """Return this partition as an input of another."""
+        return Input("table", self.record.table, self.record.partition, self.record.data_version)
+
+
+class Warehouse:
+    """Reads and writes the lake below `root/lake`.
+
+    Parameters
+    ----------
+    root
+        Warehouse folder; made on first use.
+    run_id
+        Recorded with every write.
+    """
+
+    def __init__(self, root: Path, *, run_id: str = "local") -> None:
+        self.root = Path(root).resolve()
+        self.lake = self.root / "lake"
+        self.run_id = run_id
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, run_id: str = "local") -> "Warehouse":
+        """Return the warehouse that `settings` point at, with all schema files in place."""
+        warehouse = cls(settings.warehouse_dir, run_id=run_id)
+        warehouse.ensure_schemas()
+        return warehouse
+
+    # ---------------------------------------------------------------- paths
+    def ensure_schemas(self) -> None:
+        """Write the zero-row schema file of every table whose file is missing or outdated."""
+        for table in TABLES.values():
+            path = self._folder(table) / SCHEMA_FILE
+            if not path.exists() or pl.read_parquet_schema(path) != dict(table.polars_schema):
+                _replace(path, table.empty(), {})
+
+    def _folder(self, table: Table) -> Path:
+        return self.lake / table.schema / table.name
+
+    def path(self, table_name: str, partition: Mapping[str, str]) -> Path:
+        """Return the file of a partition, whether or not it exists.
+
+        Raises
+        ------
+        InputError
+            If the partition's names are not the table's, or a value cannot be a file name.
+        """
+        table = _table(table_name)
+        if tuple(partition) != table.partition_by:
+            raise InputError(
+                f"{table_name} is partitioned by {table.partition_by}, not {tuple(partition)}",
+                remedy="Name the partition's values in that order",
+            )
+        for name, value in partition.items():
+            if not _PARTITION_VALUE.fullmatch(value):
+                raise InputError(
+                    f"{value!r} cannot be the {name} of a partition",
+                    remedy="Use letters, digits, '.', '_', '+' and '-' only",
+                )
+        return self._folder(table) / f"{partition_name(partition)}.parquet"
+
+    # ---------------------------------------------------------------- write
+    def write(
+        self,
+        table_name: str,
+        partition: Mapping[str, str],
+        frame: pl.DataFrame,
+        *,
+        inputs: Sequence[Input] = (),
+        code_version: str = __version__,
+    ) -> Written:
+        """Validate `frame` against the table's schema and publish it as one partition.
+
+        Writing the same content from the same inputs again leaves the file untouched.
+
+        Raises
+        ------
+        ValueError
+            If columns, types, nulls or keys are not what the schema says.
+        """
+        table = _table(table_name)
+        path = self.path(table_name, partition)
+        validate(frame, table)
+        first_ts, last_ts = time_range(frame)
+        record = WriteRecord(
+            table=table_name,
+            partition=partition_name(partition),
+            data_version=content_hash(frame),
+            rows=frame.height,
+            first_ts=first_ts,
+            last_ts=last_ts,
+            code_version=code_version,
+            run_id=self.run_id,
+            written_at=now_iso(),
+            inputs=tuple(inputs),
+        )
+        previous = _read_record(path)
+        if record.says_the_same_as(previous):
+            assert previous is not None  # noqa: S101 - for the type checker
+            return Written(previous, changed=False)
+        schema_file = self._folder(table) / SCHEMA_FILE
+        if not schema_file.exists():
+            _replace(schema_file, table.empty(), {})
+        _replace(path, frame, {METADATA_KEY: record.after(previous).to_json()})
+        return Written(record, changed=True)
+
+    # ---------------------------------------------------------------- read
+    def read(self, table_name: str, partition: Mapping[str, str]) -> pl.DataFrame | None:
+        """Return one partition, or None where it does not exist."""
+        path = self.path(table_name, partition)
+        try:
+            return pl.read_parquet(path)
+        except FileNotFoundError:
+            return None
+
+    def require(
+        self, table_name: str, partition: Mapping[str, str], *, remedy: str
+    ) -> pl.DataFrame:
+        """Return one partition.
+
+        Raises
+        ------
+        MissingInputError
+            If it does not exist; the message ends with `remedy`.
+        """
+        frame = self.read(table_name, partition)
+        if frame is None:
+            raise MissingInputError(
+                f"{table_name} has no partition {partition_name(partition)}", remedy=remedy
+            )
+        return frame
+
+    def record(self, table_name: str, partition: Mapping[str, str]) -> WriteRecord | None:
+        """Return the record of a partition's last write, or None where it does not exist."""
+        return _read_record(self.path(table_name, partition))
+
+    def as_input(self, table_name: str, partition: Mapping[str, str]) -> Input | None:
+        """Return a partition as an input for another write, or None where it does not exist."""
+        record = self.record(table_name, partition)
+        return None if record is None else Written(record, changed=False).as_input()
+
+    def partitions(self, table_name: str, **fixed: str) -> list[dict[str, str]]:
+        """Return the existing partitions, sorted by name; `fixed` keeps those with the values."""
+        table = _table(table_name)
+        found = []
+        for path in sorted(self._folder(table).glob("*.parquet")):
+            if path.name == SCHEMA_FILE:
+                continue
+            values = dict(part.split("=", 1) for part in path.stem.split("__"))
+            if all(values.get(name) == value for name, value in fixed.items()):
+                found.append(values)
+        return found
+
+    def read_all(self, table_name: str, **fixed: str) -> pl.DataFrame:
+        """Return all partitions with the given values as one frame (no rows if there are none)."""
+        frames = [
+            frame
+            for partition in self.partitions(table_name, **fixed)
+            if (frame := self.read(table_name, partition)) is not None
+        ]
+        return pl.concat(frames) if frames else _table(table_name).empty()
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield an in-memory connection with all views; it never locks a file."""
+        self.ensure_schemas()
+        connection = duckdb.connect()
+        try:
+            create_views(connection, self.lake)
+            yield connection
+        finally:
+            connection.close()
+
+    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:
+        """Return the result of a query over the views; values go in as parameters."""
+        with self.connect() as connection:
+            result = connection.sql(query, params=parameters or None)
+            return pl.DataFrame() if result is None else result.pl()
+
+
+def partition_name(partition: Mapping[str, str]) -> str:
+    """Return the partition as it stands in file names: `date=2019-03-04__network=l-town`."""
+    return "__".join(f"{name}={value}" for name, value in partition.items()) or "all"
+
+
+def validate(frame: pl.DataFrame, table: Table) -> None:
+    """Raise ValueError unless columns, order, types, nulls and key are those of the schema."""
+    expected, actual = table.polars_schema, frame.schema
+    if list(expected.items()) != list(actual.items()):
+        differences = [
+            f"{name}: expected {expected.get(name, 'nothing')}, got {actual.get(name, 'nothing')}"
+            for name in dict.fromkeys([*expected, *actual])
+            if expected.get(name) != actual.get(name)
+        ] or [f"order: expected {list(expected)}, got {list(actual)}"]
+        raise ValueError(f"{table.full_name}: " + "; ".join(differences))
+    nulls = frame.select(pl.all().null_count())
+    for column in table.columns:
+        if not column.nullable and nulls[column.name][0]:
+            raise ValueError(
+                f"{table.full_name}.{column.name}: {nulls[column.name][0]} nulls"
+                " in a column that has none"
+            )
+    if frame.height and frame.select(pl.struct(table.key).n_unique()).item() != frame.height:
+        doubled = frame.filter(pl.struct(table.key).is_duplicated()).select(table.key).row(0)
+        raise ValueError(f"{table.full_name}: key {table.key} is not unique, e.g. {doubled}")
+
+
+def _table(name: str) -> Table:
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise InputError(
+            f"there is no table {name!r}", remedy=f"Tables are: {', '.join(TABLES)}"
+        ) from None
+
+
+def _read_record(path: Path) -> WriteRecord | None:
+    try:
+        text = pl.read_parquet_metadata(path).get(METADATA_KEY)
+    except FileNotFoundError:
+        return None
+    return None if text is None else WriteRecord.from_json(text)
+
+
+def _replace(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
+    """Write beside `path`, flush to disk, and put it in place in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            frame.write_parquet(file, compression="zstd", metadata=metadata)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""The record that every partition file carries of its own write.
+
+Data and record are one file, replaced in one step, so the audit trail cannot disagree with the
+data. Hashing and (de)serialization belong here; reading and writing files does not.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+METADATA_KEY = "leak_assets"
+# Superseded records carried along in a file: enough to follow months of daily rewrites of one
+# partition, small enough (about 300 bytes each) to stay out of the way of readers.
+SUPERSEDED_KEPT = 50
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something a partition was made from.
+
+    `kind` is `table`, `file`, `model`, `contract` or `network`; `version` a content hash.
+    """
+
+    kind: str
+    name: str
+    partition: str
+    version: str
+
+
+@dataclass(frozen=True)
+class WriteRecord:
+    """What one write put into one partition."""
+
+    table: str
+    partition: str
+    data_version: str
+    rows: int
+    first_ts: str | None
+    last_ts: str | None
+    code_version: str
+    run_id: str
+    written_at: str
+    inputs: tuple[Input, ...] = ()
+    superseded: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+
+    def to_json(self) -> str:
+        """Serialize for Parquet key-value metadata."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "WriteRecord":
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        fields["inputs"] = tuple(Input(**i) for i in fields["inputs"])
+        fields["superseded"] = tuple(fields["superseded"])
+        return cls(**fields)
+
+    def says_the_same_as(self, other: "WriteRecord | None") -> bool:
+        """Whether both wrote the same content from the same inputs with the same code."""
+        return other is not None and (self.data_version, self.code_version, self.inputs) == (
+            other.data_version,
+            other.code_version,
+            other.inputs,
+        )
+
+    def after(self, previous: "WriteRecord | None") -> "WriteRecord":
+        """Return this record carrying `previous` and what that one carried, newest first."""
+        if previous is None:
+            return self
+        old = asdict(previous)
+        carried = (old.pop("superseded") or ())[: SUPERSEDED_KEPT - 1]
+        return WriteRecord(**{**self.__dict__, "superseded": (old, *carried)})
+
+
+def content_hash(frame: pl.DataFrame) -> str:
+    """Return the SHA-256 of names, types and values of `frame`, in row order.
+
+    Values are hashed as shortest round-trip text, so the hash depends neither on memory layout
+    nor on the Parquet writer's version.
+    """
+    digest = hashlib.sha256(repr(list(frame.schema.items())).encode())
+    buffer = io.BytesIO()
+    frame.write_csv(buffer, null_value="\\N", quote_style="non_numeric")
+    digest.update(buffer.getbuffer())
+    return digest.hexdigest()
+
+
+def combined_hash(parts: Iterable[str]) -> str:
+    """Return the SHA-256 over several hashes or names, in the order given."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def time_range(frame: pl.DataFrame) -> tuple[str | None, str | None]:
+    """Return the earliest and latest value of the first time column, ISO 8601, or None."""
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Datetime):
+            low, high = frame[name].min(), frame[name].max()
+            if isinstance(low, datetime) and isinstance(high, datetime):
+                return low.isoformat(), high.isoformat()
+            return None, None
+    return None, None
+
+
+def now_iso() -> str:
+    """Return the present time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat()

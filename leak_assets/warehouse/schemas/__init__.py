@@ -1,0 +1,11 @@
+"""All tables and views of the warehouse, gathered from the modules beside this one."""
+
+from . import audit, features, incidents, models, network, scores, simulation, telemetry
+from .table import Column, Table, View
+
+_MODULES = (network, simulation, telemetry, features, models, scores, incidents)
+
+TABLES: dict[str, Table] = {t.full_name: t for module in _MODULES for t in module.TABLES}
+VIEWS: dict[str, View] = {v.full_name: v for v in (*models.VIEWS, *incidents.VIEWS, *audit.VIEWS)}
+
+__all__ = ["TABLES", "VIEWS", "Column", "Table", "View"]

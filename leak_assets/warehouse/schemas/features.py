@@ -1,0 +1,149 @@
+"""Tables of the features: the twin's calibration, residuals, windows.
+
+A channel is one residual series: a pressure sensor (measured minus the twin's value) or the
+system inflow (measured minus the twin's demand forecast; sensor_id `inflow`, quantity `flow`).
+"""
+
+import polars as pl
+
+from .table import NETWORK, UTC_US, Column, Table
+
+_SENSOR = Column("sensor_id", pl.String, "sensor of the channel; `inflow` for the system inflow")
+_QUANTITY = Column("quantity", pl.String, "`pressure` (m) or `flow` (m3/s)")
+
+CALIBRATIONS = Table(
+    "features",
+    "calibrations",
+    "The twin's correction of one channel as it was in force on a day.",
+    ("date", "network"),
+    ("network", "sensor_id", "quantity"),
+    (
+        NETWORK,
+        Column("date", pl.Date, "day on which this correction is in force"),
+        _SENSOR,
+        _QUANTITY,
+        Column("coefficients", pl.String, "JSON list of the correction's coefficients"),
+        Column("mean_si", pl.Float64, "mean of the corrected residual on the reference days"),
+        Column("std_si", pl.Float64, "standard deviation on the reference days"),
+        Column("reference_first_day", pl.Date, "first leak-free reference day"),
+        Column("reference_last_day", pl.Date, "last leak-free reference day; before `date`"),
+    ),
+)
+
+WINDOW_REFERENCES = Table(
+    "features",
+    "window_references",
+    "What windows of one channel look like without a leak, as it was known on a day.",
+    ("date", "network"),
+    ("network", "sensor_id", "quantity"),
+    (
+        NETWORK,
+        _SENSOR,
+        _QUANTITY,
+        Column("mean_mean", pl.Float64, "mean of the window means on the reference days", True),
+        Column("mean_std", pl.Float64, "their standard deviation (population)", True),
+        Column("rms_mean", pl.Float64, "mean of the window RMS on the reference days", True),
+        Column("rms_std", pl.Float64, "their standard deviation (population)", True),
+    ),
+)
+
+RESIDUALS = Table(
+    "features",
+    "residuals",
+    "One channel at one step: measured, expected, and the z-score of the difference.",
+    ("date", "network"),
+    ("network", "sensor_id", "quantity", "ts_utc"),
+    (
+        NETWORK,
+        _SENSOR,
+        _QUANTITY,
+        Column("ts_utc", UTC_US, "step"),
+        Column("observed_si", pl.Float64, "measured value", True),
+        Column("expected_si", pl.Float64, "twin's value with correction", True),
+        Column("residual_si", pl.Float64, "measured minus expected", True),
+        Column("residual_z", pl.Float64, "z-score against the reference days", True),
+        Column("mask", pl.Int8, "1 = usable, 0 = missing or estimated"),
+    ),
+)
+
+WINDOW_FEATURES = (
+    Column("points", pl.Int64, "usable points in the window"),
+    Column("mean", pl.Float64, "mean of the residual z-scores", True),
+    Column("std", pl.Float64, "standard deviation (population)", True),
+    Column("min", pl.Float64, "minimum", True),
+    Column("max", pl.Float64, "maximum", True),
+    Column("slope_per_h", pl.Float64, "least-squares slope per hour", True),
+    Column("rms", pl.Float64, "root mean square", True),
+    Column("peak", pl.Float64, "largest magnitude", True),
+    Column("peak_to_peak", pl.Float64, "maximum minus minimum", True),
+    Column("spectral_energy", pl.Float64, "power of the one-sided spectrum without its mean", True),
+    Column("spectral_centroid_per_h", pl.Float64, "power-weighted mean frequency", True),
+    Column("dominant_period_h", pl.Float64, "period of the strongest frequency", True),
+    Column(
+        "low_band_energy", pl.Float64, "share of energy at periods of 1 h or more", True
+    ),
+    Column("mean_z", pl.Float64, "z-score of the window mean against leak-free windows", True),
+    Column("rms_z", pl.Float64, "z-score of the RMS against leak-free windows", True),
+)
+
+WINDOWS = Table(
+    "features",
+    "windows",
+    "One channel in one window of telemetry; the window belongs to the day of its last step.",
+    ("date", "network"),
+    ("network", "window_start", "sensor_id", "quantity"),
+    (
+        NETWORK,
+        Column("window_start", UTC_US, "first step of the window"),
+        Column("window_end", UTC_US, "last step of the window; nothing later enters"),
+        _SENSOR,
+        _QUANTITY,
+        *WINDOW_FEATURES,
+    ),
+)
+
+TRAINING_WINDOWS = Table(
+    "features",
+    "training_windows",
+    "One channel in one window of a scenario run, with its label.",
+    ("batch", "network"),
+    ("scenario_id", "window_start", "sensor_id", "quantity"),
+    (
+        NETWORK,
+        Column("batch", pl.String, "scenario batch (town)"),
+        Column("scenario_id", pl.String, "scenario"),
+        Column("window_start", UTC_US, "first step of the window"),
+        Column("window_end", UTC_US, "last step of the window"),
+        _SENSOR,
+        _QUANTITY,
+        *WINDOW_FEATURES,
+        Column("is_leak", pl.Boolean, "a leak is active in at least half of the window"),
+        Column("link_id", pl.String, "leaking pipe where `is_leak`", True),
+        Column("leak_type", pl.String, "`abrupt` or `incipient` where `is_leak`", True),
+        Column("leak_flow_m3_per_h", pl.Float64, "mean leak flow in the window"),
+    ),
+)
+
+TRAINING_RESIDUALS = Table(
+    "features",
+    "training_residuals",
+    "One channel at one step of a scenario run, seen through its town's calibrated twin.",
+    ("batch", "network"),
+    ("scenario_id", "sensor_id", "quantity", "ts_utc"),
+    (
+        NETWORK,
+        Column("batch", pl.String, "scenario batch (town)"),
+        Column("scenario_id", pl.String, "scenario"),
+        _SENSOR,
+        _QUANTITY,
+        Column("ts_utc", UTC_US, "step"),
+        Column("residual_si", pl.Float64, "measured minus expected", True),
+        Column("residual_z", pl.Float64, "z-score against the town's reference run", True),
+        Column("mask", pl.Int8, "1 = usable"),
+    ),
+)
+
+TABLES = (
+    CALIBRATIONS,
+    WINDOW_REFERENCES,
+    RESIDUALS, WINDOWS, TRAINING_RESIDUALS, TRAINING_WINDOWS)

@@ -1,0 +1,78 @@
+"""How a table or view is declared: the one source of column, type, unit and description.
+
+No table is declared here; each warehouse schema has a module of its own beside this one.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+UTC_US = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name (with unit where it has one), polars type, meaning."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake.
+
+    Parameters
+    ----------
+    schema, name
+        `schema.name` in SQL, `[schema, name]` as asset key.
+    row
+        What one row is.
+    partition_by
+        Names of the values in a partition's file name, in order; empty for a single file.
+    key
+        Columns that identify a row; no two rows of a partition share them.
+    """
+
+    schema: str
+    name: str
+    row: str
+    partition_by: tuple[str, ...]
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def full_name(self) -> str:
+        """Name in SQL."""
+        return f"{self.schema}.{self.name}"
+
+    @cached_property
+    def polars_schema(self) -> pl.Schema:
+        """Column types as polars knows them."""
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        """Return a frame with the right types and no row."""
+        return pl.DataFrame(schema=self.polars_schema)
+
+
+@dataclass(frozen=True)
+class View:
+    """A query over tables that has a name of its own. `{lake}` stands for the lake's path."""
+
+    schema: str
+    name: str
+    row: str
+    sql: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """Name in SQL."""
+        return f"{self.schema}.{self.name}"
+
+
+NETWORK = Column("network", pl.String, "network name, e.g. `l-town`")

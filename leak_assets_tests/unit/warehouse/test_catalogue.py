@@ -1,0 +1,53 @@
+"""The catalogue file and the generated README of tables."""
+
+from pathlib import Path
+
+import duckdb
+
+from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.catalogue import build_catalogue, readme
+from leak_assets.warehouse.schemas import TABLES, VIEWS
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_readme_is_what_the_schemas_say() -> None:
+    """`warehouse/README.md` was generated from the schemas as they are."""
+    text = (REPOSITORY / "warehouse" / "README.md").read_text()
+    assert text == readme(), "run `leak-assets warehouse readme` and commit the result"
+
+
+def test_catalogue_holds_views_and_comments_only(tmp_path: Path) -> None:
+    """The DuckDB file has every view with its comment and not a single table."""
+    Warehouse(tmp_path).ensure_schemas()
+    with duckdb.connect(build_catalogue(tmp_path), read_only=True) as connection:
+        tables = connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone()
+        views = dict(
+            connection.execute(
+                "SELECT schema_name || '.' || view_name, comment FROM duckdb_views()"
+                " WHERE NOT internal"
+            ).fetchall()
+        )
+    assert tables == (0,)
+    assert views == {
+        **{name: table.row for name, table in TABLES.items()},
+        **{name: view.row for name, view in VIEWS.items()},
+    }
+
+
+def test_catalogue_is_replaced_while_it_is_open(tmp_path: Path) -> None:
+    """A reader that holds the old catalogue does not stand in the way of a new one."""
+    Warehouse(tmp_path).ensure_schemas()
+    with duckdb.connect(build_catalogue(tmp_path), read_only=True) as reader:
+        build_catalogue(tmp_path)
+        assert reader.execute("SELECT count(*) FROM network.nodes").fetchone() == (0,)
+    assert [p.name for p in tmp_path.glob(".*")] == []
+
+
+def test_every_column_has_a_description_and_every_key_a_column() -> None:
+    """The schemas are complete: they are the only documentation of the tables."""
+    for table in TABLES.values():
+        names = [c.name for c in table.columns]
+        assert len(set(names)) == len(names)
+        assert set(table.key) <= set(names)
+        assert all(c.description for c in table.columns)
