@@ -4,6 +4,9 @@ Only errors whose cause is outside the program belong here; a broken invariant i
 ordinary exception. The command line turns an `InputError` into one line and exit code 2.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 
 class InputError(ValueError):
     """Input that cannot be used, told in one line.
@@ -42,6 +45,20 @@ class InputError(ValueError):
             if part
         )
         super().__init__(f"{where}: {problem}. {remedy}" if where else f"{problem}. {remedy}")
+
+    def __reduce__(self) -> tuple[Callable[..., "InputError"], tuple[object, ...]]:
+        """Pickle by the arguments, so that the error comes back whole from a worker process."""
+        arguments = {
+            "remedy": self.remedy,
+            "file": self.file,
+            "row": self.row,
+            "column": self.column,
+        }
+        return _rebuilt, (type(self), self.problem, arguments)
+
+
+def _rebuilt(kind: type[InputError], problem: str, arguments: dict[str, Any]) -> InputError:
+    return kind(problem, **arguments)
 
 
 class MissingInputError(InputError):

@@ -10,7 +10,6 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
 # First day of all partitions; readings before it go to quarantine. Later than most exports
 # reach back, and 3,000 days x 30 networks stay under Dagster's 100,000 partitions of an asset.
 FIRST_DAY = date(2018, 1, 1)

@@ -185,6 +185,19 @@ class Warehouse:
         record = self.record(table_name, partition)
         return None if record is None else Written(record, changed=False).as_input()
 
+    def standing(
+        self,
+        table_name: str,
+        partition: Mapping[str, str],
+        inputs: Sequence[Input],
+        code_version: str,
+    ) -> Written | None:
+        """Return a partition that was made from these inputs by this code, or None."""
+        record = self.record(table_name, partition)
+        if record is None or (record.inputs, record.code_version) != (tuple(inputs), code_version):
+            return None
+        return Written(record, changed=False)
+
     def partitions(self, table_name: str, **fixed: str) -> list[dict[str, str]]:
         """Return the existing partitions, sorted by name; `fixed` keeps those with the values."""
         table = _table(table_name)

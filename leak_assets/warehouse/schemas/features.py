@@ -79,9 +79,7 @@ WINDOW_FEATURES = (
     Column("spectral_energy", pl.Float64, "power of the one-sided spectrum without its mean", True),
     Column("spectral_centroid_per_h", pl.Float64, "power-weighted mean frequency", True),
     Column("dominant_period_h", pl.Float64, "period of the strongest frequency", True),
-    Column(
-        "low_band_energy", pl.Float64, "share of energy at periods of 1 h or more", True
-    ),
+    Column("low_band_energy", pl.Float64, "share of energy at periods of 1 h or more", True),
     Column("mean_z", pl.Float64, "z-score of the window mean against leak-free windows", True),
     Column("rms_z", pl.Float64, "z-score of the RMS against leak-free windows", True),
 )
@@ -143,7 +141,4 @@ TRAINING_RESIDUALS = Table(
     ),
 )
 
-TABLES = (
-    CALIBRATIONS,
-    WINDOW_REFERENCES,
-    RESIDUALS, WINDOWS, TRAINING_RESIDUALS, TRAINING_WINDOWS)
+TABLES = (CALIBRATIONS, WINDOW_REFERENCES, RESIDUALS, WINDOWS, TRAINING_RESIDUALS, TRAINING_WINDOWS)

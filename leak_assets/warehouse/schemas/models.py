@@ -5,9 +5,7 @@ import polars as pl
 from .table import NETWORK, UTC_US, Column, Table, View
 
 _MODEL = Column("model", pl.String, "`leak_detector` or `leak_pinpointer`")
-_VERSION = Column(
-    "version", pl.String, "`<configuration version>-<hash of configuration, data>`"
-)
+_VERSION = Column("version", pl.String, "`<configuration version>-<hash of configuration, data>`")
 
 TRAINING_RUNS = Table(
     "models",

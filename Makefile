@@ -1,0 +1,33 @@
+# Set-up and the commands of the README. Every target installs what it needs first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test dev bench lint clean
+
+demo: $(INSTALLED)  ## find two hidden leaks in a simulated town, the whole way
+	$(BIN)/leak-assets demo
+
+dev: $(INSTALLED)  ## Dagster's user interface and daemon on http://127.0.0.1:3000
+	$(BIN)/leak-assets dev
+
+test: lint  ## linter, types, all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## the figures of the README
+	$(BIN)/python -m leak_assets_tests.benchmarks
+
+# torch first and exact: a range would let pip choose a build with gigabytes of CUDA packages.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)
+
+clean:  ## remove what runs made (tables, models, Dagster's home); keeps the environment
+	rm -rf warehouse/lake warehouse/leak.duckdb var MODELS

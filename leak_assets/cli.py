@@ -1,0 +1,51 @@
+"""`leak-assets`: the platform without a daemon.
+
+The commands live in `leak_assets/commands`, one topic per file; here they are put together.
+"""
+
+import sys
+
+import typer
+
+from leak_assets import __version__
+from leak_assets.commands import (
+    data,
+    detection,
+    incidents,
+    models,
+    networks,
+    platform,
+    simulation,
+)
+from leak_assets.errors import InputError
+
+UNUSABLE_INPUT = 2
+
+app = typer.Typer(
+    name="leak-assets",
+    help="Find leaks in water networks and turn them into incidents a crew can act on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for topic in (platform, simulation, data, models, detection, incidents, networks):
+    topic.add_to(app)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    *, version: bool = typer.Option(False, "--version", help="Print the version and stop.")
+) -> None:
+    """Find leaks in water networks and turn them into incidents a crew can act on."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; unusable input ends with one line and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(UNUSABLE_INPUT)

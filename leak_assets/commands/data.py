@@ -1,0 +1,114 @@
+"""Commands for data: ingest files, query the warehouse, look after it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leak_assets.context import StepContext
+from leak_assets.errors import InputError
+
+from .output import AsJson, console, print_frame, print_json, print_rows
+
+warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.command()(ingest)
+    app.command()(sql)
+    app.add_typer(warehouse_app, name="warehouse")
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet.")],
+    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Bring files into the landing zone and through validation, scoring and incidents."""
+    from leak_assets.batch import process_landing_zone
+    from leak_assets.telemetry.landing import deliver
+
+    ctx = StepContext.local(run_id="ingest", tell=console().log if not as_json else lambda _: None)
+    name = ctx.network(network).name
+    delivered = deliver(paths, ctx.settings.landing_dir, name)
+    summary = process_landing_zone(ctx, name)
+    ledger = ctx.warehouse.sql(
+        "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
+        " first_ts_utc, last_ts_utc FROM telemetry.ingest_ledger"
+        " WHERE network = ? ORDER BY ingested_at DESC, file_path",
+        [name],
+    )
+    wanted = {f"{name}/{path.name}" for path in delivered}
+    files = [row for row in ledger.to_dicts() if row["file_path"] in wanted]
+    if as_json:
+        print_json({"network": name, "files": files, **asdict(summary)})
+    else:
+        print_rows(files, as_json=False, title="Files")
+        if summary.quarantined:
+            console().print(
+                f"{summary.quarantined} rows in quarantine:"
+                ' leak-assets sql "SELECT file_path, file_row, message'
+                ' FROM telemetry.quarantine ORDER BY 1, 2"',
+                highlight=False,
+                soft_wrap=True,
+            )
+        console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
+    if any(row["status"] == "rejected" for row in files):
+        raise typer.Exit(1)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="Any query over the tables and views.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Query the warehouse; works at any time, also while runs write."""
+    import duckdb
+
+    ctx = StepContext.local()
+    try:
+        frame = ctx.warehouse.sql(query)
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"the query failed: {reason}",
+            remedy="`leak-assets warehouse check` lists the tables; see warehouse/README.md",
+        ) from error
+    print_frame(frame, as_json=as_json)
+
+
+@warehouse_app.command("build")
+def build(*, as_json: AsJson = False) -> None:
+    """Build the catalogue of views `leak.duckdb` anew."""
+    from leak_assets.warehouse.catalogue import build_catalogue
+
+    ctx = StepContext.local()
+    path = build_catalogue(ctx.warehouse.root)
+    if as_json:
+        print_json({"catalogue": str(path)})
+    else:
+        console().print(f"built {path}; try: duckdb -readonly {path}", soft_wrap=True)
+
+
+@warehouse_app.command("check")
+def check(*, as_json: AsJson = False) -> None:
+    """Check every partition against its schema and its own record; exit code 1 if one is bad."""
+    from leak_assets.warehouse.check import check_lake
+
+    rows = check_lake(StepContext.local().warehouse)
+    print_rows([vars(row) for row in rows], as_json=as_json, title="Warehouse")
+    if any(row.problem for row in rows):
+        raise typer.Exit(1)
+
+
+@warehouse_app.command("readme")
+def write_readme() -> None:
+    """Write `warehouse/README.md` from the schemas."""
+    from leak_assets.warehouse.catalogue import readme
+
+    path = StepContext.local().warehouse.root / "README.md"
+    path.write_text(readme())
+    console().print(f"wrote {path}", soft_wrap=True)

@@ -1,0 +1,79 @@
+"""Commands of the models: train them, see how good they are."""
+
+from typing import Annotated
+
+import typer
+
+from leak_assets.context import StepContext
+
+from .output import AsJson, console, print_frame, print_json
+
+models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.add_typer(models_app, name="models")
+
+
+def train(
+    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    batches: Annotated[int, typer.Option(min=3, max=100, help="Towns to simulate.")] = 16,
+    scenarios: Annotated[int, typer.Option(min=4, help="Scenarios of each town.")] = 24,
+    seed: Annotated[int, typer.Option(help="Seed of towns, leaks and noise.")] = 1,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate scenarios, train detector and pinpointer, put them in force if the gates hold."""
+    from leak_assets.batch import train as run
+    from leak_assets.hydraulics.scenarios import ScenarioPlan
+
+    ctx = StepContext.local(run_id="train", tell=(lambda _: None) if as_json else console().log)
+    name = ctx.network(network).name
+    plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
+    failures = run(ctx, name, plan)
+    if as_json:
+        print_json({"network": name, "in_force": not failures, "failed_gates": failures})
+    else:
+        evaluate(name)
+        for line in failures:
+            console().print(f"gate failed: {line}", style="red", soft_wrap=True)
+        if not failures:
+            console().print("all gates hold; the models are in force")
+    if failures:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    network: Annotated[str, typer.Option(help="Network name.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Print the held-out metrics of the newest models; exit code 1 if a gate fails."""
+    from leak_assets.models.steps import failed_gates, newest_artefacts, write_evaluations
+
+    ctx = StepContext.local(run_id="evaluate")
+    name = ctx.network(network).name
+    write_evaluations(ctx, name)
+    versions = [artefact.version for artefact in newest_artefacts(ctx, name)]
+    frame = ctx.warehouse.sql(
+        "SELECT model, version, metric, value, gate, passed FROM models.evaluations"
+        " WHERE network = $network AND split = 'test' AND version = ANY($versions)"
+        " ORDER BY model, gate IS NULL, metric",
+        {"network": name, "versions": versions},
+    )
+    print_frame(frame, as_json=as_json, title="Held-out towns")
+    if failed_gates(ctx, name):
+        raise typer.Exit(1)
+
+
+@models_app.command("list")
+def list_models(*, as_json: AsJson = False) -> None:
+    """List all model versions with their status."""
+    frame = StepContext.local().warehouse.sql(
+        "SELECT network, model, version, status, event_at, note FROM models.registry"
+        " ORDER BY network, model, event_at DESC"
+    )
+    print_frame(frame, as_json=as_json, title="Models")

@@ -1,0 +1,57 @@
+"""Commands for network models: list them, register one's own."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leak_assets.context import StepContext
+
+from .output import AsJson, print_rows
+
+networks_app = typer.Typer(no_args_is_help=True, help="List and register network models.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.add_typer(networks_app, name="networks")
+
+
+@networks_app.command("list")
+def list_networks(*, as_json: AsJson = False) -> None:
+    """List packaged and registered networks."""
+    from leak_assets.networks import packaged_names, registered_names
+
+    settings = StepContext.local().settings
+    own = registered_names(settings)
+    rows = [{"network": n, "from": "registered"} for n in own]
+    rows += [{"network": n, "from": "package"} for n in packaged_names() if n not in own]
+    print_rows(rows, as_json=as_json, title="Networks")
+
+
+@networks_app.command("register")
+def register_network(
+    path: Annotated[Path, typer.Argument(help="EPANET .inp file.")],
+    name: Annotated[str | None, typer.Option(help="Name; default: from the file name.")] = None,
+    reference_first_day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First leak-free day of the telemetry."),
+    ] = None,
+    reference_days: Annotated[int | None, typer.Option(min=1, help="Leak-free days.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a network model and register it by name."""
+    from leak_assets.networks import register
+    from leak_assets.networks.steps import write_network
+
+    ctx = StepContext.local(run_id="register")
+    first = reference_first_day.date() if reference_first_day else None
+    entry = register(
+        path, ctx.settings, name=name, reference_first_day=first, reference_days=reference_days
+    )
+    rows = [
+        {"table": w.record.table, "rows": w.record.rows} for w in write_network(ctx, entry.name)
+    ]
+    print_rows(rows, as_json=as_json, title=f"Registered {entry.name}")

@@ -1,0 +1,46 @@
+"""Commands around the platform: the demo and Dagster's user interface."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from leak_assets.settings import Settings
+
+from .output import AsJson
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.command()(demo)
+    app.command()(dev)
+
+
+def demo(
+    *,
+    seed: Annotated[int, typer.Option(help="Seed of the town, its leaks and the scenarios.")] = 7,
+    small: Annotated[
+        bool, typer.Option("--small", help="Hanoi instead of L-Town, fewer scenarios: a minute.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find two hidden leaks in a simulated town: the whole graph, from files to incidents."""
+    from leak_assets.demo.run import run_demo
+
+    run_demo(Settings(), seed=seed, small=small, as_json=as_json)
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the user interface, on 127.0.0.1.")] = 3000,
+) -> None:
+    """Start Dagster's user interface and daemon on this warehouse."""
+    from leak_assets.dagster_home import prepare_dagster_home
+
+    settings = Settings()
+    home = prepare_dagster_home(settings)
+    typer.echo(f"Dagster: http://127.0.0.1:{port}   landing zone: {settings.landing_dir}/<network>")
+    os.environ["DAGSTER_HOME"] = str(home)
+    arguments = ["dev", "--module-name", "leak_assets.definitions", "--host", "127.0.0.1"]
+    program = [sys.executable, "-m", "dagster", *arguments, "--port", str(port)]
+    os.execv(sys.executable, program)  # noqa: S606 - the interpreter that runs this

@@ -1,0 +1,70 @@
+"""Policy for all assets, applied once at the root: who owns them, what they are, their columns."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from leak_assets.warehouse.schemas import TABLES, Table
+from leak_assets.warehouse.schemas.table import UTC_US
+
+from .automation import FOLLOW_UPSTREAM
+
+OWNERS = ["team:leak-engineering"]
+
+_FROM_FILES = ("telemetry.raw_readings",)
+
+_KINDS = {
+    "network": {"wntr"},
+    "simulation": {"epanet"},
+    "telemetry": {"polars"},
+    "features": {"polars"},
+    "models": {"pytorch"},
+    "scores": {"onnx"},
+    "incidents": {"polars"},
+}
+
+
+def table_specs(full_names: Sequence[str], **arguments: Any) -> list[dg.AssetSpec]:
+    """Return the assets of tables of the lake; the key is the SQL name."""
+    return [dg.AssetSpec(full_name.split("."), **arguments) for full_name in full_names]
+
+
+def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Return `spec` with group, kinds, owners, description and columns of its table."""
+    table = TABLES[".".join(spec.key.path)]
+    return spec.replace_attributes(
+        description=_description(table),
+        group_name=table.schema,
+        owners=OWNERS,
+        kinds={"duckdb", "parquet", *_KINDS[table.schema], *spec.kinds},
+        automation_condition=FOLLOW_UPSTREAM if _follows(table) else None,
+    ).merge_attributes(
+        metadata={
+            "dagster/table_name": table.full_name,
+            "dagster/column_schema": dg.TableSchema(
+                [
+                    dg.TableColumn(
+                        column.name,
+                        "timestamp" if column.dtype == UTC_US else str(column.dtype).lower(),
+                        column.description,
+                        dg.TableColumnConstraints(nullable=column.nullable),
+                    )
+                    for column in table.columns
+                ]
+            ),
+        }
+    )
+
+
+def _follows(table: Table) -> bool:
+    """Days follow their readings; raw readings follow files, models follow their schedule."""
+    return table.partition_by == ("date", "network") and table.full_name not in _FROM_FILES
+
+
+def _description(table: Table) -> str:
+    grain = " × ".join(table.partition_by) or "none"
+    return (
+        f"{table.row}\n\nKey: {', '.join(table.key)}. Partition in the lake: {grain}."
+        f" SQL: `SELECT * FROM {table.full_name}`"
+    )

@@ -1,0 +1,31 @@
+"""Resources of the assets: the context that steps run in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+
+from leak_assets.context import StepContext
+from leak_assets.settings import Settings
+from leak_assets.warehouse import Warehouse
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The platform's folders; empty means `LEAK_ASSETS_HOME` or the working folder."""
+
+    home: str = ""
+
+    def settings(self) -> Settings:
+        """Return the settings with the resource's home."""
+        settings = Settings()
+        return settings.model_copy(update={"home": Path(self.home)}) if self.home else settings
+
+    def at(self, run_id: str, tell: Callable[[str], None] | None = None) -> StepContext:
+        """Return the context of a run's steps."""
+        settings = self.settings()
+        warehouse = Warehouse.from_settings(settings, run_id=run_id)
+        return StepContext(warehouse, settings, tell or (lambda _message: None))
+
+    def of(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> StepContext:
+        """Return the context of the run that `context` belongs to; progress goes to its log."""
+        return self.at(context.run.run_id, context.log.info)

@@ -1,0 +1,71 @@
+"""Checks of the readings: the contract in every batch, Great Expectations for each day."""
+
+import dagster as dg
+
+from leak_assets.defs.partitions import DAY_NETWORK, days_by_network
+from leak_assets.defs.resources import Platform
+from leak_assets.quality.steps import check_contract, check_expectations
+
+READINGS = ["telemetry", "readings"]
+# Lines told in a check's description; the pages and the log have them all.
+TOLD = 5
+
+
+@dg.asset_check(
+    asset=READINGS,
+    name="data_contract",
+    blocking=True,
+    partitions_def=DAY_NETWORK,
+    description="Columns, types, keys, nulls and ranges are those of the data contract.",
+)
+def data_contract(
+    context: dg.AssetCheckExecutionContext, platform: Platform
+) -> dg.AssetCheckResult:
+    """Compare each day with the contract; cheap enough for every micro-batch."""
+    ctx = platform.of(context)
+    problems: list[str] = []
+    warnings: list[str] = []
+    for network, days in days_by_network(context).items():
+        found, warned = check_contract(ctx, network, days)
+        problems += found
+        warnings += warned
+    return dg.AssetCheckResult(
+        passed=not problems,
+        description="; ".join((problems or warnings)[:TOLD]) or "the contract holds",
+        metadata={"problems": len(problems), "warnings": len(warnings)},
+    )
+
+
+@dg.asset_check(
+    asset=READINGS,
+    name="expectations",
+    blocking=True,
+    partitions_def=DAY_NETWORK,
+    description="Great Expectations suite of the contract, with a page for each day.",
+)
+def expectations(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """Run the suite on each day; a failed expectation of severity ERROR blocks."""
+    ctx = platform.of(context)
+    outcomes = {
+        f"{network} {day}": outcome
+        for network, days in days_by_network(context).items()
+        for day, outcome in check_expectations(ctx, network, days).items()
+    }
+    failures = [
+        f"{where}: {failure.message}"
+        for where, outcome in outcomes.items()
+        for failure in outcome.failures
+    ]
+    samples = [row for o in outcomes.values() for f in o.failures for row in f.sample]
+    return dg.AssetCheckResult(
+        passed=not failures,
+        description="; ".join(failures[:TOLD]) or f"{len(outcomes)} days as expected",
+        metadata={
+            "warnings": sum(len(outcome.warnings) for outcome in outcomes.values()),
+            **({"offending_rows": dg.MetadataValue.json(samples[:TOLD])} if samples else {}),
+            **{
+                f"page of {where}": dg.MetadataValue.url(outcome.page.as_uri())
+                for where, outcome in outcomes.items()
+            },
+        },
+    )

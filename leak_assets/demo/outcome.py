@@ -1,0 +1,94 @@
+"""What the demo found, beside what was hidden."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from leak_assets.context import StepContext
+from leak_assets.detection.battledim_files import STEP, Truth
+from leak_assets.networks import PipeDistance
+
+STEP_H = STEP.total_seconds() / 3600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One line of the final table: a hidden leak, an incident, or both where they belong together.
+
+    Times are UTC; flow in m3/h at the peak, volumes in m3 over the demo's days, distance in m
+    along pipes between the leaking pipe and the incident's first candidate.
+    """
+
+    leak: str
+    leak_start: datetime | None
+    leak_m3_per_h: float | None
+    leak_m3: float | None
+    incident: str
+    incident_start: datetime | None
+    detected_at: datetime | None
+    status: str
+    estimated_m3_per_h: float | None
+    estimated_m3: float | None
+    eur: float | None
+    first_pipe: str
+    distance_m: float | None
+
+
+def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list[Outcome]:
+    """Pair each hidden leak with the incident that was detected while it ran.
+
+    Leaks without an incident and incidents without a leak (false alarms) have lines of their own.
+    """
+    incidents = ctx.warehouse.sql(
+        "SELECT * FROM incidents.incidents WHERE network = ?"
+        " AND detected_at BETWEEN ? AND ? ORDER BY detected_at",
+        [network, truth.start_at, truth.end_at],
+    ).to_dicts()
+    distance = PipeDistance(ctx.network(network))
+    outcomes = []
+    for leak in truth.leaks:
+        running = (i for i in incidents if leak.start_at <= i["detected_at"] <= leak.end_at)
+        found = next(running, None)
+        if found is not None:
+            incidents.remove(found)
+        pipe = found["top_link_id"] if found else None
+        outcomes.append(
+            _outcome(
+                found,
+                leak=leak.link_id,
+                leak_start=leak.start_at,
+                leak_m3_per_h=float(leak.flow_m3_per_h.max()),
+                leak_m3=float(leak.flow_m3_per_h.sum() * STEP_H),
+                distance_m=distance(leak.link_id, pipe) if pipe else None,
+            )
+        )
+    return outcomes + [_outcome(incident) for incident in incidents]
+
+
+def _outcome(incident: Mapping[str, Any] | None, **truth: Any) -> Outcome:
+    blank = {
+        "leak": "none (false alarm)",
+        "leak_start": None,
+        "leak_m3_per_h": None,
+        "leak_m3": None,
+        "distance_m": None,
+    }
+    if incident is None:
+        found = dict.fromkeys(_FOUND)
+        return Outcome(**{**blank, **truth, **found, "incident": "missed", "status": "",
+                          "first_pipe": ""})  # fmt: skip
+    found = {name: incident[column] for name, column in _FOUND.items()}
+    return Outcome(**{**blank, **truth, **found, "first_pipe": found["first_pipe"] or ""})
+
+
+_FOUND = {
+    "incident": "incident_id",
+    "incident_start": "leak_start",
+    "detected_at": "detected_at",
+    "status": "status",
+    "estimated_m3_per_h": "estimated_flow_m3_per_h",
+    "estimated_m3": "volume_lost_m3",
+    "eur": "value_eur",
+    "first_pipe": "top_link_id",
+}

@@ -1,0 +1,152 @@
+"""The demo from start to end: stages with progress, then what was found and where to look."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from leak_assets.commands.output import console, print_json, print_rows
+from leak_assets.context import StepContext
+from leak_assets.dagster_home import prepare_dagster_home
+from leak_assets.detection.battledim_files import Truth, read_truth
+from leak_assets.settings import Settings
+from leak_assets.warehouse.catalogue import CATALOGUE_FILE, build_catalogue
+
+from .fingerprint import demo_fingerprint, is_standing, remember
+from .outcome import Outcome, incidents_beside_truth
+from .town import L_TOWN, SMALL, DemoSize, deliver_telemetry
+
+Result = TypeVar("Result")
+
+
+def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> None:
+    """Run the demo; what stands already from the same code and options is not done again.
+
+    Raises
+    ------
+    InputError
+        If a job failed; the message names the failed check or error and where to look.
+    """
+    size = SMALL if small else L_TOWN
+    screen = Console(stderr=True) if as_json else console()
+    started = time.monotonic()
+    ctx = StepContext.local(settings, run_id="demo")
+    folder = settings.home.resolve() / "var" / "demo" / size.network
+    report = settings.reports_dir / f"demo-{size.network}.html"
+    fingerprint = demo_fingerprint(size, seed)
+    standing = is_standing(ctx, folder, fingerprint, report)
+    if standing:
+        screen.print("Nothing has changed since the last demo; its results stand.")
+    else:
+        _run_stages(ctx, size, seed, folder, screen)
+    truth = read_truth(folder / "truth")
+    if not standing:
+        _report(ctx, size, truth, report)
+        build_catalogue(ctx.warehouse.root)
+        remember(ctx, folder, fingerprint, size.network)
+    outcomes = incidents_beside_truth(ctx, size.network, truth)
+    if as_json:
+        print_json({"outcomes": [asdict(o) for o in outcomes], "report": str(report)})
+    else:
+        _conclude(ctx, size, outcomes, report, time.monotonic() - started, screen)
+
+
+def _run_stages(ctx: StepContext, size: DemoSize, seed: int, folder: Path, screen: Console) -> None:
+    """Run town, network, scenarios, training and micro-batch."""
+    import dagster as dg
+
+    with screen.status("preparing Dagster") as status:
+
+        def show(message: str) -> None:
+            status.update(f"[dim]{message}[/dim]")
+
+        home = prepare_dagster_home(ctx.settings)
+        from .stages import Stages
+
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            stages = Stages(instance, show)
+            network, layout = ctx.network(size.network), ctx.layout(size.network)
+            landing = ctx.settings.landing_dir
+
+            def town() -> None:
+                deliver_telemetry(
+                    network, layout, size, seed=seed, landing=landing, truth=folder / "truth"
+                )
+
+            _timed(screen, f"a town like {network.title}, two hidden leaks", town)
+            _timed(screen, "network model", lambda: stages.network(size.network))
+            _timed(
+                screen,
+                f"{size.batches} other towns, {size.batches * size.scenarios_per_batch} scenarios",
+                lambda: stages.scenarios(size),
+            )
+            _timed(
+                screen,
+                "detector and pinpointer: train, evaluate, check gates",
+                lambda: stages.training(size.network),
+            )
+            _timed(
+                screen,
+                "telemetry: ingest, validate, score, incidents, summaries",
+                lambda: stages.micro_batch(size.network),
+            )
+
+
+def _timed(screen: Console, title: str, stage: Callable[[], Result]) -> Result:
+    started = time.monotonic()
+    result = stage()
+    screen.print(f"[green]✓[/green] {title}  [dim]{time.monotonic() - started:.0f} s[/dim]")
+    return result
+
+
+def _report(ctx: StepContext, size: DemoSize, truth: Truth, path: Path) -> None:
+    from leak_assets.incidents.report import write_report
+
+    from .report import report_data
+
+    write_report(path, report_data(ctx, size.network, truth))
+
+
+def _conclude(
+    ctx: StepContext,
+    size: DemoSize,
+    outcomes: list[Outcome],
+    report: Path,
+    seconds: float,
+    screen: Console,
+) -> None:
+    """Print the table of incidents beside the truth and where to look next."""
+    print_rows(
+        [
+            {
+                "hidden leak": o.leak,
+                "leaks since": o.leak_start,
+                "m3/h": o.leak_m3_per_h,
+                "m3": o.leak_m3,
+                "incident since": o.incident_start,
+                "detected": o.detected_at,
+                "est. m3/h": o.estimated_m3_per_h,
+                "est. m3": o.estimated_m3,
+                "eur": o.eur,
+                "dig at": o.first_pipe,
+                "m away": o.distance_m,
+                "status": o.status or o.incident,
+            }
+            for o in outcomes
+        ],
+        as_json=False,
+        title="Incidents beside the truth",
+    )
+    catalogue = ctx.warehouse.root / CATALOGUE_FILE
+    query = "SELECT incident_id, summary FROM incidents.incidents"
+    for line in (
+        f"Done in {seconds:.0f} s. Where to look next:",
+        f"  report   {report}",
+        f'  SQL      duckdb -readonly {catalogue} "{query}"',
+        f'  or       leak-assets sql "{query}"',
+        f"  graph    make dev   (then http://127.0.0.1:3000, network {size.network})",
+    ):
+        screen.print(line, soft_wrap=True, highlight=False)

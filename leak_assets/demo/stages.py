@@ -1,0 +1,104 @@
+"""The demo's runs: the jobs of the graph, in this process, on the instance that the UI shows."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import dagster as dg
+
+from leak_assets.context import StepContext
+from leak_assets.definitions import defs
+from leak_assets.defs.partitions import NETWORKS, run_tags
+from leak_assets.defs.resources import Platform
+from leak_assets.errors import InputError
+
+from .town import DAYS, FIRST_DAY, DemoSize
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class WatchedPlatform(Platform):
+    """The platform, with the progress of its steps shown on the terminal as well."""
+
+    show: ClassVar[Callable[[str], None]] = staticmethod(lambda _message: None)
+
+    def of(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> StepContext:
+        """Return the context of a run whose progress is shown."""
+        ctx = super().of(context)
+        return StepContext(ctx.warehouse, ctx.settings, type(self).show)
+
+
+class Stages:
+    """Runs jobs of the graph one after the other.
+
+    Parameters
+    ----------
+    show
+        Called with each line of progress.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, show: Callable[[str], None]) -> None:
+        self.instance = instance
+        WatchedPlatform.show = staticmethod(show)
+
+    def network(self, name: str) -> None:
+        """Describe the network."""
+        self.instance.add_dynamic_partitions(str(NETWORKS.name), [name])
+        self._run("network_model", partition_key=name)
+
+    def scenarios(self, size: DemoSize) -> None:
+        """Simulate all batches and compute their training features."""
+        batches = [f"b{number:03d}" for number in range(size.batches)]
+        first, last = (
+            dg.MultiPartitionKey({"batch": b, "network": size.network})
+            for b in (batches[0], batches[-1])
+        )
+        config = {"batches": size.batches, "scenarios_per_batch": size.scenarios_per_batch}
+        self._run(
+            "scenarios",
+            tags={
+                "dagster/asset_partition_range_start": str(first),
+                "dagster/asset_partition_range_end": str(last),
+            },
+            config={"ops": {"scenario_runs": {"config": config}}},
+        )
+
+    def training(self, network: str) -> None:
+        """Train, evaluate, check the gates, put the models in force."""
+        self._run("training", partition_key=network)
+
+    def micro_batch(self, network: str) -> None:
+        """Take the landed days to incidents."""
+        days = [(FIRST_DAY + timedelta(days=number)).date() for number in range(DAYS)]
+        self._run("micro_batch", tags=run_tags(days, network))
+
+    def _run(self, job: str, *, config: Mapping[str, Any] | None = None, **arguments: Any) -> None:
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            resources={"platform": WatchedPlatform()},
+            run_config={**_QUIET, **(config or {})},
+            raise_on_error=False,
+            **arguments,
+        )
+        if not result.success:
+            raise InputError(
+                f"the job {job} failed: {_reason(self.instance, result.run_id)}",
+                remedy=f"`leak-assets dev` shows run {result.run_id} with its log",
+            )
+
+
+def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the first line of what went wrong: a failed check, else the failed step's error."""
+    for record in instance.all_logs(run_id):
+        event = record.dagster_event
+        if event is None:
+            continue
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                return f"check {evaluation.check_name}: {evaluation.description}"
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.error
+            cause = error.cause or error if error else None
+            return str(cause.message).strip().splitlines()[-1] if cause else event.message or ""
+    return "no step failed"

@@ -1,0 +1,87 @@
+"""The demo's town: it differs from the model, has two leaks, and delivers official-format files.
+
+The platform sees the files only; the truth is kept aside for the table at the end.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from leak_assets.hydraulics.engine import run_scenario
+from leak_assets.hydraulics.exports import LeakTruth, write_scada_csv, write_truth
+from leak_assets.hydraulics.leaks import Leak
+from leak_assets.hydraulics.town import Town
+from leak_assets.networks import Network, SensorLayout, candidate_pipes
+
+STEP_S = 300
+FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)
+DAYS = 10
+# Far from the seeds of the scenario towns (small numbers), so that no town is seen twice.
+_SEED_OFFSET = 1_000_000
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """What the demo runs on: network, size of hidden leaks, scenario runs to learn from."""
+
+    network: str
+    smallest_leak_mm: float
+    largest_leak_mm: float
+    batches: int
+    scenarios_per_batch: int
+
+
+L_TOWN = DemoSize("l-town", 14.0, 22.0, batches=14, scenarios_per_batch=26)
+SMALL = DemoSize("hanoi", 60.0, 100.0, batches=6, scenarios_per_batch=16)
+
+
+def hidden_leaks(network: Network, town: Town, size: DemoSize, seed: int) -> tuple[Leak, ...]:
+    """Draw two leaks: one that bursts and is repaired, then one that grows and stays."""
+    rng = np.random.default_rng([_SEED_OFFSET, seed])
+    pipes = [p for p in candidate_pipes(network) if p not in town.closed_pipes]
+    first, second = rng.choice(pipes, size=2, replace=False)
+    diameters = rng.uniform(size.smallest_leak_mm, size.largest_leak_mm, size=2) / 1000
+    burst = FIRST_DAY + timedelta(days=4, minutes=5 * int(rng.integers(48, 240)))
+    growth = FIRST_DAY + timedelta(days=7, minutes=5 * int(rng.integers(0, 120)))
+    return (
+        Leak(str(first), burst, float(diameters[0]), end_at=burst + timedelta(days=1, hours=16)),
+        Leak(
+            str(second),
+            growth,
+            float(diameters[1]),
+            "incipient",
+            peak_at=growth + timedelta(hours=18),
+        ),
+    )
+
+
+def deliver_telemetry(
+    network: Network, layout: SensorLayout, size: DemoSize, *, seed: int, landing: Path, truth: Path
+) -> LeakTruth:
+    """Simulate the town and write its files into the landing zone, its truth beside."""
+    town = Town.draw(network, _SEED_OFFSET + seed)
+    leaks = hidden_leaks(network, town, size, seed)
+    # The last step of the last day ends the files; the next day begins the next file.
+    duration_s = DAYS * 86400 - STEP_S
+    run = run_scenario(
+        network,
+        layout,
+        start_at=FIRST_DAY,
+        duration_s=duration_s,
+        step_s=STEP_S,
+        town=town,
+        leaks=leaks,
+        seed=_SEED_OFFSET + seed,
+    )
+    write_scada_csv(run.wide(), layout, landing / network.name)
+    known = LeakTruth(
+        FIRST_DAY,
+        FIRST_DAY + timedelta(seconds=duration_s),
+        network.inp_path,
+        leaks,
+        run.leak_flow_m3_per_h(),
+    )
+    write_truth(known, truth, {"network_name": network.name, "seed": seed})
+    return known

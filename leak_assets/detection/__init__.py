@@ -1,0 +1,1 @@
+"""From residuals to alarms: scoring windows with the exported models."""

@@ -1,0 +1,1 @@
+"""Hydraulics: EPANET in process, towns that differ from the model, leaks, scenario runs."""

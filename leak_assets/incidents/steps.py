@@ -1,0 +1,142 @@
+"""The incidents room's step: alarms of days become incident rows.
+
+Days are taken in order: a day starts from the incidents that the days before it left open.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from leak_assets.context import StepContext, day_partition
+from leak_assets.networks import links_frame, nodes_frame, sensors_frame
+from leak_assets.telemetry.contract import load_contract
+from leak_assets.warehouse import Input, Written
+from leak_assets.warehouse.schemas import TABLES as SCHEMAS
+from leak_assets.warehouse.schemas.incidents import INCIDENT_EVENTS
+
+from .policy import TrackerPolicy
+from .tracker import DayResult, track_day
+
+CODE_VERSION = "1"
+TABLES = ("incidents.incident_events", "incidents.candidates", "incidents.evidence")
+POLICY = TrackerPolicy()
+# Days that a picture shows: more would be too fine to see a window.
+SHOWN_DAYS = 14
+_SOURCES = ("scores.window_scores", "scores.leak_candidates", "features.residuals")
+
+
+def write_incidents(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
+    """Write the incident rows of each day that was scored.
+
+    Returns
+    -------
+    list of Written
+        Partitions of `incidents.incident_events`, `.candidates` and `.evidence`.
+    """
+    links = links_frame(ctx.network(network))
+    contract = load_contract()
+    written: list[Written] = []
+    for day in sorted(days):
+        partition = day_partition(day, network)
+        if ctx.warehouse.record("scores.window_scores", partition) is None:
+            continue
+        scores, candidates, residuals = (_with_context(ctx, t, network, day) for t in _SOURCES)
+        result = track_day(
+            network=network,
+            day=day,
+            scores=scores,
+            candidates=candidates,
+            residuals=residuals,
+            previous_events=_events_before(ctx, network, day),
+            policy=POLICY,
+            price_eur_per_m3=ctx.settings.water_price_eur_per_m3,
+            contract_sha256=contract.sha256,
+            run_id=ctx.warehouse.run_id,
+            links=links,
+        )
+        inputs = [*_inputs(ctx, network, day), Input("contract", "readings", "", contract.sha256)]
+        written += _write(ctx, partition, result, inputs)
+    return written
+
+
+def _write(
+    ctx: StepContext, partition: dict[str, str], result: DayResult, inputs: list[Input]
+) -> list[Written]:
+    events = _with_first_run(result.events, ctx.warehouse.read(TABLES[0], partition))
+    frames = zip(TABLES, (events, result.candidates, result.evidence), strict=True)
+    return [
+        ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=CODE_VERSION)
+        for table, frame in frames
+    ]
+
+
+def _with_first_run(events: pl.DataFrame, standing: pl.DataFrame | None) -> pl.DataFrame:
+    """Keep the run that first wrote the same rows, so that repeating a day changes nothing."""
+    if standing is not None and events.drop("run_id").equals(standing.drop("run_id")):
+        return standing
+    return events
+
+
+def _context_partitions(network: str, day: date) -> list[dict[str, str]]:
+    return [
+        day_partition(day - timedelta(days=back), network)
+        for back in range(POLICY.context_days, -1, -1)
+    ]
+
+
+def _with_context(ctx: StepContext, table: str, network: str, day: date) -> pl.DataFrame:
+    return _concat(ctx, table, _context_partitions(network, day))
+
+
+def _events_before(ctx: StepContext, network: str, day: date) -> pl.DataFrame:
+    frames = [
+        frame
+        for partition in ctx.warehouse.partitions(TABLES[0], network=network)
+        if partition["date"] < day.isoformat()
+        and (frame := ctx.warehouse.read(TABLES[0], partition)) is not None
+    ]
+    return pl.concat([INCIDENT_EVENTS.empty(), *frames])
+
+
+def _inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
+    before = ctx.warehouse.as_input(TABLES[0], day_partition(day - timedelta(days=1), network))
+    found = [
+        ctx.warehouse.as_input(table, partition)
+        for table in _SOURCES
+        for partition in _context_partitions(network, day)
+    ]
+    return [source for source in (*found, before) if source is not None]
+
+
+def incident_plots(ctx: StepContext, network: str, days: Sequence[date]) -> dict[str, bytes]:
+    """Return pictures of the last days: the signal with its detections, the map with candidates.
+
+    Empty where nothing was scored.
+    """
+    from .figures import current_state, map_figure, signal_figure
+
+    partitions = [day_partition(day, network) for day in sorted(days)[-SHOWN_DAYS:]]
+    scores, residuals, events, candidates = (
+        _concat(ctx, table, partitions)
+        for table in ("scores.window_scores", "features.residuals", TABLES[0], TABLES[1])
+    )
+    if scores.is_empty():
+        return {}
+    plots = {"signal": signal_figure(scores=scores, residuals=residuals, events=events)}
+    if not events.is_empty():
+        newest = current_state(events).tail(1)
+        entry = ctx.network(network)
+        plots["network"] = map_figure(
+            nodes=nodes_frame(entry),
+            links=links_frame(entry),
+            sensors=sensors_frame(entry, ctx.layout(network)),
+            candidates=candidates.join(newest, on=["incident_id", "revision"], how="semi"),
+            title=f"Candidate pipes of {newest['incident_id'][0]}",
+        )
+    return plots
+
+
+def _concat(ctx: StepContext, table: str, partitions: Sequence[dict[str, str]]) -> pl.DataFrame:
+    frames = [f for p in partitions if (f := ctx.warehouse.read(table, p)) is not None]
+    return pl.concat(frames) if frames else SCHEMAS[table].empty()

@@ -1,0 +1,139 @@
+"""The folder of an exported model: reading it, and refusing what was changed.
+
+Every file is covered by a SHA-256 in `manifest.json`; nothing is ever unpickled. Writing the
+folder belongs in `export`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leak_assets.errors import InputError, MissingInputError
+from leak_assets.features.grid import WindowSpec
+from leak_assets.models.scaler import ChannelScaler
+
+MANIFEST = "manifest.json"
+FILES = (
+    "model.onnx",
+    "scaler.json",
+    "signature.json",
+    "thresholds.yaml",
+    "metrics.json",
+    "config.yaml",
+    "MODEL_CARD.md",
+)
+_REMEDY = "Export the model again, or restore the folder from a backup."
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A verified model folder.
+
+    Attributes
+    ----------
+    manifest
+        Content of `manifest.json`: model, network, version, hashes, provenance.
+    manifest_sha256
+        Hash of `manifest.json` itself, as the registry records it.
+    metrics
+        Metrics by split and name.
+    link_ids
+        Candidate pipes in output order; empty for the detector.
+    threshold
+        Score from which a window alarms; None for the pinpointer.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    manifest_sha256: str
+    scaler: ChannelScaler
+    channels: tuple[str, ...]
+    window: WindowSpec
+    link_ids: tuple[str, ...]
+    threshold: float | None
+    metrics: dict[str, dict[str, float | None]]
+
+    @property
+    def model(self) -> str:
+        """`leak_detector` or `leak_pinpointer`."""
+        return str(self.manifest["model"])
+
+    @property
+    def network(self) -> str:
+        """Network it was trained for."""
+        return str(self.manifest["network"])
+
+    @property
+    def version(self) -> str:
+        """Version of the model."""
+        return str(self.manifest["version"])
+
+    @property
+    def onnx(self) -> bytes:
+        """The network in ONNX, checked against its hash again as it is read."""
+        return _verified(self.folder, "model.onnx", self.manifest["files"]["model.onnx"])
+
+
+def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefact:
+    """Read and verify a model folder.
+
+    Parameters
+    ----------
+    folder
+        `<models>/<model>/<network>/<version>`.
+    manifest_sha256
+        Hash of the manifest that the registry recorded; without it the manifest is trusted.
+
+    Raises
+    ------
+    MissingInputError
+        There is no manifest.
+    InputError
+        A file is absent, was changed, or is not of the manifest; names file and remedy.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise MissingInputError(
+            "no model here", remedy="Train and export a model first.", file=path
+        )
+    raw = path.read_bytes()
+    found = hashlib.sha256(raw).hexdigest()
+    if manifest_sha256 not in (None, found):
+        raise InputError("differs from what the registry recorded", remedy=_REMEDY, file=path)
+    try:
+        manifest = json.loads(raw)
+    except ValueError as error:
+        raise InputError("is not JSON", remedy=_REMEDY, file=path) from error
+    listed = manifest.get("files", {})
+    strange = sorted({p.name for p in folder.iterdir()} - {*listed, MANIFEST})
+    missing = sorted(set(FILES) - set(listed))
+    if strange or missing:
+        problem = f"is not listed in {MANIFEST}" if strange else f"has no entry in {MANIFEST}"
+        raise InputError(problem, remedy=_REMEDY, file=folder / (strange or missing)[0])
+    content = {name: _verified(folder, name, digest) for name, digest in listed.items()}
+    signature = json.loads(content["signature.json"])
+    return Artefact(
+        folder=folder,
+        manifest=manifest,
+        manifest_sha256=found,
+        scaler=ChannelScaler.from_dict(json.loads(content["scaler.json"])),
+        channels=tuple(signature["channels"]),
+        window=WindowSpec(**signature["window"]),
+        link_ids=tuple(signature["link_ids"]),
+        threshold=yaml.safe_load(content["thresholds.yaml"]).get("anomaly_score"),
+        metrics=json.loads(content["metrics.json"]),
+    )
+
+
+def _verified(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise InputError("file of the model is missing", remedy=_REMEDY, file=path)
+    raw = path.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != digest:
+        raise InputError(f"was changed after export ({MANIFEST})", remedy=_REMEDY, file=path)
+    return raw

@@ -1,0 +1,171 @@
+"""The leak detector, which says whether a leak runs in a window.
+
+Fitting, scoring and the choice of the threshold belong here; metrics belong in `evaluation`.
+"""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leak_assets.models.dataset import WindowSet
+from leak_assets.models.estimator import ExportedNetwork, WindowModel, inputs_of
+from leak_assets.models.scaler import ChannelScaler
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from leak_assets.models.nets import Progress
+
+
+class LeakDetector(WindowModel):
+    """1-D CNN over a window of residuals; larger score = more leak-like.
+
+    Parameters
+    ----------
+    hidden, kernel, dropout, channel_dropout
+        Size and regularization of the network.
+    epochs, batch_size, learning_rate, weight_decay, patience
+        Optimization with AdamW; stops after `patience` epochs without a better validation loss.
+    target_far
+        False-alarm rate on validation windows at which the threshold is set.
+    seed, threads
+        Same seed, threads and data give the same weights on the same kind of machine.
+
+    Attributes
+    ----------
+    threshold_
+        Score from which a window alarms.
+
+    Notes
+    -----
+    Windows that leak in less than half of their steps are left out of training, validation and
+    the threshold's choice: they look like leaks and are labelled as none. Evaluation keeps them.
+    The scarcer class is weighted up so that both weigh the same.
+    """
+
+    threshold_: float
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 32,
+        kernel: int = 5,
+        dropout: float = 0.2,
+        channel_dropout: float = 0.1,
+        epochs: int = 20,
+        batch_size: int = 256,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-3,
+        patience: int = 4,
+        target_far: float = 0.02,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.hidden = hidden
+        self.kernel = kernel
+        self.dropout = dropout
+        self.channel_dropout = channel_dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.target_far = target_far
+        self.seed = seed
+        self.threads = threads
+
+    def fit(
+        self, train: WindowSet, validation: WindowSet, *, progress: "Progress | None" = None
+    ) -> Self:
+        """Train on labelled windows and set the threshold on the validation windows."""
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        from leak_assets.models.nets import DetectorNet, deterministic, fit_network
+
+        train, validation = (
+            train.select(~train.is_partial),
+            validation.select(~validation.is_partial),
+        )
+        _check_both_classes(train, "training")
+        _check_both_classes(validation, "validation")
+        self.channels_, self.points_ = train.channels, train.spec.points
+        self.scaler_ = ChannelScaler().fit(train.select(~train.is_leak).inputs())
+        label = train.is_leak.astype(np.float32)
+        leak_weight = torch.tensor(float((1 - label).sum() / label.sum()))
+
+        def batch(rows: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
+            x = self.scaler_.transform(train.inputs(rows))
+            return torch.from_numpy(x), torch.from_numpy(label[rows])
+
+        def loss(logit: "Tensor", y: "Tensor") -> "Tensor":
+            return binary_cross_entropy_with_logits(logit, y, pos_weight=leak_weight)
+
+        held_out = torch.from_numpy(self.scaler_.transform(validation.inputs()))
+        with deterministic(self.seed, self.threads):
+            self.network_ = DetectorNet(len(self.channels_), self.hidden, self.kernel, self.dropout)
+            self.history_, self.best_epoch_ = fit_network(
+                self.network_,
+                train_batch=batch,
+                train_size=len(train),
+                validation=(
+                    held_out,
+                    torch.from_numpy(validation.is_leak.astype(np.float32)),
+                ),
+                loss=loss,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                patience=self.patience,
+                channel_dropout=self.channel_dropout,
+                seed=self.seed,
+                progress=progress,
+            )
+        self.threshold_ = threshold_at_far(
+            self.predict_proba(validation)[~validation.is_leak], self.target_far
+        )
+        return self
+
+    def exported(self) -> ExportedNetwork:
+        """Return the network with its threshold: label and anomaly score."""
+        from leak_assets.models.nets import DetectorExport
+
+        self.check_fitted()
+        return ExportedNetwork(
+            DetectorExport(self.network_, self.threshold_),
+            (
+                {"name": "label", "dtype": "int64", "shape": ["batch"]},
+                {"name": "anomaly_score", "dtype": "float32", "shape": ["batch"]},
+            ),
+            thresholds={"anomaly_score": self.threshold_},
+        )
+
+    def predict_proba(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the score of each window, 0 to 1, float32 [n]."""
+        return self._outputs(inputs_of(windows)).sigmoid().numpy()
+
+    def predict(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which windows alarm, bool [n]."""
+        return self.predict_proba(windows) >= self.threshold_
+
+
+def threshold_at_far(leak_free_scores: NDArray[np.floating], target_far: float) -> float:
+    """Return the least threshold whose false-alarm rate is at most `target_far`.
+
+    Parameters
+    ----------
+    leak_free_scores
+        Scores of windows without a leak, [n].
+    """
+    ordered = np.sort(np.asarray(leak_free_scores, dtype=np.float32))[::-1]
+    allowed = int(np.floor(target_far * ordered.size))
+    # Just above the first score that must not alarm; float32 as the exported model compares.
+    return float(np.nextafter(ordered[min(allowed, ordered.size - 1)], np.float32(2.0)))
+
+
+def _check_both_classes(windows: WindowSet, name: str) -> None:
+    if not 0 < windows.is_leak.sum() < len(windows):
+        message = f"the {name} windows hold one class only ({len(windows)} windows)"
+        raise ValueError(message)

@@ -1,0 +1,85 @@
+"""Evaluation of the models on scenarios they have never seen, and the table of it."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from leak_assets.models.config import GateLimit
+from leak_assets.models.dataset import WindowSet
+from leak_assets.models.detector import LeakDetector
+from leak_assets.models.gates import check_gates
+from leak_assets.models.metrics import (
+    Metrics,
+    event_metrics,
+    localisation_metrics,
+    window_metrics,
+)
+from leak_assets.models.pinpointer import LeakPinpointer
+from leak_assets.warehouse.schemas.models import EVALUATIONS
+
+GATED_SPLIT = "test"
+
+
+def evaluate_detector(model: LeakDetector, windows: WindowSet, leak_truth: pl.DataFrame) -> Metrics:
+    """Return window and event metrics of a detector on all windows of a set.
+
+    Windows that leak in less than half of their steps count as no leak here, as labelled.
+    `far_leak_free` is the false-alarm rate on windows without any leak flow.
+    """
+    score = model.predict_proba(windows)
+    alarm = score >= model.threshold_
+    free = ~windows.is_leak & ~windows.is_partial
+    return (
+        window_metrics(windows.is_leak, score, model.threshold_)
+        | {"far_leak_free": float(alarm[free].mean()) if free.any() else None}
+        | event_metrics(windows.index, alarm, leak_truth)
+        | {"threshold": model.threshold_}
+    )
+
+
+def evaluate_pinpointer(model: LeakPinpointer, windows: WindowSet) -> Metrics:
+    """Return localisation metrics of a pinpointer on the leak windows of a set."""
+    leaky = windows.select(windows.is_leak)
+    if len(leaky) == 0:
+        return {}
+    true_pipe = model.pipes_.positions(leaky.index["link_id"])
+    return localisation_metrics(model.predict_proba(leaky), true_pipe, model.pipes_)
+
+
+def evaluations_frame(
+    metrics: Mapping[str, Metrics],
+    gates: Mapping[str, GateLimit],
+    *,
+    network: str,
+    model: str,
+    version: str,
+) -> pl.DataFrame:
+    """Return rows of `models.evaluations`; gates are judged on the test split.
+
+    Parameters
+    ----------
+    metrics
+        Metrics by split and name.
+    gates
+        Limits by metric. A gate whose metric was not measured has a row with a null value.
+    """
+    results = {r.metric: r for r in check_gates(metrics[GATED_SPLIT], gates)}
+    rows = []
+    for split, values in metrics.items():
+        gated = results if split == GATED_SPLIT else {}
+        names = [*values, *(name for name in gated if name not in values)]
+        for name in names:
+            result = gated.get(name)
+            rows.append(
+                {
+                    "network": network,
+                    "model": model,
+                    "version": version,
+                    "split": split,
+                    "metric": name,
+                    "value": values.get(name),
+                    "gate": None if result is None else result.limit,
+                    "passed": None if result is None else result.passed,
+                }
+            )
+    return pl.DataFrame(rows, schema=EVALUATIONS.polars_schema)

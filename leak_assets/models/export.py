@@ -1,0 +1,179 @@
+"""Writing a trained model as an artefact folder: ONNX and everything needed to use and judge it.
+
+Reading it belongs in `artefact`. No pickle is written.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import shutil
+import time
+import warnings
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from leak_assets.models.artefact import FILES, MANIFEST, Artefact, load_artefact
+from leak_assets.models.card import model_card
+from leak_assets.models.detector import LeakDetector
+from leak_assets.models.estimator import WindowModel
+from leak_assets.models.metrics import Metrics
+from leak_assets.models.pinpointer import LeakPinpointer
+from leak_assets.models.training import TrainingResult
+
+INPUT = "input_features"
+ONNX_TOLERANCE = 1e-4
+_LATENCY_RUNS = 200
+_PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars", "leak-assets")
+
+
+def export(result: TrainingResult, models_dir: Path) -> Artefact:
+    """Write a model to `<models_dir>/<model>/<network>/<version>/` and read it back.
+
+    The folder appears whole: it is written beside its place and renamed. A folder of the same
+    version is replaced.
+
+    Returns
+    -------
+    Artefact
+        Verified. Its metrics are those of the result plus `latency_ms_p95` of the exported
+        network on one window (test split).
+
+    Raises
+    ------
+    RuntimeError
+        If onnxruntime and torch differ by more than 1e-4.
+    """
+    target = models_dir / result.config.model / result.network / result.version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{uuid4().hex}"
+    draft.mkdir()
+    try:
+        _write(result, draft)
+        if target.exists():
+            old = target.parent / f".{target.name}.{uuid4().hex}.old"
+            target.replace(old)
+            draft.replace(target)
+            shutil.rmtree(old)
+        else:
+            draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return load_artefact(target)
+
+
+def _write(result: TrainingResult, folder: Path) -> None:
+    model, config = result.model, result.config
+    onnx = onnx_bytes(model)
+    metrics = {split: dict(values) for split, values in result.metrics.items()}
+    metrics["test"] |= _verify_and_time(model, onnx)
+    exported = model.exported()
+    window = config.window.spec
+    signature = {
+        "inputs": [
+            {
+                "name": INPUT,
+                "dtype": "float32",
+                "shape": ["batch", 2 * len(model.channels_), window.points],
+                "meaning": "residual z scaled by scaler.json, 0 where masked; then mask, 1 usable",
+            }
+        ],
+        "outputs": list(exported.outputs),
+        "channels": list(model.channels_),
+        "window": asdict(window),
+        "link_ids": list(exported.link_ids),
+    }
+    texts = {
+        "scaler.json": _json(model.scaler_.to_dict(model.channels_)),
+        "signature.json": _json(signature),
+        "thresholds.yaml": yaml.safe_dump(exported.thresholds),
+        "metrics.json": _json(metrics),
+        "config.yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
+        "MODEL_CARD.md": model_card(result, metrics),
+    }
+    contents = {"model.onnx": onnx} | {name: text.encode() for name, text in texts.items()}
+    manifest = {
+        "model": config.model,
+        "network": result.network,
+        "version": result.version,
+        "created_at": result.trained_at.isoformat(),
+        "seed": config.seed,
+        "config_sha256": config.sha256,
+        "contract_sha256": result.contract_sha256,
+        "weights_sha256": model.weights_sha256(),
+        "data_versions": result.data_versions,
+        "packages": {name: package_version(name) for name in _PACKAGES},
+        "files": {name: hashlib.sha256(contents[name]).hexdigest() for name in FILES},
+    }
+    contents[MANIFEST] = _json(manifest).encode()
+    for name, raw in contents.items():
+        (folder / name).write_bytes(raw)
+
+
+def onnx_bytes(model: WindowModel) -> bytes:
+    """Return a fitted model in ONNX: one file, free batch size, weights inside."""
+    import torch
+
+    exported = model.exported()
+    # Two rows: the exporter takes a batch of one for a constant.
+    example = torch.zeros(2, 2 * len(model.channels_), model.points_)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore", FutureWarning)
+            program = torch.onnx.export(
+                exported.module.eval(),
+                (example,),
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[output["name"] for output in exported.outputs],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    if program is None:
+        message = "torch.onnx.export returned no program"
+        raise RuntimeError(message)
+    return program.model_proto.SerializeToString()
+
+
+def _verify_and_time(model: LeakDetector | LeakPinpointer, onnx: bytes) -> Metrics:
+    from leak_assets.detection.session import open_session
+
+    rng = np.random.default_rng(0)
+    channels = len(model.channels_)
+    x = rng.normal(size=(8, 2 * channels, model.points_)).astype(np.float32)
+    x[:, channels:] = rng.random(x[:, channels:].shape) > 0.1
+    x[:, :channels] *= x[:, channels:]
+    session = open_session(onnx)
+
+    def run(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        scaled = model.scaler_.transform(rows)
+        return np.asarray(session.run(None, {INPUT: scaled})[-1])
+
+    difference = float(np.abs(run(x) - model.predict_proba(x)).max())
+    if difference > ONNX_TOLERANCE:
+        message = f"onnxruntime and torch differ by {difference:.2g} (limit {ONNX_TOLERANCE:g})"
+        raise RuntimeError(message)
+    times = []
+    for _ in range(_LATENCY_RUNS):
+        start = time.perf_counter()
+        run(x[:1])
+        times.append((time.perf_counter() - start) * 1000.0)
+    return {"latency_ms_p95": float(np.percentile(times, 95))}
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"

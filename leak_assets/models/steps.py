@@ -1,0 +1,261 @@
+"""The models room's steps: train, evaluate, register, and find the models in force.
+
+Only the order of reading, calling and writing belongs here.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from leak_assets.context import StepContext
+from leak_assets.errors import MissingInputError
+from leak_assets.networks import PipeDistance, candidate_pipes, links_frame
+from leak_assets.telemetry.contract import load_contract
+from leak_assets.warehouse import Input, Written
+
+from .artefact import Artefact, load_artefact
+from .config import DETECTOR, PINPOINTER, ModelConfig, load_config
+from .dataset import WindowSet, training_set
+from .evaluation import evaluations_frame
+from .export import export
+from .pipes import CandidatePipes
+from .registry import champion, promote, register
+from .training import model_version, train
+
+CODE_VERSION = "1"
+MODELS = (DETECTOR, PINPOINTER)
+
+
+def train_models(ctx: StepContext, network: str) -> list[Written]:
+    """Train detector and pinpointer on all scenario batches of a network and export them.
+
+    A version that is exported already (same configuration, same data) is not trained again.
+
+    Returns
+    -------
+    list of Written
+        One partition of `models.training_runs` per model.
+
+    Raises
+    ------
+    MissingInputError
+        If there are no training features.
+    """
+    inputs = _training_inputs(ctx, network)
+    data_versions = {i.partition: i.version for i in inputs}
+    written: list[Written] = []
+    windows: WindowSet | None = None
+    for name in MODELS:
+        config = load_config(name)
+        version = model_version(config, data_versions)
+        partition = {"version": f"{name}-{version}", "network": network}
+        table = "models.training_runs"
+        kept = ctx.warehouse.standing(table, partition, inputs, CODE_VERSION)
+        if kept is not None and _folder(ctx, network, name, version).is_dir():
+            ctx.tell(f"{name} {version} is trained already")
+            written.append(kept)
+            continue
+        leak_truth = ctx.warehouse.read_all("simulation.leak_truth", network=network)
+        windows = windows or _windows(ctx, network, config, leak_truth)
+        ctx.tell(f"training {name} {version} on {len(windows):,} windows")
+        result = train(
+            config,
+            windows,
+            network=network,
+            leak_truth=leak_truth,
+            data_versions=data_versions,
+            contract_sha256=load_contract().sha256,
+            trained_at=datetime.now(UTC),
+            pipes=_pipes(ctx, network) if name == PINPOINTER else None,
+        )
+        export(result, ctx.settings.models_dir)
+        written.append(
+            ctx.warehouse.write(
+                table, partition, result.history, inputs=inputs, code_version=CODE_VERSION
+            )
+        )
+    return written
+
+
+def write_evaluations(ctx: StepContext, network: str) -> list[Written]:
+    """Write the held-out metrics of the newest models, with their gates.
+
+    Raises
+    ------
+    MissingInputError
+        If nothing was trained yet.
+    """
+    written = []
+    for artefact in newest_artefacts(ctx, network):
+        config = load_config(artefact.model)
+        frame = evaluations_frame(
+            artefact.metrics,
+            config.gates,
+            network=network,
+            model=artefact.model,
+            version=artefact.version,
+        )
+        partition = {"version": f"{artefact.model}-{artefact.version}", "network": network}
+        written.append(
+            ctx.warehouse.write(
+                "models.evaluations",
+                partition,
+                frame,
+                inputs=[_model_input(artefact)],
+                code_version=CODE_VERSION,
+            )
+        )
+    return written
+
+
+def failed_gates(ctx: StepContext, network: str) -> list[str]:
+    """Return a line for each gate that the newest models do not hold; empty if all hold."""
+    lines = []
+    for artefact in newest_artefacts(ctx, network):
+        partition = {"version": f"{artefact.model}-{artefact.version}", "network": network}
+        frame = ctx.warehouse.require(
+            "models.evaluations", partition, remedy="Evaluate the models first"
+        )
+        for row in frame.filter(~pl.col("passed")).iter_rows(named=True):
+            value = "missing" if row["value"] is None else f"{row['value']:.4f}"
+            lines.append(
+                f"{row['model']} {row['version']}: {row['metric']} is {value},"
+                f" the gate is {row['gate']}"
+            )
+    return lines
+
+
+def register_models(ctx: StepContext, network: str, *, actor: str = "training") -> list[Written]:
+    """Put the newest models in force if all their gates hold, else note them as rejected.
+
+    The models in force before stay in force when a gate fails.
+    """
+    failures = failed_gates(ctx, network)
+    written: list[Written] = []
+    for artefact in newest_artefacts(ctx, network):
+        events = registry_events(ctx, network)
+        mine = [line for line in failures if line.startswith(artefact.model)]
+        new = register(events, artefact, failures=mine, at=datetime.now(UTC), actor=actor)
+        if not failures:
+            new = pl.concat(
+                [
+                    new,
+                    promote(
+                        pl.concat([events, new]),
+                        network=network,
+                        model=artefact.model,
+                        version=artefact.version,
+                        at=datetime.now(UTC),
+                        actor=actor,
+                        note="all gates hold",
+                    ),
+                ]
+            )
+        written += [_write_event(ctx, network, artefact, row) for row in new.iter_slices(1)]
+    return written
+
+
+def registry_events(ctx: StepContext, network: str) -> pl.DataFrame:
+    """Return all registry events of a network."""
+    return ctx.warehouse.read_all("models.registry_events", network=network)
+
+
+def champions(ctx: StepContext, network: str) -> dict[str, Artefact]:
+    """Return the verified models in force, by model name; empty before the first promotion.
+
+    Raises
+    ------
+    InputError
+        If a folder of a model in force was changed or is gone.
+    """
+    events = registry_events(ctx, network)
+    found = {}
+    for name in MODELS:
+        row = champion(events, network, name)
+        if row is not None:
+            folder = ctx.settings.models_dir / row["artefact_path"]
+            found[name] = load_artefact(folder, manifest_sha256=row["manifest_sha256"])
+    return found
+
+
+def newest_artefacts(ctx: StepContext, network: str) -> list[Artefact]:
+    """Return the models that the present training features and configurations lead to.
+
+    Raises
+    ------
+    MissingInputError
+        If one of them was not trained yet.
+    """
+    data_versions = {i.partition: i.version for i in _training_inputs(ctx, network)}
+    artefacts = []
+    for name in MODELS:
+        version = model_version(load_config(name), data_versions)
+        folder = _folder(ctx, network, name, version)
+        if not folder.is_dir():
+            raise MissingInputError(
+                f"{name} {version} of {network} is not trained",
+                remedy=f"Run `leak-assets train --network {network}`",
+            )
+        artefacts.append(load_artefact(folder))
+    return artefacts
+
+
+def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.DataFrame) -> Written:
+    return ctx.warehouse.write(
+        "models.registry_events",
+        {"event": row["event_id"][0], "network": network},
+        row,
+        inputs=[_model_input(artefact)],
+        code_version=CODE_VERSION,
+    )
+
+
+def _training_inputs(ctx: StepContext, network: str) -> list[Input]:
+    partitions = ctx.warehouse.partitions("features.training_residuals", network=network)
+    inputs = [
+        source
+        for partition in partitions
+        if (source := ctx.warehouse.as_input("features.training_residuals", partition)) is not None
+    ]
+    if not inputs:
+        raise MissingInputError(
+            f"there are no training features of {network}",
+            remedy=f"Run `leak-assets train --network {network}`, which simulates them first",
+        )
+    return inputs
+
+
+def _windows(
+    ctx: StepContext, network: str, config: ModelConfig, leak_truth: pl.DataFrame
+) -> WindowSet:
+    ctx.tell("reading training features")
+    table = "features.training_residuals"
+    frames = (
+        frame
+        for partition in ctx.warehouse.partitions(table, network=network)
+        if (frame := ctx.warehouse.read(table, partition)) is not None
+    )
+    return training_set(
+        frames,
+        leak_truth,
+        config.window.spec,
+        min_active_share=config.window.min_active_share,
+    )
+
+
+def _pipes(ctx: StepContext, network: str) -> CandidatePipes:
+    entry = ctx.network(network)
+    ids, matrix = PipeDistance(entry).matrix()
+    position = {name: i for i, name in enumerate(ids)}
+    wanted = candidate_pipes(entry)
+    rows = [position[name] for name in wanted]
+    return CandidatePipes.build(wanted, matrix[rows][:, rows], links_frame(entry))
+
+
+def _folder(ctx: StepContext, network: str, name: str, version: str) -> Path:
+    return ctx.settings.models_dir / name / network / version
+
+
+def _model_input(artefact: Artefact) -> Input:
+    return Input("model", artefact.model, artefact.network, artefact.version)

@@ -1,0 +1,151 @@
+"""One training run: split, fit, evaluate, and what identifies the result.
+
+Writing the artefact belongs in `export`, what is in force in `registry`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from leak_assets.models.config import DetectorConfig, ModelConfig, PinpointerConfig, sha256_of
+from leak_assets.models.dataset import WindowSet
+from leak_assets.models.detector import LeakDetector
+from leak_assets.models.evaluation import evaluate_detector, evaluate_pinpointer
+from leak_assets.models.metrics import Metrics
+from leak_assets.models.pinpointer import LeakPinpointer
+from leak_assets.models.pipes import CandidatePipes
+from leak_assets.models.split import Split, grouped_split
+from leak_assets.warehouse.schemas.models import TRAINING_RUNS
+
+if TYPE_CHECKING:
+    from leak_assets.models.nets import Progress
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained model with everything that identifies it.
+
+    Attributes
+    ----------
+    history
+        Rows of `models.training_runs`.
+    metrics
+        Metrics by split (`validation`, `test`) and name.
+    data_versions
+        Data version of each training partition, by name.
+    """
+
+    config: DetectorConfig | PinpointerConfig
+    network: str
+    version: str
+    model: LeakDetector | LeakPinpointer
+    history: pl.DataFrame
+    split: Split
+    metrics: dict[str, Metrics]
+    data_versions: dict[str, str]
+    contract_sha256: str
+    trained_at: datetime
+
+
+def model_version(config: ModelConfig, data_versions: Mapping[str, str]) -> str:
+    """Return `<configuration version>-<8 digits of the hash of configuration and data>`."""
+    content = {"config": config.sha256, "data": dict(data_versions)}
+    return f"{config.version}-{sha256_of(content)[:8]}"
+
+
+def train(
+    config: DetectorConfig | PinpointerConfig,
+    windows: WindowSet,
+    *,
+    network: str,
+    leak_truth: pl.DataFrame,
+    data_versions: Mapping[str, str],
+    contract_sha256: str,
+    trained_at: datetime,
+    pipes: CandidatePipes | None = None,
+    progress: "Progress | None" = None,
+) -> TrainingResult:
+    """Train and evaluate the model that a configuration describes.
+
+    Parameters
+    ----------
+    config
+        `DetectorConfig` or `PinpointerConfig`.
+    windows
+        Labelled windows of all scenario batches, leak-free ones too.
+    leak_truth
+        Rows of `simulation.leak_truth` of those batches, for metrics of events.
+    data_versions
+        Data version of each training partition.
+    pipes
+        Candidate pipes; needed for the pinpointer.
+    progress
+        Called after each epoch with epoch, epochs, training loss, validation loss.
+
+    Returns
+    -------
+    TrainingResult
+        The same configuration and data give the same version and, on the same kind of machine,
+        the same weights.
+    """
+    split = grouped_split(
+        windows.index.select("scenario_id", "batch", "is_leak"),
+        validation=config.split.validation,
+        test=config.split.test,
+        seed=config.seed,
+    )
+    sets = {
+        name: windows.select(split.rows(name, windows.index["scenario_id"])) for name in split.sets
+    }
+    parameters = (
+        config.architecture.model_dump() | config.training.model_dump() | {"seed": config.seed}
+    )
+    model: LeakDetector | LeakPinpointer
+    if isinstance(config, DetectorConfig):
+        detector = LeakDetector(**parameters, target_far=config.target_far)
+        model = detector.fit(sets["train"], sets["validation"], progress=progress)
+        metrics = {
+            name: evaluate_detector(model, sets[name], leak_truth)
+            for name in ("validation", "test")
+        }
+    else:
+        if pipes is None:
+            message = "the pinpointer needs the candidate pipes"
+            raise ValueError(message)
+        pinpointer = LeakPinpointer(**parameters, distance_scale_m=config.distance_scale_m)
+        model = pinpointer.fit(sets["train"], sets["validation"], pipes, progress=progress)
+        metrics = {name: evaluate_pinpointer(model, sets[name]) for name in ("validation", "test")}
+    version = model_version(config, data_versions)
+    history = pl.DataFrame(
+        [
+            row
+            | {
+                "network": network,
+                "model": config.model,
+                "version": version,
+                "is_best": row["epoch"] == model.best_epoch_,
+                "seed": config.seed,
+                "config_sha256": config.sha256,
+                "contract_sha256": contract_sha256,
+                "data_sha256": sha256_of(dict(data_versions)),
+                "trained_at": trained_at,
+            }
+            for row in model.history_
+        ],
+        schema=TRAINING_RUNS.polars_schema,
+    )
+    return TrainingResult(
+        config,
+        network,
+        version,
+        model,
+        history,
+        split,
+        metrics,
+        dict(data_versions),
+        contract_sha256,
+        trained_at,
+    )

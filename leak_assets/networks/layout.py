@@ -1,0 +1,191 @@
+"""The sensor layout: which nodes and links are instrumented, with which quantity and unit.
+
+Layouts are data (YAML beside this module, or the user's file in `networks_dir`); every reader
+of telemetry takes its columns from here, so a sensor removed from the YAML is gone everywhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leak_assets.errors import InputError
+from leak_assets.units import QUANTITIES, si_factor, unit_choices
+
+from .model_file import read_model
+from .registry import Network
+
+ELEMENT_TYPE = {"pressure": "node", "level": "node", "demand": "node", "flow": "link"}
+DEFAULT_UNIT = {"pressure": "m", "flow": "m3/h", "level": "m", "demand": "L/h"}
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """One instrumented element: name in the model, quantity, `node` or `link`, unit of files."""
+
+    sensor_id: str
+    quantity: str
+    element_type: str
+    unit: str
+
+    @property
+    def column(self) -> str:
+        """Column of wide frames, e.g. `pressure/n105`."""
+        return f"{self.quantity}/{self.sensor_id}"
+
+    @property
+    def to_si(self) -> float:
+        """Factor from the unit of delivered files to SI."""
+        return si_factor(self.quantity, self.unit)
+
+
+@dataclass(frozen=True)
+class SensorLayout:
+    """All sensors of a network, in the order of delivered files."""
+
+    network: str
+    sensors: tuple[Sensor, ...]
+
+    def ids(self, quantity: str) -> tuple[str, ...]:
+        """Return the instrumented elements of a quantity, in order."""
+        return tuple(s.sensor_id for s in self.sensors if s.quantity == quantity)
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the column names of wide frames, in order."""
+        return tuple(s.column for s in self.sensors)
+
+    def without(self, sensor_id: str, quantity: str | None = None) -> "SensorLayout":
+        """Return the layout without an element (all its quantities, or only one)."""
+        kept = tuple(
+            s
+            for s in self.sensors
+            if s.sensor_id != sensor_id or (quantity is not None and s.quantity != quantity)
+        )
+        if len(kept) == len(self.sensors):
+            raise InputError(
+                f"{self.network} has no sensor {sensor_id!r}",
+                remedy=f"Sensors: {', '.join(s.column for s in self.sensors[:8])} …",
+            )
+        return SensorLayout(self.network, kept)
+
+
+def load_layout(network: Network) -> SensorLayout:
+    """Return the layout of a network: the user's YAML, the packaged YAML, or a derived one.
+
+    Raises
+    ------
+    InputError
+        A sensor at an element that the model does not have, or an unusable YAML.
+    """
+    if network.settings_path is not None:
+        content = yaml.safe_load(network.settings_path.read_text("utf-8")) or {}
+        if content.get("sensors"):
+            return _from_groups(network, content["sensors"], network.settings_path)
+    packaged = resources.files(__package__) / "layouts" / f"{network.name}.yaml"
+    if packaged.is_file():
+        groups = yaml.safe_load(packaged.read_text("utf-8"))["sensors"]
+        return _from_groups(network, groups, packaged)
+    from .derived_layout import derive_layout
+
+    return derive_layout(network)
+
+
+def layout_from_headers(
+    network: Network,
+    headers: Mapping[str, Sequence[str]],
+    units: Mapping[str, str] | None = None,
+) -> SensorLayout:
+    """Return the layout that an export brings in its headers.
+
+    Parameters
+    ----------
+    headers
+        Quantity to sensor names, in column order.
+    units
+        Unit of each quantity in the export; BattLeDIM's units where not given.
+    """
+    units = units or {}
+    groups = [
+        {"quantity": quantity, "ids": list(ids), "unit": units.get(quantity)}
+        for quantity, ids in headers.items()
+    ]
+    return _from_groups(network, groups, None)
+
+
+def _from_groups(network: Network, groups: Any, file: Any) -> SensorLayout:
+    if not isinstance(groups, list) or not all(isinstance(g, dict) for g in groups):
+        raise InputError(
+            "`sensors` is not a list of groups",
+            remedy="Write entries like {quantity: pressure, unit: m, ids: [n1, n2]}",
+            file=file,
+        )
+    sensors = [sensor for group in groups for sensor in _group(group, file)]
+    check_sensors(network, sensors, file=file)
+    return SensorLayout(network.name, tuple(sensors))
+
+
+def _group(group: dict[str, Any], file: Any) -> list[Sensor]:
+    quantity = group.get("quantity")
+    if quantity not in QUANTITIES:
+        raise InputError(
+            f"unknown quantity {quantity!r}",
+            remedy=f"Use one of {', '.join(QUANTITIES)}",
+            file=file,
+            column="quantity",
+        )
+    unit = group.get("unit") or DEFAULT_UNIT[quantity]
+    if unit not in unit_choices(quantity):
+        raise InputError(
+            f"unit {unit!r} does not fit {quantity}",
+            remedy=f"Use one of {', '.join(unit_choices(quantity))}",
+            file=file,
+            column="unit",
+        )
+    ids = group.get("ids") or []
+    return [Sensor(str(i), quantity, ELEMENT_TYPE[quantity], unit) for i in ids]
+
+
+def check_sensors(network: Network, sensors: Iterable[Sensor], *, file: Any = None) -> None:
+    """Refuse sensors at unknown elements, at elements of the wrong kind, or given twice."""
+    nodes, links, tanks = element_names(network.inp_path, network.sha256)
+    seen: set[str] = set()
+    for sensor in sensors:
+        if sensor.element_type == "link":
+            names, kind = links, "link"
+        elif sensor.quantity == "level":
+            names, kind = tanks, "tank"
+        else:
+            names, kind = nodes, "node"
+        if sensor.sensor_id not in names:
+            raise InputError(
+                f"{network.name} has no {kind} {sensor.sensor_id!r} for the"
+                f" {sensor.quantity} sensor",
+                remedy="Correct the name in the layout, or the network it is used with",
+                file=file,
+                column=sensor.sensor_id,
+            )
+        if sensor.column in seen:
+            raise InputError(
+                f"sensor {sensor.column!r} is given twice",
+                remedy="Keep one of the two",
+                file=file,
+                column=sensor.sensor_id,
+            )
+        seen.add(sensor.column)
+
+
+@lru_cache(maxsize=8)
+def element_names(
+    inp_path: Path, sha256: str
+) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return names of nodes, links and tanks of a model file; `sha256` keys the cache."""
+    model = read_model(inp_path)
+    return (
+        frozenset(model.node_name_list),
+        frozenset(model.link_name_list),
+        frozenset(model.tank_name_list),
+    )

@@ -1,0 +1,1 @@
+"""Quality: cheap checks per batch and the Great Expectations suite per day."""

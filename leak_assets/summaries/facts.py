@@ -1,0 +1,186 @@
+"""What a summary may speak of: plain, JSON-able facts, rounded and with units.
+
+Texts from data (ids, messages) are cut and cleaned here, once; nothing is phrased here.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+import polars as pl
+
+Facts = dict[str, Any]
+
+ID_CHARACTERS = 64
+MESSAGE_CHARACTERS = 200
+TOLD_CANDIDATES = 5
+TOLD_SENSORS = 5
+M3_PER_H_PER_M3_PER_S = 3600.0
+
+ANOMALY_UNITS = {"temperature": "°C", "pressure": "bar", "flow": "L/min"}
+"""Units of the plant's parameters, as in its thresholds."""
+
+
+def clean_text(text: object, limit: int = ID_CHARACTERS) -> str:
+    """Return one printable line of at most `limit` characters.
+
+    Line breaks and control characters become a space: a name can then neither end the block
+    of data in a prompt nor forge a line in a log.
+    """
+    line = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in str(text))).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _time(value: datetime | None, zone: tzinfo) -> str | None:
+    return None if value is None else value.astimezone(zone).isoformat(timespec="seconds")
+
+
+def _hours(start: datetime, end: datetime) -> float:
+    return round((end - start).total_seconds() / 3600.0, 1)
+
+
+def _number(value: float | None, decimals: int) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, decimals)
+
+
+def incident_facts(
+    *,
+    event: Mapping[str, Any],
+    candidates: pl.DataFrame,
+    evidence: pl.DataFrame,
+    price_eur_per_m3: float,
+    zone: tzinfo = UTC,
+) -> Facts:
+    """Return the facts of one incident revision.
+
+    Parameters
+    ----------
+    event
+        A row of `incidents.incident_events`.
+    candidates, evidence
+        Rows of `incidents.candidates` and `incidents.evidence`; only those of the revision count.
+    price_eur_per_m3
+        Price the value was reckoned with.
+    zone
+        Time zone of the text; every time carries its own offset.
+    """
+    mine = (pl.col("incident_id") == event["incident_id"]) & (
+        pl.col("revision") == event["revision"]
+    )
+    pipes = candidates.filter(mine).sort("rank").head(TOLD_CANDIDATES)
+    sensors = evidence.filter(mine).sort("rank").head(TOLD_SENSORS)
+    leak_end = event["leak_end"]
+    return {
+        "kind": "incident",
+        "network": clean_text(event["network"]),
+        "incident_id": clean_text(event["incident_id"]),
+        "revision": event["revision"],
+        "incident_type": event["incident_type"],
+        "status": event["status"],
+        "severity": event["severity"],
+        "time_zone": str(zone),
+        "leak_start": _time(event["leak_start"], zone),
+        "detected_at": _time(event["detected_at"], zone),
+        "last_alarm_at": _time(event["last_alarm_at"], zone),
+        "leak_end": _time(leak_end, zone),
+        "known_at": _time(event["event_at"], zone),
+        "hours_from_start_to_detection": _hours(event["leak_start"], event["detected_at"]),
+        "hours_from_start_to_known_at": _hours(event["leak_start"], event["event_at"]),
+        "estimated_flow": {"value": _number(event["estimated_flow_m3_per_h"], 1), "unit": "m³/h"},
+        "volume_lost": {"value": _number(event["volume_lost_m3"], 1), "unit": "m³"},
+        "value": {"value": _number(event["value_eur"], 2), "unit": "EUR"},
+        "price": {"value": price_eur_per_m3, "unit": "EUR/m³"},
+        "confidence": _number(event["confidence"], 2),
+        "peak_score": _number(event["peak_score"], 2),
+        "alarmed_windows": event["alarms"],
+        "candidate_pipes": [
+            {
+                "rank": row["rank"],
+                "link_id": clean_text(row["link_id"]),
+                "probability": _number(row["probability"], 3),
+                "length": {"value": _number(row["length_m"], 1), "unit": "m"},
+            }
+            for row in pipes.iter_rows(named=True)
+        ],
+        "evidence": [_sensor(row) for row in sensors.iter_rows(named=True)],
+        "models": {
+            "detector": clean_text(event["detector_version"]),
+            "pinpointer": clean_text(event["pinpointer_version"] or "none"),
+        },
+    }
+
+
+def _sensor(row: Mapping[str, Any]) -> dict[str, Any]:
+    is_flow = row["quantity"] == "flow"
+    residual = row["residual_si"]
+    if is_flow and residual is not None:
+        residual *= M3_PER_H_PER_M3_PER_S
+    return {
+        "rank": row["rank"],
+        "sensor_id": clean_text(row["sensor_id"]),
+        "quantity": row["quantity"],
+        "residual": {"value": _number(residual, 2), "unit": "m³/h" if is_flow else "m"},
+        "residual_z": _number(row["contribution"], 1),
+    }
+
+
+def anomaly_facts(anomalies: Sequence[Mapping[str, Any]], *, limit: int = 50) -> Facts:
+    """Return the facts of a batch of sensor anomalies.
+
+    Parameters
+    ----------
+    anomalies
+        Each with `type`, `timestamp` (ISO 8601 with offset), `sensor_id`, `parameter`, `value`,
+        `message`; `started_at` and `duration_s` where a drift has them.
+    limit
+        The newest this many are told one by one, the others as a count.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not anomalies:
+        msg = "a summary needs at least one anomaly"
+        raise ValueError(msg)
+    ordered = sorted(anomalies, key=lambda a: datetime.fromisoformat(str(a["timestamp"])))
+    told = ordered[-limit:]
+    return {
+        "kind": "anomalies",
+        "time_zone": "UTC",
+        "count": len(ordered),
+        "not_listed": len(ordered) - len(told),
+        "first_at": _zulu(ordered[0]["timestamp"]),
+        "last_at": _zulu(ordered[-1]["timestamp"]),
+        "sensor_ids": sorted({clean_text(a["sensor_id"]) for a in ordered})[:limit],
+        "anomalies": [_anomaly(a) for a in told],
+    }
+
+
+def _zulu(timestamp: object) -> str:
+    moment = datetime.fromisoformat(str(timestamp))
+    if moment.tzinfo is None:
+        msg = f"timestamp {timestamp!r} has no offset; write e.g. 2025-05-28T00:01:23Z"
+        raise ValueError(msg)
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _anomaly(anomaly: Mapping[str, Any]) -> dict[str, Any]:
+    value = anomaly.get("value")
+    parameter = clean_text(anomaly.get("parameter") or "reading")
+    facts = {
+        "type": clean_text(anomaly["type"]),
+        "timestamp": _zulu(anomaly["timestamp"]),
+        "sensor_id": clean_text(anomaly["sensor_id"]),
+        "parameter": parameter,
+        "value": None if value is None else _number(float(value), 6),
+        "unit": ANOMALY_UNITS.get(parameter, ""),
+        "message": clean_text(anomaly.get("message") or "", MESSAGE_CHARACTERS),
+    }
+    if anomaly.get("started_at") is not None:
+        facts["started_at"] = _zulu(anomaly["started_at"])
+    if anomaly.get("duration_s") is not None:
+        facts["duration_s"] = float(anomaly["duration_s"])
+    return facts

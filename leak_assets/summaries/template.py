@@ -1,0 +1,115 @@
+"""The summary that needs no language model: same facts, same words.
+
+Names from the data appear only in double quotes; free text (messages) does not appear at all.
+"""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+_TOLD = 3
+"""Pipes and sensors in the text: what one crew looks at first."""
+_DIRECTIONS = {True: "above", False: "below"}
+
+
+def render(facts: dict[str, Any]) -> str:
+    """Return the text for an incident or a batch of anomalies.
+
+    Parameters
+    ----------
+    facts
+        From `facts.incident_facts` or `facts.anomaly_facts`.
+    """
+    return _incident(facts) if facts["kind"] == "incident" else _anomalies(facts)
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _word(text: str) -> str:
+    """Return a plain word of the field as it is, anything else as a quoted name."""
+    return text if re.fullmatch(r"[a-z_]{1,24}", text) else _quoted(text)
+
+
+def _when(iso: str) -> str:
+    moment = datetime.fromisoformat(iso)
+    offset = moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M} (UTC{offset[:3]}:{offset[3:]})"
+
+
+def _amount(quantity: dict[str, Any]) -> str:
+    value = quantity["value"]
+    return f"{value if value is not None else 'unknown'} {quantity['unit']}"
+
+
+def _incident(facts: dict[str, Any]) -> str:
+    until = (
+        f"to {_when(facts['leak_end'])}, when the alarms ended"
+        if facts["leak_end"]
+        else f"and still open at {_when(facts['known_at'])}"
+    )
+    parts = [
+        f"Leak suspected in network {_quoted(facts['network'])}, severity {facts['severity']}, "
+        f"from {_when(facts['leak_start'])} {until}; detected {_when(facts['detected_at'])}, "
+        f"{facts['hours_from_start_to_detection']} h after its estimated start.",
+        f"The estimated leak flow is {_amount(facts['estimated_flow'])}; "
+        f"{_amount(facts['volume_lost'])} lost so far, worth {_amount(facts['value'])} "
+        f"at {_amount(facts['price'])}.",
+    ]
+    pipes = [
+        f"pipe {_quoted(p['link_id'])} (probability {p['probability']}, {_amount(p['length'])})"
+        for p in facts["candidate_pipes"][:_TOLD]
+    ]
+    if pipes:
+        parts.append(f"Dig first at {pipes[0]}" + _then(pipes[1:]) + ".")
+    else:
+        parts.append("No candidate pipe could be named.")
+    sensors = [_sensor(s) for s in facts["evidence"] if s["residual"]["value"] is not None]
+    sensors = sensors[:_TOLD]
+    if sensors:
+        parts.append(f"Evidence: {'; '.join(sensors)}.")
+    parts.append(
+        f"Confidence {facts['confidence']} over {facts['alarmed_windows']} alarmed windows; "
+        f"detector {_quoted(facts['models']['detector'])}, "
+        f"pinpointer {_quoted(facts['models']['pinpointer'])}; incident "
+        f"{_quoted(facts['incident_id'])}, revision {facts['revision']}, {facts['status']}."
+    )
+    return " ".join(parts)
+
+
+def _then(pipes: list[str]) -> str:
+    return f", then {', '.join(pipes)}" if pipes else ""
+
+
+def _sensor(sensor: dict[str, Any]) -> str:
+    residual = sensor["residual"]
+    direction = _DIRECTIONS[residual["value"] >= 0]
+    return (
+        f"{sensor['quantity']} at {_quoted(sensor['sensor_id'])} {abs(residual['value'])} "
+        f"{residual['unit']} {direction} expectation (z {sensor['residual_z']})"
+    )
+
+
+def _anomalies(facts: dict[str, Any]) -> str:
+    count = facts["count"]
+    sensors = ", ".join(_quoted(s) for s in facts["sensor_ids"])
+    head = (
+        f"From {facts['first_at']} to {facts['last_at']} (UTC+00:00), {sensors} reported "
+        f"{count} {'anomaly' if count == 1 else 'anomalies'}."
+    )
+    listed = "; ".join(_anomaly(a) for a in facts["anomalies"])
+    more = f" And {facts['not_listed']} more." if facts["not_listed"] else ""
+    return f"{head} {listed[0].upper()}{listed[1:]}.{more}"
+
+
+def _anomaly(anomaly: dict[str, Any]) -> str:
+    value = "" if anomaly["value"] is None else f" of {anomaly['value']:g} {anomaly['unit']}"
+    what = f"{_word(anomaly['parameter'])} {_word(anomaly['type'])}{value.rstrip()}"
+    text = f"{what} at {anomaly['timestamp']} on {_quoted(anomaly['sensor_id'])}"
+    if "duration_s" in anomaly:
+        text += f", lasting {anomaly['duration_s']:g} s"
+    if "started_at" in anomaly:
+        text += f" from {anomaly['started_at']}"
+    return text

@@ -1,0 +1,1 @@
+"""Telemetry: landing zone, file readers, data contract, raw log, validated readings."""

@@ -1,0 +1,197 @@
+"""Which landed files still have to be taken, and in which runs.
+
+The cursor moves only over files whose run has succeeded. Files are looked at (which days do they
+hold?) but not parsed here; nothing is written here.
+"""
+
+import gzip
+import hashlib
+import json
+import time
+import zlib
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from leak_assets.errors import InputError
+from leak_assets.networks.registry import resolve
+from leak_assets.settings import FIRST_DAY, Settings
+
+from .landing import LandedFile, list_files
+
+# A run that was requested but never appeared (the daemon died in between) counts as failed.
+LOST_AFTER_S = 120.0
+# A file whose run failed this often waits until it changes: its cause is not going to pass.
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Files of one network whose days touch: the work of one run."""
+
+    network: str
+    days: tuple[date, ...]
+    files: dict[str, str]  # path relative to the landing zone -> signature
+    attempt: int
+
+
+@dataclass
+class Taken:
+    """Files given to a run that has not ended yet."""
+
+    files: dict[str, str]
+    taken_at: float
+
+
+@dataclass
+class Cursor:
+    """What the landing-zone sensor remembers: files done, files in flight, failed attempts."""
+
+    done: dict[str, str] = field(default_factory=dict)
+    in_flight: dict[str, Taken] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Cursor":
+        """Read what `to_json` wrote; no text is an empty cursor."""
+        if not text:
+            return cls()
+        fields = json.loads(text)
+        in_flight = {key: Taken(**taken) for key, taken in fields["in_flight"].items()}
+        return cls(fields["done"], in_flight, fields["failures"])
+
+    def to_json(self) -> str:
+        """Serialize for the sensor's cursor."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def wants(self, name: str, signature: str) -> bool:
+        """Whether a file is neither done, nor in flight, nor given up."""
+        return (
+            self.done.get(name) != signature
+            and all(name not in taken.files for taken in self.in_flight.values())
+            and self.attempts(name, signature) < MOST_ATTEMPTS
+        )
+
+    def attempts(self, name: str, signature: str) -> int:
+        """Return how often the run of a file has failed."""
+        return self.failures.get(f"{name}@{signature}", 0)
+
+    def take(self, delivery: Delivery) -> str:
+        """Mark a delivery's files as in flight and return the run key of this attempt."""
+        files = hashlib.sha256(json.dumps(delivery.files, sort_keys=True).encode()).hexdigest()
+        run_key = f"{delivery.network}:{delivery.days[0]}:{files[:12]}:{delivery.attempt}"
+        self.in_flight[run_key] = Taken(delivery.files, time.time())
+        return run_key
+
+    def succeeded(self, run_key: str) -> None:
+        """Move over the files of a run."""
+        for name, signature in self.in_flight.pop(run_key).files.items():
+            self.done[name] = signature
+            self.failures.pop(f"{name}@{signature}", None)
+
+    def failed(self, run_key: str) -> int:
+        """Free the files of a run for another attempt; return the failed attempts so far."""
+        taken = self.in_flight.pop(run_key)
+        for name, signature in taken.files.items():
+            self.failures[f"{name}@{signature}"] = self.attempts(name, signature) + 1
+        return max(self.attempts(name, signature) for name, signature in taken.files.items())
+
+    def is_lost(self, run_key: str) -> bool:
+        """Whether a run was requested so long ago that it should have appeared."""
+        return time.time() - self.in_flight[run_key].taken_at > LOST_AFTER_S
+
+    def forget_missing(self, names: set[str]) -> None:
+        """Drop what is remembered of files that are no longer in the landing zone."""
+        self.done = {n: s for n, s in self.done.items() if n in names}
+        self.failures = {k: v for k, v in self.failures.items() if k.rsplit("@", 1)[0] in names}
+
+
+def waiting_deliveries(settings: Settings, cursor: Cursor) -> tuple[list[Delivery], list[str]]:
+    """Return the deliveries of all new files, and what stands in the way of others.
+
+    Files of a network that has a run in flight wait for its end, so that the network's days are
+    taken in order.
+    """
+    files = list_files(settings.landing_dir)
+    named = {str(f.path.relative_to(settings.landing_dir)): f for f in files}
+    cursor.forget_missing(set(named))
+    busy = {name.split("/", 1)[0] for t in cursor.in_flight.values() for name in t.files}
+    waiting: dict[str, dict[str, LandedFile]] = {}
+    for name, file in named.items():
+        if file.network not in busy and cursor.wants(name, file.signature):
+            waiting.setdefault(file.network, {})[name] = file
+    deliveries: list[Delivery] = []
+    problems: list[str] = []
+    for network, wanted in sorted(waiting.items()):
+        try:
+            resolve(network, settings)
+        except InputError as error:
+            problems.append(f"landing zone: {error}")
+            continue
+        deliveries += _group(network, wanted, cursor)
+    return deliveries, problems
+
+
+def _group(network: str, files: dict[str, LandedFile], cursor: Cursor) -> list[Delivery]:
+    """Put files whose ranges of days overlap or touch into one delivery each, in order."""
+    spans = sorted((*day_span(f.path), name) for name, f in files.items())
+    groups: list[tuple[date, date, list[str]]] = []
+    for first, last, name in spans:
+        if groups and first <= groups[-1][1] + timedelta(days=1):
+            start, end, names = groups[-1]
+            groups[-1] = (start, max(end, last), [*names, name])
+        else:
+            groups.append((first, last, [name]))
+    deliveries = []
+    for first, last, names in groups:
+        signatures = {name: files[name].signature for name in names}
+        attempt = max(cursor.attempts(name, s) for name, s in signatures.items()) + 1
+        days = tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+        deliveries.append(Delivery(network, days, signatures, attempt))
+    # The network's next group waits for this one, as if its run were under way already.
+    return deliveries[:1]
+
+
+def day_span(path: Path) -> tuple[date, date]:
+    """Return the first and last day that a file holds readings of.
+
+    Days before `FIRST_DAY` or after tomorrow do not count (parsing will quarantine them). A file
+    without any readable day belongs to today, where its quarantine is written.
+    """
+    today = datetime.now(UTC).date()
+    try:
+        found = _parquet_days(path) if path.suffix == ".parquet" else _text_days(path)
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError):
+        # Parsing will say precisely what is wrong with the file; here only its days matter.
+        found = set()
+    inside = {day for day in found if FIRST_DAY <= day <= today + timedelta(days=1)}
+    return (min(inside), max(inside)) if inside else (today, today)
+
+
+def _parquet_days(path: Path) -> set[date]:
+    schema = pl.read_parquet_schema(path)
+    times = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)]
+    if not times:
+        return set()
+    return set(pl.read_parquet(path, columns=times[:1]).to_series().dt.date().drop_nulls())
+
+
+def _text_days(path: Path) -> set[date]:
+    starts: set[bytes] = set()
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        try:
+            for line in lines:
+                starts.add(line[:10])
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            # Half of a file: the days before the break count; parsing reports the break.
+            pass
+    return {day for start in starts if (day := _as_day(start)) is not None}
+
+
+def _as_day(text: bytes) -> date | None:
+    try:
+        return date.fromisoformat(text.decode())
+    except ValueError:
+        return None

@@ -1,0 +1,225 @@
+"""The telemetry room's steps: landed files to raw readings, raw readings to validated ones.
+
+Only the order of reading, calling and writing belongs here; parsing, merging and validating are
+in the modules beside this one.
+"""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from leak_assets.context import StepContext, day_partition
+from leak_assets.warehouse import Input, Written
+
+from .contract import Contract, load_contract
+from .landing import LandedFile, list_files
+from .ledger import ledger_row
+from .parse import ParsedFile, parse_file
+from .raw import merge_raw
+from .reference import Reference, reference_before
+from .validate import validate_day
+
+RAW_CODE_VERSION = "1"
+READINGS_CODE_VERSION = "1"
+_RAW = "telemetry.raw_readings"
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A parsed file and where it came from."""
+
+    file: LandedFile
+    name: str
+    parsed: ParsedFile
+
+    @property
+    def as_input(self) -> Input:
+        return Input("file", self.name, "", self.parsed.sha256)
+
+    @property
+    def ledger_partition(self) -> str:
+        """Name and content together: the same delivery twice is the same row."""
+        return hashlib.sha256(f"{self.name}\n{self.parsed.sha256}".encode()).hexdigest()[:16]
+
+
+def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
+    """Take all new files of a network and merge their readings of `days` into the raw log.
+
+    Interrupted and repeated, it ends with the same partitions: readings are merged by key, and a
+    file enters the ledger only after all its readings are published.
+
+    Returns
+    -------
+    list of Written
+        Partitions of `telemetry.raw_readings`, `telemetry.quarantine`,
+        `telemetry.ingest_ledger`.
+    """
+    contract = load_contract()
+    # Merging reads, adds and writes a day: two processes must not do that at the same time.
+    with _one_at_a_time(ctx, network):
+        arrivals = _new_arrivals(ctx, network, contract)
+        duplicates = dict.fromkeys((a.name for a in arrivals), 0)
+        written: list[Written] = []
+        for day in days:
+            written += _merge_day(ctx, network, day, arrivals, duplicates)
+        for arrival in arrivals:
+            written += _record_arrival(ctx, arrival, days, duplicates=duplicates[arrival.name])
+    return written
+
+
+def known_files(ctx: StepContext, network: str) -> dict[str, str]:
+    """Return the signature of each file of a network that the ledger knows as taken, by path."""
+    ledger = ctx.warehouse.read_all("telemetry.ingest_ledger", network=network)
+    taken = ledger.filter(pl.col("status") != "partial").sort("ingested_at")
+    return {
+        row["file_path"]: f"{row['size_bytes']}:{row['mtime_ns']}"
+        for row in taken.iter_rows(named=True)
+    }
+
+
+def _new_arrivals(ctx: StepContext, network: str, contract: Contract) -> list[_Arrival]:
+    """Parse the network's landed files that the ledger does not know as ingested."""
+    known = known_files(ctx, network)
+    layout = ctx.layout(network)
+    arrivals = []
+    for file in list_files(ctx.settings.landing_dir):
+        name = str(file.path.relative_to(ctx.settings.landing_dir))
+        if file.network != network or known.get(name) == file.signature:
+            continue
+        ctx.tell(f"reading {name} ({file.size / 1e6:.1f} MB)")
+        parsed = parse_file(
+            file.path,
+            network=network,
+            layout=layout,
+            contract=contract,
+            received_at=file.received_at,
+            file_path=name,
+        )
+        arrivals.append(_Arrival(file, name, parsed))
+    return arrivals
+
+
+def _merge_day(
+    ctx: StepContext,
+    network: str,
+    day: date,
+    arrivals: Sequence[_Arrival],
+    duplicates: dict[str, int],
+) -> list[Written]:
+    partition = day_partition(day, network)
+    frame = ctx.warehouse.read(_RAW, partition)
+    record = ctx.warehouse.record(_RAW, partition)
+    inputs = list(record.inputs) if record else []
+    merged_any = False
+    for arrival in arrivals:
+        new = arrival.parsed.readings_of(day)
+        if new.is_empty():
+            continue
+        merged_any = True
+        frame, doubled = merge_raw(frame if frame is not None else new.clear(), new)
+        duplicates[arrival.name] += doubled
+        if doubled < new.height and arrival.as_input not in inputs:
+            inputs.append(arrival.as_input)
+    if not merged_any or frame is None:
+        return []
+    return [
+        ctx.warehouse.write(_RAW, partition, frame, inputs=inputs, code_version=RAW_CODE_VERSION)
+    ]
+
+
+def _record_arrival(
+    ctx: StepContext, arrival: _Arrival, days: Sequence[date], *, duplicates: int
+) -> list[Written]:
+    parsed, network, written = arrival.parsed, arrival.file.network, []
+    if not parsed.quarantine.is_empty():
+        written.append(
+            ctx.warehouse.write(
+                "telemetry.quarantine",
+                {"part": f"file-{arrival.ledger_partition}", "network": network},
+                parsed.quarantine,
+                inputs=[arrival.as_input],
+                code_version=RAW_CODE_VERSION,
+            )
+        )
+    is_whole = set(parsed.days) <= set(days)
+    status = "rejected" if parsed.accepted == 0 else "ingested" if is_whole else "partial"
+    row = ledger_row(
+        parsed,
+        network=network,
+        file_path=arrival.name,
+        size_bytes=arrival.file.size,
+        mtime_ns=arrival.file.mtime_ns,
+        duplicates=duplicates,
+        status=status,  # type: ignore[arg-type]
+        ingested_at=datetime.now(UTC),
+        run_id=ctx.warehouse.run_id,
+    )
+    written.append(
+        ctx.warehouse.write(
+            "telemetry.ingest_ledger",
+            {"file": arrival.ledger_partition, "network": network},
+            row,
+            inputs=[arrival.as_input],
+            code_version=RAW_CODE_VERSION,
+        )
+    )
+    return written
+
+
+def write_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
+    """Validate the raw readings of `days`; days without raw readings are left out.
+
+    Returns
+    -------
+    list of Written
+        Partitions of `telemetry.readings`, `telemetry.gaps` and, where the contract is broken,
+        `telemetry.quarantine`.
+    """
+    contract, layout = load_contract(), ctx.layout(network)
+    agreed = Input("contract", "readings", "", contract.sha256)
+    reference: Reference | None = None
+    written: list[Written] = []
+    for day in sorted(days):
+        today, before = (day_partition(d, network) for d in (day, day - timedelta(days=1)))
+        raw = ctx.warehouse.read(_RAW, today)
+        if raw is None:
+            continue
+        if reference is None:
+            reference = reference_before(ctx, network, day)
+        readings, gaps, quarantine = validate_day(
+            raw,
+            network=network,
+            layout=layout,
+            contract=contract,
+            day=day,
+            previous=ctx.warehouse.read(_RAW, before),
+            reference_stats=reference.statistics if reference else None,
+        )
+        sources = [ctx.warehouse.as_input(_RAW, p) for p in (before, today)]
+        inputs = [i for i in sources if i] + (reference.inputs if reference else []) + [agreed]
+        tables = [("telemetry.readings", today, readings), ("telemetry.gaps", today, gaps)]
+        rest = {"part": f"day-{day.isoformat()}", "network": network}
+        if not quarantine.is_empty() or ctx.warehouse.record("telemetry.quarantine", rest):
+            tables.append(("telemetry.quarantine", rest, quarantine))
+        written += [
+            ctx.warehouse.write(
+                table, where, frame, inputs=inputs, code_version=READINGS_CODE_VERSION
+            )
+            for table, where, frame in tables
+        ]
+    return written
+
+
+@contextmanager
+def _one_at_a_time(ctx: StepContext, network: str) -> Iterator[None]:
+    """Hold the network's merge lock; the system frees it when the process dies."""
+    folder = ctx.warehouse.root / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{network}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

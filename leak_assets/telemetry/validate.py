@@ -1,0 +1,285 @@
+"""From the raw log of a day to validated readings: units, grid, gaps, outlier flags.
+
+Every rule leaves its trace in quality, flags and mask; no value is dropped for being unusual.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from leak_assets.networks.layout import SensorLayout
+from leak_assets.units import QUANTITIES, si_factor, unit_choices
+from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS
+
+from .contract import Contract
+from .frames import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
+from .problems import Problem, out_of_range, quarantine_frame, unknown_sensor
+
+_SENSOR = ("sensor_id", "quantity")
+_UTC_US = pl.Datetime("us", "UTC")
+
+
+def validate_day(
+    raw: pl.DataFrame,
+    *,
+    network: str,
+    layout: SensorLayout,
+    contract: Contract,
+    day: date,
+    previous: pl.DataFrame | None = None,
+    reference_stats: pl.DataFrame | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the validated readings of a day, its gaps, and what could not be used.
+
+    1. The latest delivery of a reading counts.
+    2. Values become SI.
+    3. A reading belongs to the first step of the grid at or after its time stamp, so no step
+       holds anything later than itself (no look-ahead); of several in a step the last counts.
+    4. The grid runs from the first to the last observed step of the network's day, never into
+       the future, for all sensors of the quantities that were observed.
+    5. Gaps of at most `max_interpolated_steps` between two observed steps are filled linearly:
+       quality `estimated`, flag 2, mask 0, because an estimate must not raise or hide a leak.
+       Longer or open gaps stay null: quality `missing`, flag 4, mask 0.
+    6. Values further than `outlier_sigma` standard deviations from the reference mean get flag
+       1 and quality `suspect`; value and mask stay.
+
+    Parameters
+    ----------
+    raw
+        Rows of `telemetry.raw_readings` of the day and network.
+    network, layout, contract
+        What the readings are judged against.
+    day
+        The UTC day.
+    previous
+        Raw rows of the day before. With them gaps across midnight are seen whole, and readings
+        after the last step of that day (off the grid, e.g. 23:57) count for 00:00.
+    reference_stats
+        `sensor_id`, `quantity`, `mean_si`, `std_si` of leak-free reference readings (see
+        `reference_statistics`); without it nothing is flagged as an outlier.
+
+    Returns
+    -------
+    tuple of polars.DataFrame
+        Rows of `telemetry.readings`, `telemetry.gaps`, `telemetry.quarantine`.
+    """
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    end = start + timedelta(days=1)
+    step = timedelta(seconds=contract.cadence_s)
+    tail_start = start - (contract.max_interpolated_steps + 2) * step
+    usable, unusable = _usable(raw, layout, contract)
+    if previous is not None:
+        tail, _ = _usable(previous, layout, contract)
+        usable = pl.concat([tail.filter(pl.col("ts_utc") > tail_start), usable])
+    observed = _on_grid(usable, contract.cadence_s).filter(pl.col("ts_utc") < end)
+    quarantine = _quarantine(unusable, layout, contract, network)
+    if observed.filter(pl.col("ts_utc") >= start).is_empty():
+        return READINGS.empty(), GAPS.empty(), quarantine
+    steps = _completed(observed, layout, contract)
+    steps = steps.filter(pl.col("ts_utc") >= start)
+    readings = _marked(steps, network, contract, reference_stats)
+    return readings, _gaps(steps, network), quarantine
+
+
+def reference_statistics(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return `sensor_id`, `quantity`, `mean_si`, `std_si` of usable reference readings."""
+    return (
+        readings.filter(pl.col("mask") == 1)
+        .group_by(*_SENSOR)
+        .agg(pl.col("value_si").mean().alias("mean_si"), pl.col("value_si").std().alias("std_si"))
+        .sort(*_SENSOR)
+    )
+
+
+def _usable(
+    raw: pl.DataFrame, layout: SensorLayout, contract: Contract
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return raw rows with `value_si`, and the rows that cannot be used with their `reason`.
+
+    Readers of files have looked already. Other sources write the raw log too, and layout and
+    contract may have changed since.
+    """
+    sensors = pl.DataFrame(
+        {
+            "sensor_id": [s.sensor_id for s in layout.sensors],
+            "quantity": [s.quantity for s in layout.sensors],
+            "is_known": True,
+        },
+        schema={"sensor_id": pl.String, "quantity": pl.String, "is_known": pl.Boolean},
+    )
+    pairs = [(q, u) for q in QUANTITIES for u in unit_choices(q)]
+    units = pl.DataFrame(
+        {
+            "quantity": [q for q, _ in pairs],
+            "unit": [u for _, u in pairs],
+            "factor": [si_factor(q, u) for q, u in pairs],
+            "low": [contract.quantities[q].min for q, _ in pairs],
+            "high": [contract.quantities[q].max for q, _ in pairs],
+        }
+    )
+    judged = (
+        raw.join(sensors, on=["sensor_id", "quantity"], how="left")
+        .join(units, on=["quantity", "unit"], how="left")
+        .with_columns((pl.col("value") * pl.col("factor")).alias("value_si"))
+        .with_columns(
+            pl.when(pl.col("is_known").is_null())
+            .then(pl.lit("unknown_sensor"))
+            .when(pl.col("factor").is_null())
+            .then(pl.lit("unknown_unit"))
+            .when(~pl.col("value_si").is_between("low", "high") | pl.col("value_si").is_null())
+            .then(pl.lit("out_of_range"))
+            .alias("reason")
+        )
+    )
+    is_good = pl.col("reason").is_null()
+    return (
+        judged.filter(is_good).select(*raw.columns, "value_si"),
+        judged.filter(~is_good).select(*raw.columns, "reason"),
+    )
+
+
+def _quarantine(
+    unusable: pl.DataFrame, layout: SensorLayout, contract: Contract, network: str
+) -> pl.DataFrame:
+    """Return unusable raw rows as quarantine; the raw log knows a file by its hash only."""
+    frames = [QUARANTINE.empty()]
+    for (sha256,), rows in unusable.sort("file_sha256").group_by(
+        "file_sha256", maintain_order=True
+    ):
+        problems = [_problem(row, layout, contract) for row in rows.iter_rows(named=True)]
+        frames.append(
+            quarantine_frame(
+                problems,
+                network=network,
+                file_path=f"sha256:{str(sha256)[:16]}",
+                file_sha256=str(sha256),
+                received_at=rows.item(0, "received_at"),
+            )
+        )
+    return pl.concat(frames)
+
+
+def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> Problem:
+    quantity, sensor_id, unit = row["quantity"], row["sensor_id"], row["unit"]
+    if row["reason"] == "unknown_sensor":
+        words = unknown_sensor(sensor_id, quantity, layout.network, layout.ids(quantity))
+    elif row["reason"] == "unknown_unit":
+        words = (
+            f"unit `{unit}` does not measure {quantity}",
+            f"Declare one of {', '.join(unit_choices(quantity))}",
+        )
+    else:
+        words = out_of_range(row["raw_text"], unit, quantity, contract.quantities[quantity])
+    return Problem(
+        row=row["file_row"],
+        column=f"{quantity}/{sensor_id}",
+        text=row["raw_text"],
+        reason=row["reason"],
+        problem=words[0],
+        remedy=words[1],
+        ts_utc=row["ts_utc"],
+    )
+
+
+def _on_grid(usable: pl.DataFrame, cadence_s: int) -> pl.DataFrame:
+    """Return one reading per sensor and step: the last time stamp, of it the last delivery."""
+    cadence_us = cadence_s * 1_000_000
+    clock_us = pl.col("ts_utc").dt.epoch("us")
+    ceiling = -((-clock_us) // cadence_us) * cadence_us
+    return (
+        usable.sort("ts_utc", "received_at", "file_row", "file_sha256")
+        .with_columns(ceiling.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("step"))
+        .group_by(*_SENSOR, "step", maintain_order=True)
+        .agg(pl.col("value_si", "received_at", "file_sha256").last())
+        .rename({"step": "ts_utc"})
+    )
+
+
+def _completed(observed: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.DataFrame:
+    """Return every sensor at every step of the grid with its gaps sized and filled."""
+    seen = set(observed.get_column("quantity").unique())
+    sensors = [(s.sensor_id, s.quantity) for s in layout.sensors if s.quantity in seen]
+    times = observed.get_column("ts_utc")
+    grid = pl.select(
+        pl.datetime_range(
+            pl.lit(times.min()), pl.lit(times.max()), f"{contract.cadence_s}s", time_unit="us"
+        ).alias("ts_utc")
+    )
+    frame = pl.DataFrame(sensors, schema=dict.fromkeys(_SENSOR, pl.String), orient="row")
+    steps = (
+        frame.join(grid.cast({"ts_utc": _UTC_US}), how="cross")
+        .join(observed, on=[*_SENSOR, "ts_utc"], how="left")
+        .sort("quantity", "sensor_id", "ts_utc")
+    )
+    is_missing = pl.col("value_si").is_null()
+    steps = steps.with_columns(is_missing.alias("is_missing")).with_columns(
+        pl.struct(*_SENSOR, "is_missing").rle_id().alias("run"),
+        pl.col("value_si").interpolate().over(*_SENSOR).alias("filled"),
+    )
+    steps = steps.with_columns(pl.len().over("run").alias("run_steps"))
+    is_filled = (
+        pl.col("is_missing")
+        & (pl.col("run_steps") <= contract.max_interpolated_steps)
+        # Interpolation leaves open gaps (no observed step on one side) null.
+        & pl.col("filled").is_not_null()
+    )
+    return steps.with_columns(is_filled.alias("is_filled"))
+
+
+def _marked(
+    steps: pl.DataFrame, network: str, contract: Contract, reference_stats: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Return the steps as rows of `telemetry.readings`."""
+    if reference_stats is None:
+        steps = steps.with_columns(pl.lit(None, pl.Float64).alias("deviation"))
+    else:
+        stats = reference_stats.select(*_SENSOR, "mean_si", "std_si")
+        steps = steps.join(stats, on=list(_SENSOR), how="left").with_columns(
+            pl.when(pl.col("std_si") > 0)
+            .then((pl.col("value_si") - pl.col("mean_si")).abs() / pl.col("std_si"))
+            .alias("deviation")
+        )
+    is_outlier = (pl.col("deviation") > contract.outlier_sigma).fill_null(False)
+    is_open = pl.col("is_missing") & ~pl.col("is_filled")
+    return (
+        steps.with_columns(
+            pl.lit(network).alias("network"),
+            pl.when("is_filled").then("filled").otherwise("value_si").alias("value_si"),
+            pl.when("is_filled")
+            .then(pl.lit("estimated"))
+            .when("is_missing")
+            .then(pl.lit("missing"))
+            .when(is_outlier)
+            .then(pl.lit("suspect"))
+            .otherwise(pl.lit("good"))
+            .alias("quality"),
+            (
+                is_outlier.cast(pl.Int64) * FLAG_OUTLIER
+                + pl.col("is_filled").cast(pl.Int64) * FLAG_INTERPOLATED
+                + is_open.cast(pl.Int64) * FLAG_GAP
+            ).alias("flags"),
+            (~pl.col("is_missing")).cast(pl.Int8).alias("mask"),
+        )
+        .select(READINGS.polars_schema.names())
+        .sort("quantity", "sensor_id", "ts_utc")
+    )
+
+
+def _gaps(steps: pl.DataFrame, network: str) -> pl.DataFrame:
+    """Return each run of missing steps as a row of `telemetry.gaps`."""
+    return (
+        steps.filter("is_missing")
+        .group_by("run", *_SENSOR, maintain_order=True)
+        .agg(
+            pl.col("ts_utc").min().alias("gap_start"),
+            pl.col("ts_utc").max().alias("gap_end"),
+            pl.len().cast(pl.Int64).alias("steps"),
+            pl.when(pl.col("is_filled").first())
+            .then(pl.lit("interpolated"))
+            .otherwise(pl.lit("masked"))
+            .alias("treatment"),
+        )
+        .with_columns(pl.lit(network).alias("network"))
+        .select(GAPS.polars_schema.names())
+    )

@@ -1,0 +1,85 @@
+"""Units of telemetry: what SI unit a quantity is stored in and how declared units convert.
+
+Only multiplicative units of the quantities that sensors deliver belong here.
+"""
+
+from leak_assets.errors import InputError
+
+SI_UNITS = {"pressure": "m", "level": "m", "flow": "m3/s", "demand": "m3/s"}
+QUANTITIES = tuple(SI_UNITS)
+
+# Water column: p = rho * g * h with rho = 1000 kg/m3 and standard gravity (CGPM 1901).
+_PA_PER_M = 1000.0 * 9.80665
+_PSI_PA = 6894.757293168361  # lbf/in2, NIST SP 811
+_US_GALLON_M3 = 3.785411784e-3  # NIST SP 811
+
+_LENGTH = {
+    "m": 1.0,
+    "cm": 1e-2,
+    "mm": 1e-3,
+    "ft": 0.3048,
+}
+_HEAD = _LENGTH | {
+    "bar": 1e5 / _PA_PER_M,
+    "mbar": 1e2 / _PA_PER_M,
+    "kPa": 1e3 / _PA_PER_M,
+    "psi": _PSI_PA / _PA_PER_M,
+}
+_FLOW = {
+    "m3/s": 1.0,
+    "m3/h": 1.0 / 3600.0,
+    "m3/d": 1.0 / 86400.0,
+    "L/s": 1e-3,
+    "L/min": 1e-3 / 60.0,
+    "L/h": 1e-3 / 3600.0,
+    "ML/d": 1e3 / 86400.0,
+    "gpm": _US_GALLON_M3 / 60.0,
+    "ft3/s": 0.3048**3,
+}
+_FACTORS = {"pressure": _HEAD, "level": _LENGTH, "flow": _FLOW, "demand": _FLOW}
+
+
+def unit_choices(quantity: str) -> tuple[str, ...]:
+    """Return the units that readings of a quantity may be declared in.
+
+    Raises
+    ------
+    InputError
+        If the quantity is not one that sensors deliver.
+    """
+    if quantity not in _FACTORS:
+        raise InputError(
+            f"quantity `{quantity}` is unknown", remedy=f"Choose one of {', '.join(QUANTITIES)}"
+        )
+    return tuple(_FACTORS[quantity])
+
+
+def si_factor(quantity: str, unit: str) -> float:
+    """Return what a value in `unit` is multiplied with to be in the quantity's SI unit.
+
+    Parameters
+    ----------
+    quantity
+        `pressure` or `level` (SI unit m), `flow` or `demand` (SI unit m3/s).
+    unit
+        Declared unit, e.g. `bar`, `m3/h`, `L/h`.
+
+    Raises
+    ------
+    InputError
+        If the quantity is unknown or the unit does not measure it; the choices are named.
+
+    Examples
+    --------
+    >>> round(si_factor("pressure", "bar"), 3)
+    10.197
+    >>> si_factor("flow", "L/s")
+    0.001
+    """
+    choices = unit_choices(quantity)
+    if unit not in choices:
+        raise InputError(
+            f"unit `{unit}` does not measure {quantity}",
+            remedy=f"Declare one of {', '.join(choices)}",
+        )
+    return _FACTORS[quantity][unit]

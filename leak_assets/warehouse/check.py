@@ -1,0 +1,53 @@
+"""Health of the lake: does every partition hold what its schema and its record say?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from .lake import SCHEMA_FILE, Warehouse, validate
+from .record import METADATA_KEY, WriteRecord, content_hash
+from .schemas import TABLES, Table
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """One table: partitions, rows, size, and the first problem found (empty = none)."""
+
+    table: str
+    partitions: int
+    rows: int
+    size_mb: float
+    problem: str
+
+
+def check_lake(warehouse: Warehouse) -> list[TableHealth]:
+    """Read every partition and compare columns, types, nulls, keys and content hash."""
+    return [_check_table(warehouse.lake / t.schema / t.name, t) for t in TABLES.values()]
+
+
+def _check_table(folder: Path, table: Table) -> TableHealth:
+    rows, size, count, problem = 0, 0, 0, ""
+    for path in sorted(folder.glob("*.parquet")):
+        if path.name == SCHEMA_FILE:
+            continue
+        count += 1
+        size += path.stat().st_size
+        try:
+            frame = pl.read_parquet(path)
+            rows += frame.height
+            validate(frame, table)
+            found = _compare_with_record(path, frame)
+        except (ValueError, OSError, pl.exceptions.PolarsError) as error:
+            found = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = problem or (f"{path.name}: {found}" if found else "")
+    return TableHealth(table.full_name, count, rows, round(size / 1e6, 3), problem)
+
+
+def _compare_with_record(path: Path, frame: pl.DataFrame) -> str:
+    text = pl.read_parquet_metadata(path).get(METADATA_KEY)
+    if text is None:
+        return "carries no record of its write; re-materialize the partition"
+    if WriteRecord.from_json(text).data_version != content_hash(frame):
+        return "content differs from its record; re-materialize the partition"
+    return ""

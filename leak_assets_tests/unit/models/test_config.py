@@ -1,0 +1,65 @@
+"""Model configurations: the packaged ones, and what is refused."""
+
+import pytest
+import yaml
+
+from leak_assets.errors import InputError, MissingInputError
+from leak_assets.models.config import CONFIG_DIR, load_config
+
+
+@pytest.mark.parametrize("name", ["leak_detector", "leak_pinpointer"])
+def test_packaged_configurations_load(name: str) -> None:
+    """Version, window and gates as documented."""
+    config = load_config(name)
+    assert config.version == "1.0.0"
+    assert config.window.spec.points == 36
+
+
+def test_detector_gates_are_those_of_the_requirements() -> None:
+    """AUC 0.90, precision 0.85, recall 0.85, FAR 0.05, latency 50 ms."""
+    gates = load_config("leak_detector").gates
+    assert gates["auc"].min == 0.90
+    assert gates["precision"].min == gates["recall"].min == 0.85
+    assert gates["far"].max == 0.05
+    assert gates["latency_ms_p95"].max == 50
+
+
+def _changed(tmp_path, change):
+    content = yaml.safe_load((CONFIG_DIR / "leak_detector.yaml").read_text())
+    change(content)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(epoch=3), r"mine\.yaml: unknown key `epoch`"),
+        (lambda c: c["training"].update(lr=3), r"mine\.yaml: unknown key `training\.lr`"),
+        (lambda c: c["training"].update(epochs="many"), r"key `training\.epochs`.*'many'"),
+        (lambda c: c["architecture"].update(kernel=4), r"key `architecture\.kernel`.*odd"),
+        (lambda c: c.update(model="other"), r"mine\.yaml: key `model` is 'other'"),
+    ],
+)
+def test_unknown_keys_and_bad_values_name_key_and_file(tmp_path, change, message: str) -> None:
+    """MOD1: one clear line."""
+    with pytest.raises(InputError, match=message):
+        load_config(_changed(tmp_path, change))
+
+
+def test_absent_and_broken_files_are_named(tmp_path) -> None:
+    """No file, no YAML."""
+    with pytest.raises(MissingInputError, match="absent"):
+        load_config(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1")
+    with pytest.raises(InputError, match=r"broken\.yaml: not YAML"):
+        load_config(broken)
+
+
+def test_same_content_has_the_same_hash() -> None:
+    """The hash is of the content, not of the file's layout."""
+    config = load_config("leak_detector")
+    assert config.sha256 == load_config(CONFIG_DIR / "leak_detector.yaml").sha256
+    assert config.sha256 != config.model_copy(update={"seed": 8}).sha256
