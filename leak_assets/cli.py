@@ -1,6 +1,7 @@
 """`leak-assets`: the platform without a daemon.
 
-The commands live in `leak_assets/commands`, one topic per file; here they are put together.
+Exit codes: 0 done, 1 the answer is no, 2 unusable input. The commands live in
+`leak_assets/commands`, one topic per file; here they are put together.
 """
 
 import sys

@@ -10,7 +10,7 @@ from leak_assets.settings import Settings
 from leak_assets.warehouse import Warehouse
 
 
-class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Platform(dg.ConfigurableResource):
     """The platform's folders; empty means `LEAK_ASSETS_HOME` or the working folder."""
 
     home: str = ""

@@ -24,7 +24,7 @@ class Outcome:
     leak_start: datetime | None
     leak_m3_per_h: float | None
     leak_m3: float | None
-    incident: str
+    incident: str | None
     incident_start: datetime | None
     detected_at: datetime | None
     status: str
@@ -74,12 +74,10 @@ def _outcome(incident: Mapping[str, Any] | None, **truth: Any) -> Outcome:
         "leak_m3": None,
         "distance_m": None,
     }
-    if incident is None:
-        found = dict.fromkeys(_FOUND)
-        return Outcome(**{**blank, **truth, **found, "incident": "missed", "status": "",
-                          "first_pipe": ""})  # fmt: skip
-    found = {name: incident[column] for name, column in _FOUND.items()}
-    return Outcome(**{**blank, **truth, **found, "first_pipe": found["first_pipe"] or ""})
+    found = {name: incident[column] if incident else None for name, column in _FOUND.items()}
+    found["status"] = found["status"] or "missed"
+    found["first_pipe"] = found["first_pipe"] or ""
+    return Outcome(**{**blank, **truth, **found})
 
 
 _FOUND = {

@@ -11,12 +11,14 @@ from rich.console import Console
 from leak_assets.commands.output import console, print_json, print_rows
 from leak_assets.context import StepContext
 from leak_assets.dagster_home import prepare_dagster_home
-from leak_assets.detection.battledim_files import Truth, read_truth
+from leak_assets.detection.battledim_files import read_truth
+from leak_assets.incidents.report import write_report
 from leak_assets.settings import Settings
 from leak_assets.warehouse.catalogue import CATALOGUE_FILE, build_catalogue
 
 from .fingerprint import demo_fingerprint, is_standing, remember
 from .outcome import Outcome, incidents_beside_truth
+from .report import report_data
 from .town import L_TOWN, SMALL, DemoSize, deliver_telemetry
 
 Result = TypeVar("Result")
@@ -43,11 +45,11 @@ def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> No
     else:
         _run_stages(ctx, size, seed, folder, screen)
     truth = read_truth(folder / "truth")
+    outcomes = incidents_beside_truth(ctx, size.network, truth)
     if not standing:
-        _report(ctx, size, truth, report)
+        write_report(report, report_data(ctx, size.network, truth, outcomes))
         build_catalogue(ctx.warehouse.root)
         remember(ctx, folder, fingerprint, size.network)
-    outcomes = incidents_beside_truth(ctx, size.network, truth)
     if as_json:
         print_json({"outcomes": [asdict(o) for o in outcomes], "report": str(report)})
     else:
@@ -102,14 +104,6 @@ def _timed(screen: Console, title: str, stage: Callable[[], Result]) -> Result:
     return result
 
 
-def _report(ctx: StepContext, size: DemoSize, truth: Truth, path: Path) -> None:
-    from leak_assets.incidents.report import write_report
-
-    from .report import report_data
-
-    write_report(path, report_data(ctx, size.network, truth))
-
-
 def _conclude(
     ctx: StepContext,
     size: DemoSize,
@@ -133,7 +127,7 @@ def _conclude(
                 "eur": o.eur,
                 "dig at": o.first_pipe,
                 "m away": o.distance_m,
-                "status": o.status or o.incident,
+                "status": o.status,
             }
             for o in outcomes
         ],

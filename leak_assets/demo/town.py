@@ -34,7 +34,7 @@ class DemoSize:
 
 
 L_TOWN = DemoSize("l-town", 14.0, 22.0, batches=14, scenarios_per_batch=26)
-SMALL = DemoSize("hanoi", 60.0, 100.0, batches=6, scenarios_per_batch=16)
+SMALL = DemoSize("hanoi", 250.0, 350.0, batches=10, scenarios_per_batch=16)
 
 
 def hidden_leaks(network: Network, town: Town, size: DemoSize, seed: int) -> tuple[Leak, ...]:

@@ -27,7 +27,8 @@ NEIGHBOR_DIRECTIONS = 5
 HIT_M = 300.0
 # Growth of a leak, m3/h per square root of a day.
 GROWTH_M3_PER_H = 0.4
-# Size a leak can have on its first day where nothing is known of it.
+# What a leak is given at least, so that every pipe has a likelihood; sizes of faults.
+_LEAST_M3_PER_H = 0.1
 _SENSOR_SD_M = 1.0
 _METER_SD_M3_PER_H = 30.0
 
@@ -96,23 +97,18 @@ class Hypotheses:
         effect, covariance
             Estimate of the change in the channels (S) and its covariance (S × S).
         """
-        flow = np.full(len(self.pipes), 1.0)
-        log_likelihood = np.full(len(self.pipes), -np.inf)
-        weight = np.linalg.inv(covariance)
+        weight: Floats = np.linalg.inv(covariance)
         flow = self._flow(effect, np.broadcast_to(weight, (len(self.pipes), *weight.shape)))
         for _ in range(3):
-            size = np.maximum(flow, 0.1)[:, None]
-            common = COMMON_MISMATCH * size * self._pressure_part
+            common = COMMON_MISMATCH * flow[:, None] * self._pressure_part
             spread = covariance[None] + common[:, :, None] * common[:, None, :]
-            np.einsum("pss->ps", spread)[:] += (size * self.mismatch) ** 2
-            weights = np.linalg.inv(spread)
+            np.einsum("pss->ps", spread)[:] += (flow[:, None] * self.mismatch) ** 2
+            weights: Floats = np.linalg.inv(spread)
             flow = self._flow(effect, weights)
         rest = effect[None] - flow[:, None] * self.leaks
         misfit = np.einsum("ps,pst,pt->p", rest, weights, rest)
         _, log_det = np.linalg.slogdet(spread)
-        log_likelihood = np.where(flow > 0.1, -(misfit + log_det) / 2, -np.inf)
-        if not np.isfinite(log_likelihood).any():
-            return Place(0, 0.0, 0.0, -np.inf)
+        log_likelihood = -(misfit + log_det) / 2
         chance = np.exp(log_likelihood - log_likelihood.max())
         chance /= chance.sum()
         near = (self.distance_m <= HIT_M) @ chance
@@ -164,8 +160,10 @@ class Hypotheses:
         return Component(basis, first_day, last_day, drift, drift, none, none)
 
     def _flow(self, effect: Floats, weights: Floats) -> Floats:
+        """Return the flow at each pipe that fits best, at least `_LEAST_M3_PER_H` (P)."""
         weighted = np.einsum("ps,pst->pt", self.leaks, weights)
-        return (weighted @ effect) / np.einsum("pt,pt->p", weighted, self.leaks)
+        flow = (weighted @ effect) / np.einsum("pt,pt->p", weighted, self.leaks)
+        return np.maximum(flow, _LEAST_M3_PER_H)
 
     def _neighbors(self, pipe: int) -> Floats:
         """Return the main directions in which the neighbors' signatures differ (R × S)."""

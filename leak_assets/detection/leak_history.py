@@ -253,7 +253,7 @@ class LeakHistory:
 def _estimate(evidence: Evidence, day: int) -> tuple[Floats, Floats]:
     """Return an unknown effect as it stands on a day (S), and its covariance (S × S)."""
     information = evidence.information + np.eye(len(evidence.score)) / _FREE_VARIANCE
-    covariance = np.linalg.inv(information)
+    covariance: Floats = np.linalg.inv(information)
     growth = evidence.growth(day)
     return growth * (covariance @ evidence.score), growth**2 * covariance
 

@@ -65,7 +65,7 @@ def check_supply(network: str, project: epanet.EpanetProject, model: Any) -> Non
 
 def _cut_off(project: epanet.EpanetProject, model: Any) -> str:
     """Name nodes that no open link joins to a source."""
-    import networkx as nx  # type: ignore[import-untyped]
+    import networkx as nx
 
     names = list(model.link_name_list)
     status = project.link_reader([project.link_index(n) for n in names], epanet.LINK_STATUS)()

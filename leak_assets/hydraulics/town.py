@@ -199,7 +199,7 @@ def loop_pipes(model: Any) -> list[str]:
 
     Pipes wider than the median stay open: a closed trunk main does not go unnoticed.
     """
-    import networkx as nx  # type: ignore[import-untyped]
+    import networkx as nx
 
     graph: Any = nx.Graph()
     graph.add_nodes_from(model.node_name_list)

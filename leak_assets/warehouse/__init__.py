@@ -1,5 +1,6 @@
 """The warehouse: table schemas, the lake of Parquet partitions, the catalogue of views."""
 
-from .lake import Input, Warehouse, Written
+from .lake import Warehouse, Written
+from .record import Input
 
 __all__ = ["Input", "Warehouse", "Written"]

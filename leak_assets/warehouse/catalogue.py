@@ -20,7 +20,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     # Timestamps are UTC; without this DuckDB shows them in the zone of the machine.
     connection.execute("SET TimeZone = 'UTC'")
     quoted_lake = str(lake).replace("'", "''")
-    for schema in dict.fromkeys(t.schema for t in (*TABLES.values(), *VIEWS.values())):
+    everything: list[Table | View] = [*TABLES.values(), *VIEWS.values()]
+    for schema in dict.fromkeys(item.schema for item in everything):
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
     for table in TABLES.values():
         connection.execute(

@@ -1,4 +1,4 @@
-"""Health of the lake: does every partition hold what its schema and its record say?"""
+"""Health of the lake: whether every partition holds what its schema and its record say."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,15 +2,12 @@
 
 import dagster as dg
 
-from leak_assets.defs.partitions import BATCH_NETWORK
-
 SCENARIOS = dg.define_asset_job(
     "scenarios",
     selection=dg.AssetSelection.groups("simulation")
     | dg.AssetSelection.assets(
         ["features", "training_residuals"], ["features", "training_windows"]
     ),
-    partitions_def=BATCH_NETWORK,
     # Each step fans its batches out over processes itself.
     executor_def=dg.in_process_executor,
     description="Scenario runs and their training features for a range of batches.",

@@ -6,8 +6,6 @@ micro-batch take a few seconds together.
 
 import dagster as dg
 
-from leak_assets.defs.partitions import DAY_NETWORK
-
 MICRO_BATCH = dg.define_asset_job(
     "micro_batch",
     selection=(
@@ -16,7 +14,6 @@ MICRO_BATCH = dg.define_asset_job(
             ["features", "training_residuals"], ["features", "training_windows"]
         )
     ),
-    partitions_def=DAY_NETWORK,
     executor_def=dg.in_process_executor,
     description="Landed files to incidents for a range of days of one network.",
 )

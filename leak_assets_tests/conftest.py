@@ -1,0 +1,82 @@
+"""What the tests of several rooms share: a trained home, a town's files, Dagster instances."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from leak_assets import batch
+from leak_assets.context import StepContext
+from leak_assets.demo.town import SMALL, deliver_telemetry
+from leak_assets.hydraulics.scenarios import ScenarioPlan
+from leak_assets.settings import Settings
+
+# Leaks that nobody could miss: these tests are about the way of the data, not about how small a
+# leak can be seen (that is what the benchmarks measure).
+PLAN = ScenarioPlan(
+    batches=6, scenarios_per_batch=12, smallest_leak_mm=250.0, largest_leak_mm=400.0, seed=3
+)
+SEED = 11
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_environment_leaks_in() -> Iterator[None]:
+    """Keep a developer's language model and home out of the tests."""
+    kept = {
+        name: os.environ.pop(name)
+        for name in ("OPENAI_API_BASE", "LEAK_ASSETS_HOME", "DAGSTER_HOME")
+        if name in os.environ
+    }
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    yield
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with models of Hanoi in force; copy it before changing it."""
+    home = tmp_path_factory.mktemp("trained")
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
+    assert batch.train(ctx, "hanoi", PLAN) == [], "the gates must hold on leaks of this size"
+    return home
+
+
+@pytest.fixture(scope="session")
+def town_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days of a town like Hanoi with two leaks: `landing/hanoi/*.csv` and `truth/`."""
+    folder = tmp_path_factory.mktemp("town")
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=folder))
+    deliver_telemetry(
+        ctx.network("hanoi"),
+        ctx.layout("hanoi"),
+        SMALL,
+        seed=SEED,
+        landing=folder / "landing",
+        truth=folder / "truth",
+    )
+    return folder
+
+
+@pytest.fixture
+def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of this test's own, with models of Hanoi in force, as the environment's home."""
+    shutil.copytree(trained, tmp_path / "home")
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def ctx(home: Path) -> StepContext:
+    """Steps' context in `home`."""
+    return StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="test")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that knows the networks and forgets everything afterwards."""
+    with dg.DagsterInstance.ephemeral() as made:
+        made.add_dynamic_partitions("network", ["hanoi"])
+        yield made

@@ -1,0 +1,238 @@
+"""Each asset, materialized on an ephemeral instance: what it writes and what it tells."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from leak_assets.context import StepContext
+from leak_assets.definitions import defs
+from leak_assets.defs.partitions import day_key, run_tags
+
+DAYS = [date(2019, 3, day) for day in range(4, 11)]
+LAST = DAYS[-1]
+
+
+def run_job(
+    instance: dg.DagsterInstance,
+    job: str,
+    *,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    config: dict[str, Any] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run a job in this process; failures are for the test to judge."""
+    return defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        partition_key=partition_key,
+        tags=dict(tags or {}),
+        run_config=config,
+        raise_on_error=False,
+    )
+
+
+def land(town_files: Path, ctx: StepContext) -> None:
+    """Put the town's files into the landing zone."""
+    target = ctx.settings.landing_dir / "hanoi"
+    shutil.copytree(town_files / "landing" / "hanoi", target, dirs_exist_ok=True)
+
+
+def metadata_of(
+    instance: dg.DagsterInstance, asset: str, partition: str
+) -> Mapping[str, dg.MetadataValue]:
+    """Return the metadata of an asset's last materialization of a partition."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey(asset.split("/")), asset_partitions=[partition]
+        ),
+        limit=1,
+    ).records
+    assert records, f"{asset} has no materialization of {partition}"
+    materialization = records[0].asset_materialization
+    assert materialization is not None
+    return materialization.metadata
+
+
+def test_network_tables_of_one_network(instance: dg.DagsterInstance, ctx: StepContext) -> None:
+    """Four tables from one file, with their row counts."""
+    result = run_job(instance, "network_model", partition_key="hanoi")
+    assert result.success
+    assert metadata_of(instance, "network/links", "hanoi")["dagster/row_count"].value == 34
+    assert ctx.warehouse.sql("SELECT count(*) AS n FROM network.nodes")["n"][0] == 32
+
+
+def test_scenario_runs_and_their_features(instance: dg.DagsterInstance, ctx: StepContext) -> None:
+    """A batch gives telemetry of 289 rows a series, leak truth, residuals and windows."""
+    config = {"ops": {"scenario_runs": {"config": {"batches": 3, "scenarios_per_batch": 4}}}}
+    key = str(dg.MultiPartitionKey({"batch": "b001", "network": "hanoi"}))
+    result = run_job(instance, "scenarios", partition_key=key, config=config)
+    assert result.success
+    steps = ctx.warehouse.sql(
+        "SELECT count(*) AS n FROM simulation.telemetry JOIN simulation.scenarios"
+        " USING (scenario_id) WHERE simulation.telemetry.batch = 'b001' AND NOT is_reference"
+        " GROUP BY scenario_id, element_id, quantity"
+    )
+    assert steps["n"].unique().to_list() == [289]
+    checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+    assert checks == {"leaks_have_flow": True}
+
+
+def test_every_node_and_link_of_one_scenario(ctx: StepContext) -> None:
+    """SIM1: pressure, head, demand of each node; flow, velocity, status of each link."""
+    found = ctx.warehouse.sql(
+        "SELECT quantity, count(DISTINCT element_id) AS n FROM simulation.telemetry"
+        " WHERE scenario_id IN (SELECT scenario_id FROM simulation.scenarios"
+        " WHERE recorded = 'all') AND quantity <> 'leak_flow' GROUP BY quantity ORDER BY quantity"
+    )
+    counts = dict(found.rows())
+    assert counts == {
+        "demand": 32, "flow": 34, "head": 32, "pressure": 32, "status": 34, "velocity": 34
+    }  # fmt: skip
+
+
+def test_no_scenario_stands_in_two_splits_and_models_are_in_force(ctx: StepContext) -> None:
+    """The trained home has a champion of each model, with the hash of its contract."""
+    champions = ctx.warehouse.sql("SELECT model, status FROM models.registry ORDER BY model")
+    assert champions.rows() == [("leak_detector", "champion"), ("leak_pinpointer", "champion")]
+    hashes = ctx.warehouse.sql("SELECT DISTINCT contract_sha256 FROM models.training_runs")
+    assert hashes.height == 1
+
+
+@pytest.mark.slow
+def test_a_range_of_days_from_files_to_incidents(
+    instance: dg.DagsterInstance, ctx: StepContext, town_files: Path
+) -> None:
+    """One run takes seven days; each partition has its rows, versions and pictures."""
+    land(town_files, ctx)
+    result = run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi"))
+    assert result.success
+    for asset in ("telemetry/readings", "features/windows", "scores/window_scores"):
+        keys = instance.get_materialized_partitions(dg.AssetKey(asset.split("/")))
+        assert keys == {day_key(day, "hanoi") for day in DAYS}
+    windows = ctx.warehouse.sql(
+        "SELECT window_end::DATE AS day, count(*) AS n FROM scores.window_scores"
+        " GROUP BY day ORDER BY day"
+    )
+    # Four reference days teach the twin; the first day after them has no day before it.
+    assert windows["n"].to_list() == [43, 48, 48]
+    incidents = ctx.warehouse.sql("SELECT * FROM incidents.incidents")
+    assert incidents.height >= 1
+    assert incidents["generated_by"].to_list() == ["template"] * incidents.height
+    told = metadata_of(instance, "scores/window_scores", day_key(LAST, "hanoi"))
+    assert told["dagster/row_count"].value == 48
+    assert told["lake_data_version"].value
+    events = metadata_of(instance, "incidents/incident_events", day_key(LAST, "hanoi"))
+    assert "data:image/png;base64," in events["signal"].value
+    assert "data:image/png;base64," in events["network"].value
+    # The same range again changes no file of the lake.
+    before = {p: p.stat().st_mtime_ns for p in ctx.warehouse.lake.rglob("date=*.parquet")}
+    assert run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi")).success
+    assert before == {p: p.stat().st_mtime_ns for p in ctx.warehouse.lake.rglob("date=*.parquet")}
+
+
+def test_failed_blocking_check_stops_downstream_inside_a_run(
+    instance: dg.DagsterInstance,
+    ctx: StepContext,
+    town_files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """VAL1: a contract that wants another type turns the check red; features do not run."""
+    break_contract(monkeypatch)
+    land(town_files, ctx)
+    result = run_job(instance, "micro_batch", partition_key=day_key(DAYS[0], "hanoi"))
+    assert not result.success
+    failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    assert "data_contract" in failed
+    assert ctx.warehouse.partitions("telemetry.readings") != []
+    assert instance.get_materialized_partitions(dg.AssetKey(["features", "calibrations"])) == set()
+    assert ctx.warehouse.partitions("features.calibrations") == []
+
+
+def test_failed_blocking_check_stops_downstream_across_runs(
+    instance: dg.DagsterInstance,
+    ctx: StepContext,
+    town_files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Automation asks for the next asset only once the check of its input is green."""
+    land(town_files, ctx)
+    today = day_key(DAYS[0], "hanoi")
+    follower = dg.AssetKey(["features", "calibrations"])
+
+    def requested(cursor: Any) -> tuple[set[str], Any]:
+        at = datetime(2019, 3, 4, 23, tzinfo=UTC)
+        result = dg.evaluate_automation_conditions(
+            defs, instance, cursor=cursor, evaluation_time=at
+        )
+        return set(result.get_requested_partitions(follower)), result.cursor
+
+    def validate() -> bool:
+        job = defs.resolve_implicit_global_asset_job_def()
+        names = ("raw_readings", "quarantine", "ingest_ledger", "readings", "gaps")
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=today,
+            asset_selection=[dg.AssetKey(["telemetry", name]) for name in names],
+            raise_on_error=False,
+        ).success
+
+    _, cursor = requested(None)
+    with monkeypatch.context() as broken:
+        break_contract(broken)
+        validate()
+    asked, cursor = requested(cursor)
+    assert asked == set(), "the check of the readings is red"
+    assert validate()
+    asked, _ = requested(cursor)
+    assert asked == {today}
+
+
+def break_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the contract want whole numbers where the readings have fractions."""
+    from leak_assets.quality import steps
+    from leak_assets.telemetry.contract import load_contract
+
+    agreed = load_contract()
+    columns = tuple(
+        c.model_copy(update={"type": "int64"}) if c.name == "value_si" else c
+        for c in agreed.columns
+    )
+    changed = agreed.model_copy(update={"columns": columns})
+    monkeypatch.setattr(steps, "load_contract", lambda: changed)
+
+
+def test_gate_failure_leaves_the_champion_untouched(
+    instance: dg.DagsterInstance, ctx: StepContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MOD6: a metric below its gate fails the check by name; what is in force stays."""
+    from leak_assets.models import steps
+
+    before = ctx.warehouse.sql("SELECT * FROM models.registry ORDER BY ALL")
+    agreed = steps.load_config
+    monkeypatch.setattr(steps, "load_config", lambda name: impossible(agreed(name)))
+    # New gates are a new configuration: a new version is trained, evaluated and refused.
+    result = run_job(instance, "training", partition_key="hanoi")
+    assert not result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert "auc" in (evaluation.description or "")
+    after = ctx.warehouse.sql(
+        "SELECT * FROM models.registry WHERE status = 'champion' ORDER BY ALL"
+    )
+    assert after.equals(before)
+
+
+def impossible(config: Any) -> Any:
+    """Return the configuration with gates nobody can hold and few epochs."""
+    from leak_assets.models.config import GateLimit
+
+    update: dict[str, Any] = {
+        "training": config.training.model_copy(update={"epochs": 1}),
+    }
+    if config.model == "leak_detector":
+        update["gates"] = {"auc": GateLimit(min=1.01)}
+    return config.model_copy(update=update)

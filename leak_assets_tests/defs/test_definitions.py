@@ -1,0 +1,121 @@
+"""The definitions as a whole: what loading costs, and the policy that holds for every asset."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from leak_assets.definitions import defs
+from leak_assets.warehouse.schemas import TABLES
+
+REPOSITORY = Path(__file__).parents[2]
+HEAVY = ("torch", "sklearn", "wntr", "great_expectations", "langchain", "matplotlib", "epyt")
+
+_LOAD = """
+import json, resource, sys, time
+import leak_assets.definitions
+print(json.dumps({
+    "cpu_s": time.process_time(),
+    "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "modules": sorted({name.split(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+def test_definitions_load_lightly() -> None:
+    """No heavy library comes in; processor time stays below 1.5 s, memory below 200 MiB."""
+    runs = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", _LOAD], check=True, capture_output=True, text=True
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    assert not set(HEAVY) & set(runs[0]["modules"])
+    # Processor time, not wall time: what else the machine does must not turn a test red.
+    assert min(run["cpu_s"] for run in runs) < 1.5
+    assert runs[0]["mib"] < 200
+
+
+def test_no_deprecated_api_is_used() -> None:
+    """Loading raises none of Dagster's deprecation warnings."""
+    subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", "import leak_assets.definitions"],
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_every_asset_is_a_table_with_the_policy_of_the_root() -> None:
+    """Key = SQL name; group, kinds, owner, description, code version and columns are there."""
+    specs = defs.resolve_all_asset_specs()
+    names = {".".join(spec.key.path) for spec in specs}
+    assert names == set(TABLES)
+    for spec in specs:
+        table = TABLES[".".join(spec.key.path)]
+        assert spec.group_name == table.schema
+        assert spec.owners == ["team:leak-engineering"]
+        assert {"duckdb", "parquet"} < spec.kinds
+        assert spec.description.startswith(table.row)
+        assert spec.code_version
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert [c.name for c in columns] == [c.name for c in table.columns]
+
+
+def test_the_chain_is_one_graph_without_orphans() -> None:
+    """Everything from scenario to summary hangs together."""
+    graph = defs.resolve_asset_graph()
+    summaries = dg.AssetKey(["incidents", "summaries"])
+    upstream = graph.get_ancestor_asset_keys(summaries)
+    for name in (
+        "simulation/telemetry",
+        "telemetry/raw_readings",
+        "telemetry/readings",
+        "features/residuals",
+        "features/windows",
+        "models/registry_events",
+        "scores/window_scores",
+        "incidents/incident_events",
+    ):
+        assert dg.AssetKey(name.split("/")) in upstream, name
+    orphans = [
+        key
+        for key in graph.get_all_asset_keys()
+        if not graph.get(key).parent_keys and not graph.get(key).child_keys
+    ]
+    siblings = {"ingest_ledger", "quarantine", "nodes", "pipe_distance", "scenarios"}
+    assert {key.path[-1] for key in orphans} <= siblings, "made with others by one step"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        ["dg", "check", "defs"],
+    ],
+)
+@pytest.mark.slow
+def test_both_entry_points_load(command: list[str], tmp_path: Path) -> None:
+    """`workspace.yaml` and `[tool.dg]` find the same definitions."""
+    program = Path(sys.executable).with_name(command[0])
+    result = subprocess.run(
+        [str(program), *command[1:]],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": str(program.parent), "DAGSTER_HOME": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_only_the_wiring_knows_dagster() -> None:
+    """Rooms compute without Dagster: importing their steps does not import it."""
+    rooms = ["telemetry", "features", "models", "detection", "incidents", "summaries", "networks"]
+    code = "import sys\n" + "\n".join(f"import leak_assets.{room}.steps" for room in rooms)
+    code += "\nimport leak_assets.batch\nassert 'dagster' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,159 @@
+"""The landing-zone sensor: which files it takes, when its cursor moves, how it retries."""
+
+import json
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from leak_assets.defs.resources import Platform
+from leak_assets.defs.telemetry import sensors
+from leak_assets.defs.telemetry.sensors import landing_zone
+from leak_assets.settings import Settings
+
+
+@pytest.fixture
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty landing zone; ticks do not wait."""
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setattr(sensors, "TICK_S", 0.0)
+    folder = Settings().landing_dir / "hanoi"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def drop(town_files: Path, landing: Path, name: str = "2019_SCADA_Pressures.csv") -> Path:
+    """Put a file of the town into the landing zone, old enough to be settled."""
+    target = landing / name
+    shutil.copy(town_files / "landing" / "hanoi" / name, target)
+    old = time.time() - 60
+    os.utime(target, (old, old))
+    return target
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None) -> tuple[dg.SensorResult | None, str]:
+    """Evaluate the sensor once; return what it asks for, and its new cursor."""
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"platform": Platform()}
+    ) as context:
+        result = landing_zone(context)
+        asked = result if isinstance(result, dg.SensorResult) else None
+        return asked, (asked.cursor if asked else context.cursor) or ""
+
+
+def finish(instance: dg.DagsterInstance, run_key: str, status: dg.DagsterRunStatus) -> None:
+    """Pretend that the daemon launched the requested run and that it ended."""
+    instance.add_run(
+        dg.DagsterRun(
+            job_name="micro_batch",
+            run_id=str(uuid.uuid4()),
+            status=status,
+            tags={"dagster/run_key": run_key, "dagster/sensor_name": "landing_zone"},
+        )
+    )
+
+
+def test_new_file_gets_one_run_over_its_days(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """A file of ten days asks for one run over the range, and makes the network known."""
+    drop(town_files, landing)
+    asked, _ = tick(instance, None)
+    assert asked is not None
+    (request,) = asked.run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2019-03-04|hanoi"
+    assert request.tags["dagster/asset_partition_range_end"] == "2019-03-13|hanoi"
+    assert request.tags["leak_assets/network"] == "hanoi"
+    assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
+
+
+def test_two_files_of_the_same_days_share_a_run(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """Pressures and flows that landed together are one delivery."""
+    drop(town_files, landing)
+    drop(town_files, landing, "2019_SCADA_Flows.csv")
+    asked, cursor = tick(instance, None)
+    assert asked is not None
+    assert len(asked.run_requests) == 1
+    (taken,) = json.loads(cursor)["in_flight"].values()
+    assert len(taken["files"]) == 2
+
+
+def test_cursor_moves_only_after_the_run_succeeded(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """In flight is not done; done is not asked for again."""
+    drop(town_files, landing)
+    asked, cursor = tick(instance, None)
+    assert asked is not None
+    again, cursor = tick(instance, cursor)
+    assert again is None
+    assert json.loads(cursor)["done"] == {}
+    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.SUCCESS)
+    after, cursor = tick(instance, cursor)
+    assert after is None
+    assert list(json.loads(cursor)["done"]) == ["hanoi/2019_SCADA_Pressures.csv"]
+    assert tick(instance, cursor)[0] is None
+
+
+def test_failed_run_is_retried_with_a_fresh_run_key_three_times(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """Each attempt has its own run key; after three failures the file waits until it changes."""
+    target = drop(town_files, landing)
+    cursor: str | None = None
+    keys = []
+    for _ in range(3):
+        asked, cursor = tick(instance, cursor)
+        assert asked is not None
+        keys.append(asked.run_requests[0].run_key)
+        finish(instance, keys[-1], dg.DagsterRunStatus.FAILURE)
+    assert len(set(keys)) == 3
+    asked, cursor = tick(instance, cursor)
+    assert asked is None
+    now = time.time() - 10
+    os.utime(target, (now, now))
+    asked, _ = tick(instance, cursor)
+    assert asked is not None
+
+
+def test_files_that_arrive_meanwhile_wait_for_their_network(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """No second run of a network while one is under way; its end lets the next file go."""
+    drop(town_files, landing)
+    asked, cursor = tick(instance, None)
+    drop(town_files, landing, "2019_SCADA_Flows.csv")
+    waiting, cursor = tick(instance, cursor)
+    assert waiting is None
+    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.SUCCESS)
+    asked, _ = tick(instance, cursor)
+    assert asked is not None
+
+
+def test_unknown_network_is_told_and_its_file_stays(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """A folder that names no network is skipped with the remedy; nothing is lost."""
+    nowhere = landing.parent / "atlantis"
+    nowhere.mkdir()
+    target = drop(town_files, nowhere)
+    with dg.build_sensor_context(instance=instance, resources={"platform": Platform()}) as context:
+        result = landing_zone(context)
+    assert isinstance(result, dg.SkipReason)
+    assert "unknown network 'atlantis'" in result.skip_message
+    assert target.exists()
+
+
+def test_unfinished_files_are_left_alone(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """Files that just changed, `.part` files and hidden files are not taken."""
+    shutil.copy(town_files / "landing" / "hanoi" / "2019_SCADA_Flows.csv", landing)
+    drop(town_files, landing).rename(landing / "2019_SCADA_Pressures.csv.part")
+    assert tick(instance, None)[0] is None
