@@ -17,7 +17,12 @@ from leak_assets.settings import Settings
 # Leaks that nobody could miss: these tests are about the way of the data, not about how small a
 # leak can be seen (that is what the benchmarks measure).
 PLAN = ScenarioPlan(
-    batches=6, scenarios_per_batch=12, smallest_leak_mm=250.0, largest_leak_mm=400.0, seed=3
+    batches=8,
+    scenarios_per_batch=12,
+    smallest_leak_mm=250.0,
+    largest_leak_mm=400.0,
+    incipient_share=0.0,
+    seed=3,
 )
 SEED = 11
 

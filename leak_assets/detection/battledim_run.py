@@ -82,6 +82,8 @@ def detect(
     """
     tell = progress or _silent
     export = open_export(network, Path(scada_dir), HISTORY_YEAR, EVALUATED_YEAR)
+    if export.repair_report is None:
+        tell(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
     observed = half_hour_means(network, export, tell)
     tell("driving the twin through the measurements")
     twin = Twin(network, export.layout)

@@ -97,13 +97,13 @@ class Hypotheses:
         effect, covariance
             Estimate of the change in the channels (S) and its covariance (S × S).
         """
-        weight: Floats = np.linalg.inv(covariance)
+        weight = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
         flow = self._flow(effect, np.broadcast_to(weight, (len(self.pipes), *weight.shape)))
         for _ in range(3):
             common = COMMON_MISMATCH * flow[:, None] * self._pressure_part
             spread = covariance[None] + common[:, :, None] * common[:, None, :]
             np.einsum("pss->ps", spread)[:] += (flow[:, None] * self.mismatch) ** 2
-            weights: Floats = np.linalg.inv(spread)
+            weights = np.asarray(np.linalg.inv(spread), dtype=np.float64)
             flow = self._flow(effect, weights)
         rest = effect[None] - flow[:, None] * self.leaks
         misfit = np.einsum("ps,pst,pt->p", rest, weights, rest)

@@ -38,7 +38,7 @@ _LONGEST_DAYS = 120
 MOST_GROWTHS = 3
 _MOST_PER_DAY = 4
 # Prior variance of an effect where nothing is measured, in units of the channels.
-_FREE_VARIANCE = 100.0
+_FREE_VARIANCE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +253,7 @@ class LeakHistory:
 def _estimate(evidence: Evidence, day: int) -> tuple[Floats, Floats]:
     """Return an unknown effect as it stands on a day (S), and its covariance (S × S)."""
     information = evidence.information + np.eye(len(evidence.score)) / _FREE_VARIANCE
-    covariance: Floats = np.linalg.inv(information)
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
     growth = evidence.growth(day)
     return growth * (covariance @ evidence.score), growth**2 * covariance
 

@@ -42,9 +42,9 @@ class Repair:
 class ScadaExport:
     """The files of an export: by year and quantity, the layout of their headers, repairs."""
 
-    folder: Path
     files: dict[tuple[int, str], Path]
     layout: SensorLayout
+    repair_report: Path | None
     repairs: tuple[Repair, ...]
 
 
@@ -94,8 +94,10 @@ def open_export(network: Network, folder: Path, history: int, evaluated: int) ->
                 row=1,
             )
     layout = layout_from_headers(network, headers)
-    repairs = _repairs(network, folder / REPAIRS.format(year=history))
-    return ScadaExport(folder, files, layout, repairs)
+    report = folder / REPAIRS.format(year=history)
+    if not report.is_file():
+        return ScadaExport(files, layout, None, ())
+    return ScadaExport(files, layout, report, _repairs(network, report))
 
 
 def half_hour_means(
@@ -143,9 +145,7 @@ def half_hour_means(
 
 
 def _repairs(network: Network, path: Path) -> tuple[Repair, ...]:
-    """Return the reported repairs; a missing report tells of none."""
-    if not path.is_file():
-        return ()
+    """Return the reported repairs, by time."""
     links = set(network.water_network().link_name_list)
     out = []
     for row, link, when in read_submission(path):

