@@ -45,8 +45,12 @@ def root(
 
 def main() -> None:
     """Run the command line; unusable input ends with one line and exit code 2."""
+    problem = None
     try:
         app()
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
+        problem = str(error)
+    # Outside the handler: the traceback would keep database connections alive to the very end.
+    if problem is not None:
+        typer.echo(f"error: {problem}", err=True)
         sys.exit(UNUSABLE_INPUT)

@@ -1,6 +1,5 @@
 """Each asset, materialized on an ephemeral instance: what it writes and what it tells."""
 
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import day_key, run_tags
+from leak_assets.telemetry.landing import deliver
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]
 LAST = DAYS[-1]
@@ -37,8 +37,7 @@ def run_job(
 
 def land(town_files: Path, ctx: StepContext) -> None:
     """Put the town's files into the landing zone."""
-    target = ctx.settings.landing_dir / "hanoi"
-    shutil.copytree(town_files / "landing" / "hanoi", target, dirs_exist_ok=True)
+    deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
 
 
 def metadata_of(

@@ -24,9 +24,7 @@ LOOK_EVERY_S = 0.25
     description="Runs the micro-batch for new files in `var/landing/<network>/`."
     " A file counts as taken only when its run has succeeded.",
 )
-def landing_zone(
-    context: dg.SensorEvaluationContext, platform: Platform
-) -> dg.SensorResult | dg.SkipReason:
+def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Request one micro-batch for each network and range of days with new files."""
     cursor = Cursor.from_json(context.cursor)
     settings = platform.settings()
@@ -40,10 +38,10 @@ def landing_zone(
     for problem in problems:
         context.log.warning(problem)
     requests = [_request(cursor.take(delivery), delivery) for delivery in deliveries]
-    context.update_cursor(cursor.to_json())
     if not requests:
         waiting = f"{len(cursor.in_flight)} runs under way" if cursor.in_flight else "no new files"
-        return dg.SkipReason("; ".join([waiting, *problems]))
+        reason = "; ".join([waiting, *problems])
+        return dg.SensorResult(skip_reason=reason, cursor=cursor.to_json())
     networks = sorted({delivery.network for delivery in deliveries})
     return dg.SensorResult(
         run_requests=requests,
