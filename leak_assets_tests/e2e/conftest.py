@@ -1,0 +1,60 @@
+"""`leak-assets dev` for the tests: real daemon, real webserver, stopped afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def dagster_url(home: Path) -> Iterator[str]:
+    """`leak-assets dev` on a free port; stopped with all its processes afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (home / "dev.log").open("w")
+    program = str(Path(sys.executable).with_name("leak-assets"))
+    environment = os.environ | {"LEAK_ASSETS_HOME": str(home)}
+    process = subprocess.Popen(
+        [program, "dev", "--port", str(port)],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: is_up(url), 120, f"no webserver; {home}/dev.log says why")
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+
+
+def is_up(url: str) -> bool:
+    """Whether the webserver answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/server_info", timeout=2) as answer:  # noqa: S310
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> float:
+    """Wait until a condition holds and return how long it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, otherwise
+        time.sleep(0.2)
+    return time.monotonic() - started

@@ -1,0 +1,57 @@
+"""Dagster's pages in a real browser: the graph is drawn, a materialization starts from the UI."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from leak_assets.context import StepContext
+from leak_assets.settings import Settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.system,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+# Without these flags Chromium calls home at every start.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def test_graph_is_drawn_and_a_materialization_starts(dagster_url: str, home: Path) -> None:
+    """The lineage page shows every group; the launch dialog starts a run that writes tables."""
+    from playwright.sync_api import expect, sync_playwright
+
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
+    for path in (ctx.warehouse.lake / "network" / "nodes").glob("network=*.parquet"):
+        path.unlink()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1500, "height": 950})
+        page.set_default_timeout(60_000)
+        page.goto(f"{dagster_url}/asset-groups")
+        for group in ("telemetry", "features", "models", "scores", "incidents"):
+            expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
+        page.goto(f"{dagster_url}/assets/network/nodes")
+        page.get_by_role("button", name="Materialize").first.click()
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text("Add a partition").click()
+        page.get_by_placeholder("Partition name").fill("hanoi")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Launch").first.click()
+        deadline = time.monotonic() + 90
+        while ctx.warehouse.record("network.nodes", {"network": "hanoi"}) is None:
+            assert time.monotonic() < deadline, "the run started from the page wrote nothing"
+            time.sleep(0.5)
+        browser.close()
