@@ -18,8 +18,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def console() -> Console:
     """Return the console; output that is not a terminal gets a fixed width and no color."""
-    found = Console()
-    return found if found.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+    found = Console(log_path=False)
+    return found if found.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL, log_path=False)
 
 
 def print_rows(

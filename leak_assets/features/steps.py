@@ -5,7 +5,7 @@ own in `training_steps`, which call the same functions.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -25,6 +25,7 @@ CALIBRATIONS_CODE_VERSION = "1"
 RESIDUALS_CODE_VERSION = "1"
 WINDOWS_CODE_VERSION = "1"
 SPEC = WindowSpec()
+LEAD_IN = timedelta(hours=2)
 
 
 def write_calibrations(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
@@ -117,13 +118,18 @@ def write_residuals(ctx: StepContext, network: str, days: Sequence[date]) -> lis
             frame = RESIDUALS.empty()
         else:
             calibration = Calibration.from_frame(calibrations)
-            frame = _observe(ctx, network, readings).residuals(network, calibration)
+            channels = _observe(ctx, network, _with_last_hours(ctx, network, day, readings))
+            midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            frame = channels.residuals(network, calibration).filter(pl.col("ts_utc") >= midnight)
         written.append(
             ctx.warehouse.write(
                 "features.residuals",
                 partition,
                 frame,
-                inputs=_inputs(ctx, partition, "telemetry.readings", "features.calibrations"),
+                inputs=[
+                    *_inputs(ctx, _day_before(day, network), "telemetry.readings"),
+                    *_inputs(ctx, partition, "telemetry.readings", "features.calibrations"),
+                ],
                 code_version=RESIDUALS_CODE_VERSION,
             )
         )
@@ -164,13 +170,31 @@ def residuals_with_context(
     today = ctx.warehouse.read("features.residuals", partition)
     if today is None:
         return None, []
-    before_partition = day_partition(day - timedelta(days=1), network)
+    before_partition = _day_before(day, network)
     before = ctx.warehouse.read("features.residuals", before_partition)
     frames = [today] if before is None else [before, today]
     return pl.concat(frames), [
         *_inputs(ctx, before_partition, "features.residuals"),
         *_inputs(ctx, partition, "features.residuals"),
     ]
+
+
+def _with_last_hours(
+    ctx: StepContext, network: str, day: date, readings: pl.DataFrame
+) -> pl.DataFrame:
+    """Put the last hours of the day before in front of a day's readings.
+
+    What a tank stores is a difference over time, so the first hour of any frame has no balance.
+    """
+    before = ctx.warehouse.read("telemetry.readings", _day_before(day, network))
+    if before is None:
+        return readings
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return pl.concat([before.filter(pl.col("ts_utc") >= midnight - LEAD_IN), readings])
+
+
+def _day_before(day: date, network: str) -> dict[str, str]:
+    return day_partition(day - timedelta(days=1), network)
 
 
 def _observe(ctx: StepContext, network: str, readings: pl.DataFrame) -> Channels:

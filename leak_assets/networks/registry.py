@@ -114,7 +114,7 @@ def resolve(name_or_path: str | Path, settings: Settings) -> Network:
     hint = f"Did you mean {', '.join(close)}? " if close else ""
     raise InputError(
         f"unknown network {text!r}",
-        remedy=f"{hint}`leak-assets networks` lists the names; a path to an .inp file works too",
+        remedy=f"{hint}`leak-assets networks list` names them; a path to an .inp file works too",
     )
 
 

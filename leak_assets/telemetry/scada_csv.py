@@ -266,7 +266,17 @@ def _cut_row(text: Text, table: pl.DataFrame) -> int | None:
     if text.is_truncated or text.data.endswith(b"\n") or table.item(-1, "file_row") != last_line:
         return None
     texts = table.get_column(table.columns[-2])
-    decimals = texts.str.extract(r",(\d+)\s*$").str.len_chars().fill_null(0).to_numpy()
-    above = decimals[:-1][texts.is_not_null().to_numpy()[:-1]]
-    is_cut = texts[-1] is not None and len(above) > 0 and decimals[-1] < above.min()
+    # Its neighbors: the values above it and, in a first line, those beside it.
+    beside = [table.item(-1, name) for name in table.columns[1:-2]]
+    neighbors = pl.Series([*texts[:-1], *beside], dtype=pl.String).drop_nulls()
+    is_cut = (
+        texts[-1] is not None
+        and len(neighbors) > 0
+        and _decimals(texts[-1:]).item() < (_decimals(neighbors).min() or 0)
+    )
     return last_line if is_cut else None
+
+
+def _decimals(texts: pl.Series) -> pl.Series:
+    """Return how many digits each value has after its decimal comma."""
+    return texts.str.extract(r",(\d+)\s*$").str.len_chars().fill_null(0).cast(pl.Int64)

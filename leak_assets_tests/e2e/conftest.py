@@ -1,5 +1,6 @@
 """`leak-assets dev` for the tests: real daemon, real webserver, stopped afterwards."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +60,19 @@ def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> f
         assert time.monotonic() - started < seconds, otherwise
         time.sleep(0.2)
     return time.monotonic() - started
+
+
+@pytest.fixture
+def graphql() -> Callable[[str, str], dict[str, Any]]:
+    """Return a function `(url, query) -> data` of the webserver's GraphQL."""
+
+    def ask(url: str, query: str) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/graphql",
+            json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return dict(json.load(answer)["data"])
+
+    return ask

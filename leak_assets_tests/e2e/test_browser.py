@@ -2,7 +2,9 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,13 +31,21 @@ QUIET = [
 ]
 
 
-def test_graph_is_drawn_and_a_materialization_starts(dagster_url: str, home: Path) -> None:
+def test_graph_is_drawn_and_a_materialization_starts(
+    dagster_url: str, home: Path, graphql: Callable[[str, str], dict[str, Any]]
+) -> None:
     """The lineage page shows every group; the launch dialog starts a run that writes tables."""
     from playwright.sync_api import expect, sync_playwright
 
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
     for path in (ctx.warehouse.lake / "network" / "nodes").glob("network=*.parquet"):
         path.unlink()
+    graphql(
+        dagster_url,
+        'mutation { addDynamicPartition(partitionsDefName: "network", partitionKey: "hanoi",'
+        ' repositorySelector: {repositoryName: "__repository__",'
+        ' repositoryLocationName: "leak_assets.definitions"}) { __typename } }',
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 1500, "height": 950})
@@ -46,9 +56,7 @@ def test_graph_is_drawn_and_a_materialization_starts(dagster_url: str, home: Pat
         page.goto(f"{dagster_url}/assets/network/nodes")
         page.get_by_role("button", name="Materialize").first.click()
         page.get_by_role("button", name="Confirm").click()
-        page.get_by_text("Add a partition").click()
-        page.get_by_placeholder("Partition name").fill("hanoi")
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="All", exact=True).click()
         page.get_by_role("button", name="Launch").first.click()
         deadline = time.monotonic() + 90
         while ctx.warehouse.record("network.nodes", {"network": "hanoi"}) is None:

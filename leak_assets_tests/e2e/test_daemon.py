@@ -1,10 +1,10 @@
 """The real daemon and webserver: a file is dropped, an incident can be queried."""
 
-import json
 import shutil
 import time
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,18 +14,12 @@ from leak_assets.settings import Settings
 pytestmark = pytest.mark.slow
 
 
-def graphql(url: str, query: str) -> dict[str, object]:
-    """Return the data of a GraphQL query."""
-    request = urllib.request.Request(  # noqa: S310
-        f"{url}/graphql",
-        json.dumps({"query": query}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return dict(json.load(answer)["data"])
-
-
-def test_dropped_files_become_an_incident(dagster_url: str, home: Path, town_files: Path) -> None:
+def test_dropped_files_become_an_incident(
+    dagster_url: str,
+    home: Path,
+    town_files: Path,
+    graphql: Callable[[str, str], dict[str, Any]],
+) -> None:
     """Files dropped into the landing zone: the daemon runs the micro-batch, SQL shows it."""
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
     landing = ctx.settings.landing_dir / "hanoi"
@@ -43,7 +37,7 @@ def test_dropped_files_become_an_incident(dagster_url: str, home: Path, town_fil
     assert "hanoi" in incidents["incident_id"][0]
     print(f"file drop to incident: {seconds:.1f} s for ten days")  # noqa: T201
     runs = graphql(dagster_url, "{ runsOrError { ... on Runs { results { status jobName } } } }")
-    results = runs["runsOrError"]["results"]  # type: ignore[index]
+    results = runs["runsOrError"]["results"]
     assert [r["jobName"] for r in results] == ["micro_batch"]
     ledger = ctx.warehouse.sql("SELECT status FROM telemetry.ingest_ledger")
     assert set(ledger["status"]) == {"ingested"}

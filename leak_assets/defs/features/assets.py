@@ -55,7 +55,10 @@ def calibrations(
     name="residuals",
     specs=table_specs(
         RESIDUALS,
-        deps=[["telemetry", "readings"], ["features", "calibrations"]],
+        deps=[
+            dg.AssetDep(["telemetry", "readings"], partition_mapping=SAME_AND_PREVIOUS_DAY),
+            ["features", "calibrations"],
+        ],
         partitions_def=DAY_NETWORK,
         code_version=RESIDUALS_CODE_VERSION,
         kinds={"epanet"},
