@@ -1,0 +1,130 @@
+"""The command line: help everywhere, exit codes, one-line errors, JSON."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leak_assets.commands.simulation import parse_leak
+from leak_assets.errors import InputError
+
+PROGRAM = Path(sys.executable).with_name("leak-assets")
+COMMANDS = [
+    [],
+    *(
+        [name]
+        for name in (
+            "demo", "dev", "simulate", "ingest", "sql", "train", "evaluate", "detect", "score"
+        )
+    ),
+    ["warehouse", "check"],
+    ["warehouse", "build"],
+    ["networks", "list"],
+    ["networks", "register"],
+    ["incidents", "list"],
+    ["incidents", "show"],
+    ["models", "list"],
+]  # fmt: skip
+
+
+def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run `leak-assets` as a user would."""
+    return subprocess.run(
+        [str(PROGRAM), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LEAK_ASSETS_HOME": str(home), "COLUMNS": "200"},
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command: list[str], tmp_path: Path) -> None:
+    """`--help` works everywhere and ends with 0."""
+    from typer.testing import CliRunner
+
+    from leak_assets.cli import app
+
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ingest", "no.csv", "--network", "hanoi"], ["no.csv", "no such file"]),
+        (["networks", "register", "no.inp"], ["no.inp"]),
+        (["evaluate", "--network", "hanoi"], ["no training features", "leak-assets train"]),
+        (["train", "--network", "hanoy"], ["'hanoy'", "Did you mean hanoi"]),
+        (["sql", "SELEC 1"], ["syntax error"]),
+        (["incidents", "show", "nothing"], ["no incident 'nothing'"]),
+        (["score", "--truth", "nowhere", "--submission", "none.txt"], ["nowhere"]),
+        (["detect", "--network", "l-town", "--scada", "nowhere", "--out", "x"], ["nowhere"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_unusable_input_is_one_line_and_exit_code_2(
+    arguments: list[str], words: list[str], tmp_path: Path
+) -> None:
+    """The error names the thing and the remedy; no traceback."""
+    result = run(*arguments, home=tmp_path)
+    assert result.returncode == 2, result.stderr
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert all(word in line for word in words), line
+
+
+def test_bad_rows_are_told_and_good_rows_arrive(tmp_path: Path) -> None:
+    """ING7 by hand: 10 bad of 100 values, 90 accepted, 10 in quarantine; again changes nothing."""
+    rows = [
+        f"2019-03-04 {i // 12:02d}:{5 * (i % 12):02d}:00;{'x' if i % 10 == 3 else '30,25'}"
+        for i in range(100)
+    ]
+    file = tmp_path / "2019_SCADA_Pressures.csv"
+    file.write_text("\n".join(["Timestamp;4", *rows, ""]))
+    home = tmp_path / "home"
+    home.mkdir()
+    first = run("ingest", str(file), "--network", "hanoi", "--json", home=home)
+    assert first.returncode == 0, first.stderr
+    (told,) = json.loads(first.stdout)["files"]
+    assert (told["accepted"], told["quarantined"], told["status"]) == (90, 10, "ingested")
+    query = "SELECT count(*) AS n, min(reason) AS reason FROM telemetry.quarantine"
+    (counted,) = json.loads(run("sql", query, "--json", home=home).stdout)
+    assert counted == {"n": 10, "reason": "not_a_number"}
+    versions = "SELECT * FROM audit.data_versions ORDER BY ALL"
+    before = run("sql", versions, "--json", home=home).stdout
+    run("ingest", str(file), "--network", "hanoi", home=home)
+    assert run("sql", versions, "--json", home=home).stdout == before
+
+
+def test_same_content_under_another_name_counts_as_duplicates(tmp_path: Path) -> None:
+    """ING3: nothing is doubled, the ledger counts the duplicates."""
+    lines = [f"2019-03-04 00:{5 * i:02d}:00;30,2{i}" for i in range(9)]
+    for name in ("a_Pressures.csv", "b_Pressures.csv"):
+        (tmp_path / name).write_text("\n".join(["Timestamp;4", *lines, ""]))
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("a_Pressures.csv", "b_Pressures.csv"):
+        result = run("ingest", str(tmp_path / name), "--network", "hanoi", "--json", home=home)
+    (second,) = json.loads(result.stdout)["files"]
+    assert second["duplicates"] == 9
+    (raw,) = json.loads(
+        run("sql", "SELECT count(*) AS n FROM telemetry.raw_readings", "--json", home=home).stdout
+    )
+    assert raw["n"] == 9
+
+
+def test_leaks_on_the_command_line() -> None:
+    """PIPE,START,DIAMETER_MM[,incipient,PEAK[,END]] in all its lengths."""
+    abrupt = parse_leak("p523,2019-01-15T23:00,20.246")
+    assert (abrupt.link_id, abrupt.diameter_m, abrupt.kind) == ("p523", 0.020246, "abrupt")
+    growing = parse_leak("p1,2019-01-01,8,incipient,2019-01-02,2019-01-03 12:00")
+    assert growing.kind == "incipient"
+    assert growing.end_at is not None
+    for text in ("p1", "p1,2019-01-01", "p1,yesterday,8", "p1,2019-01-01,wide", "p,2019-01-01,8,x"):
+        with pytest.raises(InputError, match="PIPE,START,DIAMETER_MM"):
+            parse_leak(text)
