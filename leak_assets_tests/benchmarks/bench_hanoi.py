@@ -30,7 +30,7 @@ DETECTOR_ROWS = (
     "precision",
     "recall",
     "far",
-    "far_leak_free",
+    "far_as_labelled",
     "event_precision",
     "event_recall",
     "time_to_detection_s_p50",
