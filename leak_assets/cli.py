@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 the answer is no, 2 unusable input. The commands live in
 `leak_assets/commands`, one topic per file; here they are put together.
 """
 
+import atexit
+import os
 import sys
 
 import typer
@@ -45,12 +47,24 @@ def root(
 
 def main() -> None:
     """Run the command line; unusable input ends with one line and exit code 2."""
-    problem = None
+    code: int | str | None = 0
     try:
         app()
     except InputError as error:
-        problem = str(error)
-    # Outside the handler: the traceback would keep database connections alive to the very end.
-    if problem is not None:
-        typer.echo(f"error: {problem}", err=True)
-        sys.exit(UNUSABLE_INPUT)
+        typer.echo(f"error: {error}", err=True)
+        code = UNUSABLE_INPUT
+    except SystemExit as end:
+        code = end.code
+    _leave(code if isinstance(code, int) else int(code is not None))
+
+
+def _leave(code: int) -> None:
+    """End the process after its exit handlers, without taking the interpreter apart.
+
+    Libraries leave threads behind; while they live, DuckDB 2.0's binding cannot be unloaded and
+    prints pages of leaked objects below the last line that the user should read.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -33,7 +33,7 @@ class DemoSize:
     scenarios_per_batch: int
 
 
-L_TOWN = DemoSize("l-town", 14.0, 22.0, batches=14, scenarios_per_batch=26)
+L_TOWN = DemoSize("l-town", 14.0, 22.0, batches=16, scenarios_per_batch=26)
 SMALL = DemoSize("hanoi", 250.0, 350.0, batches=10, scenarios_per_batch=16)
 
 

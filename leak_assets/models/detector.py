@@ -129,8 +129,12 @@ class LeakDetector(WindowModel):
                 progress=progress,
             )
         scores = self.predict_proba(validation)
+        is_free = ~validation.is_leak
         self.threshold_ = balanced_threshold(
-            scores[~validation.is_leak], scores[validation.is_leak], self.target_far
+            scores[is_free],
+            scores[~is_free],
+            self.target_far,
+            groups=validation.index["batch"].to_numpy()[is_free],
         )
         return self
 
@@ -158,29 +162,42 @@ class LeakDetector(WindowModel):
 
 
 def balanced_threshold(
-    leak_free_scores: NDArray[np.floating], leak_scores: NDArray[np.floating], max_far: float
+    leak_free_scores: NDArray[np.floating],
+    leak_scores: NDArray[np.floating],
+    max_far: float,
+    *,
+    groups: NDArray[np.object_] | None = None,
 ) -> float:
     """Return the threshold that balances missed leaks and false alarms.
 
-    Of all thresholds with a false-alarm rate of at most `max_far`, the one with the largest
-    `recall - FALSE_ALARM_WEIGHT * far`; where scores leave a gap, its middle, so that a new town
-    whose scores lie a little higher does not alarm at once.
+    Of all thresholds with a false-alarm rate of at most `max_far` in every group, the one with
+    the largest `recall - FALSE_ALARM_WEIGHT * far`; where scores leave a gap, its middle, so
+    that a new town whose scores lie a little higher does not alarm at once.
 
     Parameters
     ----------
     leak_free_scores, leak_scores
         Scores of windows without and with a leak, [n], [m].
+    groups
+        Town of each leak-free score, [n]. The rate is held in the worst of them: towns differ
+        more than windows do, and the next one may be like the worst. Default: one group.
     """
-    free = np.sort(np.asarray(leak_free_scores, dtype=np.float64))
+    free = np.asarray(leak_free_scores, dtype=np.float64)
     leaky = np.sort(np.asarray(leak_scores, dtype=np.float64))
     levels = np.unique(np.concatenate([free, leaky, [0.0, 1.0]]))
     thresholds = (levels[1:] + levels[:-1]) / 2
-    far = 1 - np.searchsorted(free, thresholds) / free.size
-    recall = 1 - np.searchsorted(leaky, thresholds) / leaky.size
-    gain = np.where(far <= max_far, recall - FALSE_ALARM_WEIGHT * far, -np.inf)
-    best = float(thresholds[int(np.argmax(gain))])
+    names = np.zeros(free.size) if groups is None else groups
+    rates = np.stack([_rate_above(free[names == name], thresholds) for name in np.unique(names)])
+    gain = _rate_above(leaky, thresholds) - FALSE_ALARM_WEIGHT * _rate_above(free, thresholds)
+    gain[rates.max(axis=0) > max_far] = -np.inf
     # float32, as the exported model compares.
-    return float(np.float32(best))
+    return float(np.float32(thresholds[int(np.argmax(gain))]))
+
+
+def _rate_above(
+    scores: NDArray[np.float64], thresholds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return 1 - np.searchsorted(np.sort(scores), thresholds) / max(scores.size, 1)
 
 
 def _check_both_classes(windows: WindowSet, name: str) -> None:

@@ -13,6 +13,8 @@ import polars as pl
 from .schemas import TABLES, VIEWS, Table, View
 
 CATALOGUE_FILE = "leak.duckdb"
+# People open the file with the DuckDB that they have, which may be older than ours.
+STORAGE_VERSION = "v1.2.0"
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
@@ -50,8 +52,15 @@ def build_catalogue(root: Path) -> Path:
     target = root / CATALOGUE_FILE
     temporary = root / f".{CATALOGUE_FILE}.{uuid.uuid4().hex}.tmp"
     try:
-        with duckdb.connect(temporary) as connection:
+        with duckdb.connect() as connection:
+            quoted = str(temporary).replace("'", "''")
+            connection.execute(
+                f"ATTACH '{quoted}' AS catalogue (STORAGE_VERSION '{STORAGE_VERSION}')"
+            )
+            connection.execute("USE catalogue")
             create_views(connection, root / "lake")
+            connection.execute("USE memory")
+            connection.execute("DETACH catalogue")
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -51,3 +51,13 @@ def test_every_column_has_a_description_and_every_key_a_column() -> None:
         assert len(set(names)) == len(names)
         assert set(table.key) <= set(names)
         assert all(c.description for c in table.columns)
+
+
+def test_every_query_of_the_cookbook_runs(tmp_path: Path) -> None:
+    """The cookbook fits the views, also in an empty warehouse."""
+    text = (REPOSITORY / "warehouse" / "sql" / "cookbook.sql").read_text()
+    queries = [query for query in text.split(";\n") if query.strip()]
+    assert len(queries) >= 7
+    with Warehouse(tmp_path).connect() as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall() == []

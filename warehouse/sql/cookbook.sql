@@ -1,0 +1,52 @@
+-- Queries to start from: duckdb -readonly warehouse/leak.duckdb < warehouse/sql/cookbook.sql
+
+-- What to act on, most expensive first.
+SELECT incident_id, status, severity, leak_start, detected_at,
+    round(estimated_flow_m3_per_h, 1) AS m3_per_h, round(value_eur) AS eur, top_link_id
+FROM incidents.incidents
+ORDER BY value_eur DESC;
+
+-- Where to dig: candidate pipes of each incident's newest state, with the metres up to there.
+SELECT c.incident_id, c.rank, c.link_id, c.probability,
+    sum(c.length_m) OVER (PARTITION BY c.incident_id ORDER BY c.rank) AS metres_so_far
+FROM incidents.candidates AS c
+JOIN incidents.incidents AS i USING (incident_id, revision)
+ORDER BY c.incident_id, c.rank;
+
+-- How an incident came to be what it is, state by state.
+SELECT incident_id, revision, event, event_at, severity, estimated_flow_m3_per_h, top_link_id
+FROM incidents.incident_events
+ORDER BY incident_id, revision;
+
+-- From an incident's day back to the raw files.
+SELECT DISTINCT raw.input_name AS file, raw.input_version AS sha256
+FROM audit.lineage AS readings
+JOIN audit.lineage AS raw
+    ON raw.table_name = readings.input_name AND raw.partition = readings.input_partition
+WHERE readings.table_name = 'telemetry.readings' AND raw.input_kind = 'file'
+ORDER BY file;
+
+-- Labels of training windows from the leak truth alone (at least half of the window's steps).
+SELECT w.scenario_id, w.window_start, w.is_leak, count(*) AS active_steps
+FROM (SELECT DISTINCT scenario_id, window_start, window_end, is_leak
+      FROM features.training_windows) AS w
+JOIN simulation.leak_truth AS t USING (scenario_id)
+CROSS JOIN generate_series(0, 35) AS s(step)
+WHERE w.window_start + s.step * INTERVAL 5 MINUTE >= t.leak_start
+    AND w.window_start + s.step * INTERVAL 5 MINUTE < t.leak_end
+GROUP BY ALL
+HAVING w.is_leak <> (count(*) >= 18);
+
+-- No scenario stands in two towns, so none can stand in two splits: no row.
+SELECT scenario_id FROM simulation.scenarios GROUP BY scenario_id HAVING count(DISTINCT batch) > 1;
+
+-- What could not be used, by reason.
+SELECT file_path, reason, count(*) AS rows, any_value(message) AS example
+FROM telemetry.quarantine GROUP BY ALL ORDER BY rows DESC;
+
+-- Which models are in force, and how good they were on towns they had never seen.
+SELECT r.network, r.model, r.version, e.metric, e.value, e.gate
+FROM models.registry AS r
+JOIN models.evaluations AS e USING (network, model, version)
+WHERE r.status = 'champion' AND e.split = 'test'
+ORDER BY ALL;
