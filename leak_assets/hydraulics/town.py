@@ -13,6 +13,8 @@ import numpy as np
 from leak_assets.errors import InputError
 from leak_assets.networks.registry import Network
 
+from .service import ServiceCheck
+
 
 @dataclass(frozen=True)
 class DemandNoise:
@@ -232,13 +234,22 @@ def loop_pipes(model: Any) -> list[str]:
 def _closable(
     model: Any, candidates: list[str], count: int, rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """Choose pipes one after the other; each time the rest must still be a loop pipe."""
+    """Choose pipes one after the other, whose closing nobody notices.
+
+    Each time the rest must still be a loop pipe, and every customer must keep pressure.
+    """
     closed: list[str] = []
-    while len(closed) < count and candidates:
-        name = candidates[int(rng.integers(len(candidates)))]
-        closed.append(name)
-        model.get_link(name).initial_status = "CLOSED"
-        candidates = loop_pipes(model)
+    if not count:
+        return ()
+    with ServiceCheck(model) as service:
+        while len(closed) < count and candidates:
+            name = candidates[int(rng.integers(len(candidates)))]
+            if service.close_pipe(name):
+                closed.append(name)
+                model.get_link(name).initial_status = "CLOSED"
+                candidates = [pipe for pipe in loop_pipes(model) if pipe in candidates]
+            else:
+                candidates.remove(name)
     return tuple(closed)
 
 

@@ -14,13 +14,9 @@ from leak_assets.errors import InputError
 from leak_assets.networks.registry import Network
 
 from .leaks import guard_leak_model
+from .pressure_driven import make_pressure_driven
 from .town import Town
 
-MINIMUM_PRESSURE_M = 0.0
-# Below this pressure demand is delivered in part (Wagner). The model's own value counts where it
-# asks for pressure driven demand itself; 2.5 bar is what many codes ask for at the tap, and with
-# it a 50 mm hole at node 12 of Hanoi gives the reference of 27.90 L/s.
-REQUIRED_PRESSURE_M = 25.0
 # L-Town's own 0.01 hardly iterates after a warm start and is off by 0.7 m3/h at the inflow; with
 # 1e-4 flows differ from a far tighter solution by less than 0.001 m3/h, pressures by 2e-6 m.
 ACCURACY = 1e-4
@@ -106,10 +102,6 @@ def write_town_model(
             remedy="EPANET has one exponent for all: use the model's as the town's leak_exponent",
             file=network.inp_path,
         )
-    required, exponent = REQUIRED_PRESSURE_M, 0.5
-    if options.demand_model in ("PDD", "PDA"):
-        required = max(options.required_pressure, options.minimum_pressure + 0.1)
-        exponent = options.pressure_exponent
 
     written = true_model(network, town)
     pattern = _demands_to_patterns(written)
@@ -118,11 +110,7 @@ def write_town_model(
         leak_nodes[pipe] = LEAK_NODE.format(number)
         _split(written, pipe, LEAK_PIPE.format(number), leak_nodes[pipe])
     out = written.options.hydraulic
-    out.demand_model = "PDD"
-    out.minimum_pressure = (
-        options.minimum_pressure if options.demand_model in ("PDD", "PDA") else MINIMUM_PRESSURE_M
-    )
-    out.required_pressure, out.pressure_exponent = required, exponent
+    make_pressure_driven(written)
     out.emitter_exponent = town.leak_exponent
     out.demand_multiplier = 1.0
     out.accuracy = ACCURACY

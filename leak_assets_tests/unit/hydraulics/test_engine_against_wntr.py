@@ -7,7 +7,7 @@ import pytest
 
 from leak_assets.hydraulics.engine import run_scenario
 from leak_assets.hydraulics.leaks import Leak
-from leak_assets.hydraulics.town_model import REQUIRED_PRESSURE_M
+from leak_assets.hydraulics.pressure_driven import REQUIRED_PRESSURE_M
 from leak_assets.networks import load_layout, resolve
 
 

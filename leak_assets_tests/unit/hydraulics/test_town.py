@@ -1,13 +1,18 @@
 """Towns that differ from the model, within their bounds and by seed."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from leak_assets.errors import InputError
+from leak_assets.hydraulics.engine import run_scenario
+from leak_assets.hydraulics.service import SERVICE_SHARE
 from leak_assets.hydraulics.town import Town, TownBounds, loop_pipes
 from leak_assets.hydraulics.town_model import true_model
+from leak_assets.networks import load_layout
 
 
 def test_nominal_town_is_the_model(net3) -> None:
@@ -71,6 +76,31 @@ def test_closed_valve_cuts_nothing_off(ltown) -> None:
         )
         assert nx.is_connected(graph)
         assert set(graph) == set(model.node_name_list)
+
+
+def test_closed_valve_leaves_everyone_with_pressure(hanoi) -> None:
+    """No customer loses more than the share of pressure that would make him complain.
+
+    On Hanoi ten of the sixteen loop pipes would; some leave half of the town without water.
+    """
+    closed = {Town.draw(hanoi, seed).closed_pipes for seed in range(12)}
+    assert len(closed) > 2, "the draw has a choice"
+    layout = load_layout(hanoi)
+    midday = datetime(2019, 1, 1, 12, tzinfo=UTC)
+
+    def pressures(town: Town) -> np.ndarray:
+        run = run_scenario(hanoi, layout, start_at=midday, duration_s=0, town=town, record="all")
+        series = run.everything["pressure"]
+        customers = [k for k, name in enumerate(series.ids) if name in names]
+        return series.values[0, customers]
+
+    names = {name for name, junction in hanoi.water_network().junctions() if junction.base_demand}
+    nominal = Town.nominal(hanoi)
+    open_m = pressures(nominal)
+    for pipes in closed:
+        kept = pressures(replace(nominal, closed_pipes=pipes)) / open_m
+        assert kept.min() >= SERVICE_SHARE - 1e-3, pipes
+    assert (pressures(replace(nominal, closed_pipes=("34",))) / open_m).min() < 0.1
 
 
 def test_tree_has_no_pipe_to_close(settings, model_path) -> None:
