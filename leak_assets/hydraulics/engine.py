@@ -1,6 +1,7 @@
 """Runs scenarios through EPANET in process: one open project per town, many scenarios.
 
-Between steps the leaks' emitters are set; only instrumented elements are read. The loop is
+Between steps the leaks' emitters and the events' links are set; only instrumented elements are
+read. The loop is
 EPANET's own, so its controls (tank pumps, time and level rules) stay in force and intermediate
 events are stepped over. Times given to `AT TIME` controls count from the start of each run.
 """
@@ -21,13 +22,16 @@ from leak_assets.networks.layout import SensorLayout, check_sensors
 from leak_assets.networks.registry import Network
 
 from . import epanet
+from .actuators import Actuators, Draws
 from .demand import DemandModel, DemandStream
 from .diagnosis import check_supply, note_warning
 from .emitters import REFERENCE_PRESSURE_M, Emitters, LeakSites, base_emitters
+from .events import Event, check_events
 from .leaks import Leak, as_utc, check_leaks
 from .recorder import Recorder
 from .scenario_run import ScenarioRun, Series
 from .sensing import measure
+from .sensor_faults import SensorFault, apply_faults, check_faults
 from .town import Town
 from .town_model import TownModel, write_town_model
 
@@ -43,6 +47,8 @@ class TownEngine:
     ----------
     leak_pipes
         Every pipe that leaks in one of the runs to come.
+    draw_nodes
+        Every junction at which an event draws water in one of them.
 
     Raises
     ------
@@ -53,7 +59,12 @@ class TownEngine:
     """
 
     def __init__(
-        self, network: Network, layout: SensorLayout, town: Town, leak_pipes: Iterable[str] = ()
+        self,
+        network: Network,
+        layout: SensorLayout,
+        town: Town,
+        leak_pipes: Iterable[str] = (),
+        draw_nodes: Iterable[str] = (),
     ) -> None:
         if town.network != network.name:
             raise InputError(
@@ -65,7 +76,9 @@ class TownEngine:
         # A folder per process and engine: EPANET's and WNTR's default names collide.
         self._folder = Path(tempfile.mkdtemp(prefix="leak-assets-"))
         try:
-            self._model: TownModel = write_town_model(network, town, leak_pipes, self._folder)
+            self._model: TownModel = write_town_model(
+                network, town, leak_pipes, self._folder, draw_nodes
+            )
             self._project = epanet.EpanetProject(self._model.inp_path, self._folder)
         except BaseException:
             shutil.rmtree(self._folder)
@@ -76,6 +89,10 @@ class TownEngine:
         self._patterns = [
             self._project.pattern_index(name) for name in self._model.demand_pattern.values()
         ]
+        self._draw_patterns = {
+            node: self._project.pattern_index(name)
+            for node, name in self._model.draw_pattern.items()
+        }
         self._other_patterns = _source_patterns(self._model.model)
         self._base_emitter = base_emitters(self._model, town)
 
@@ -102,6 +119,8 @@ class TownEngine:
         duration_s: int = 86400,
         step_s: int = 300,
         leaks: Sequence[Leak] = (),
+        events: Sequence[Event] = (),
+        faults: Sequence[SensorFault] = (),
         seed: int = 0,
         record: Literal["instrumented", "all"] = "instrumented",
         tank_levels: Mapping[str, float] | None = None,
@@ -112,6 +131,8 @@ class TownEngine:
         ----------
         start_at
             Time of the first step; demands follow the calendar from it.
+        events, faults
+            What else happens in the network, and what goes wrong with its sensors.
         duration_s, step_s
             Simulated time and step: `duration_s / step_s + 1` rows.
         seed
@@ -124,7 +145,7 @@ class TownEngine:
         Raises
         ------
         InputError
-            Impossible leak, step or duration.
+            Impossible leak, event, fault, step or duration.
         HydraulicError
             EPANET did not find a solution; names time and element.
         """
@@ -135,17 +156,33 @@ class TownEngine:
                 remedy="Choose a positive step that divides the duration",
             )
         check_leaks(self._model.model, leaks)
+        check_events(self._model.model, self.layout, events, self.town.closed_pipes)
+        check_faults(self.layout, faults, step_s)
         steps = duration_s // step_s + 1
         sites = self._sites(leaks, start_at, step_s, steps)
+        draws = self._draws(events, start_at, step_s, steps)
         stream = self._demand.stream(start_at, step_s, seed)
         recorder = Recorder(
             self._project, self._model, self.layout, self._base_emitter, self.town.leak_exponent
         )
         self._prepare(start_at, duration_s, step_s, tank_levels or {})
-        recorder.start(steps, sites, record_all=record == "all")
-        out = self._loop(stream, sites, recorder, step_s=step_s, steps=steps)
-        true, everything, leak_flow, warnings = out
-        measured = measure({q: s.values for q, s in true.items()}, self.layout, self.town, seed)
+        recorder.start(steps, sites, draws, record_all=record == "all")
+        actuators = Actuators(self._project, events, start_at, step_s, steps)
+        warnings = self._loop(stream, sites, draws, actuators, recorder, step_s=step_s, steps=steps)
+        true, everything, leak_flow, draw_flow = recorder.result()
+        seen = {q: s.values.copy() for q, s in true.items()}
+        for event in events:
+            if event.effect == "meter":
+                column = self.layout.ids("flow").index(event.element_id)
+                seen["flow"][event.is_on(start_at, step_s, steps), column] *= event.size
+        measured = apply_faults(
+            measure(seen, self.layout, self.town, seed),
+            self.layout,
+            faults,
+            start_at=start_at,
+            step_s=step_s,
+            seed=seed,
+        )
         return ScenarioRun(
             network=self.network.name,
             layout=self.layout,
@@ -154,13 +191,26 @@ class TownEngine:
             step_s=step_s,
             seed=seed,
             leaks=tuple(leaks),
+            events=tuple(events),
+            faults=tuple(faults),
             measured={q: Series(true[q].ids, values) for q, values in measured.items()},
             true=true,
             everything=everything,
             leak_flow=leak_flow,
+            draw_flow=draw_flow,
             negative_pressures=recorder.negative_pressures,
             warnings=tuple(warnings),
         )
+
+    def _draws(self, events: Sequence[Event], start_at: datetime, step_s: int, steps: int) -> Draws:
+        draws = Draws.of(events, start_at, step_s, steps)
+        for node in draws.nodes:
+            if node not in self._draw_patterns:
+                raise InputError(
+                    f"event at junction {node}: the engine was opened without it",
+                    remedy="Name it in draw_nodes",
+                )
+        return draws
 
     def _sites(
         self, leaks: Sequence[Leak], start_at: datetime, step_s: int, steps: int
@@ -206,11 +256,14 @@ class TownEngine:
         self,
         stream: DemandStream,
         sites: LeakSites,
+        draws: Draws,
+        actuators: Actuators,
         recorder: Recorder,
         *,
         step_s: int,
         steps: int,
-    ) -> tuple[dict[str, Series], dict[str, Series], Array, list[str]]:
+    ) -> list[str]:
+        """Step through the run; return EPANET's warnings."""
         project = self._project
         emitters = Emitters(project, sites, self._base_emitter, self.town.leak_exponent)
         chunk = min(_CHUNK_STEPS, steps)
@@ -220,8 +273,9 @@ class TownEngine:
             project.open_hydraulics()
             for k in range(steps):
                 if k % chunk == 0:
-                    self._fill_patterns(stream, k, chunk, step_s)
+                    self._fill_patterns(stream, draws, k, chunk, step_s)
                 emitters.set(k)
+                actuators.set(k)
                 if code := project.run():
                     note_warning(code, self.network.name, project, self._model.model, warnings)
                 if project.now_s != k * step_s:
@@ -236,7 +290,8 @@ class TownEngine:
                     self._advance((k + 1) * step_s, warnings)
         finally:
             emitters.reset()
-        return *recorder.result(), list(warnings)
+            actuators.reset()
+        return list(warnings)
 
     def _advance(self, until_s: int, warnings: dict[str, None]) -> None:
         """Go to the next step, through the events (full tank, rule) on the way."""
@@ -247,11 +302,20 @@ class TownEngine:
             if project.now_s != now:
                 raise HydraulicError(f"EPANET did not advance at {epanet.clock(now)}")
 
-    def _fill_patterns(self, stream: DemandStream, k: int, chunk: int, step_s: int) -> None:
-        """Give EPANET the demands and source patterns of the next chunk."""
+    def _fill_patterns(
+        self, stream: DemandStream, draws: Draws, k: int, chunk: int, step_s: int
+    ) -> None:
+        """Give EPANET the demands, draws and source patterns of the next chunk."""
         columns = np.ascontiguousarray(stream.chunk(chunk).T) * 3600
         for index, values in zip(self._patterns, columns, strict=True):
             self._project.set_pattern(index, values)
+        for node, index in self._draw_patterns.items():
+            wanted = np.zeros(chunk)
+            for i, name in enumerate(draws.nodes):
+                if name == node:
+                    part = draws.wanted[k : k + chunk, i]
+                    wanted[: len(part)] += part
+            self._project.set_pattern(index, wanted)
         at_s = stream.start_s + (np.arange(chunk, dtype=np.int64) + k) * step_s
         for name in self._other_patterns:
             values = np.ascontiguousarray(stream.calendar.values(name, at_s, stream.start_s))
@@ -267,6 +331,8 @@ def run_scenario(
     step_s: int = 300,
     town: Town | None = None,
     leaks: Sequence[Leak] = (),
+    events: Sequence[Event] = (),
+    faults: Sequence[SensorFault] = (),
     seed: int = 0,
     record: Literal["instrumented", "all"] = "instrumented",
 ) -> ScenarioRun:
@@ -275,14 +341,19 @@ def run_scenario(
     Without a town the model is taken as it is: no noise, perfect sensors.
     """
     town = town or Town.nominal(network)
-    check_leaks(network.water_network(), leaks)
+    model = network.water_network()
+    check_leaks(model, leaks)
+    check_events(model, layout, events, town.closed_pipes)
     pipes = [leak.link_id for leak in leaks if leak.link_id is not None]
-    with TownEngine(network, layout, town, pipes) as engine:
+    nodes = [event.element_id for event in events if event.effect == "draw"]
+    with TownEngine(network, layout, town, pipes, nodes) as engine:
         return engine.run(
             start_at=start_at,
             duration_s=duration_s,
             step_s=step_s,
             leaks=leaks,
+            events=events,
+            faults=faults,
             seed=seed,
             record=record,
         )

@@ -7,6 +7,7 @@ costs four times the call itself.
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,15 +19,28 @@ from leak_assets.errors import HydraulicError
 
 # Codes of the EPANET 2.2 toolkit (epanet2_enums.h).
 NODE_EMITTER, NODE_DEMAND, NODE_HEAD, NODE_PRESSURE, NODE_TANK_LEVEL = 3, 9, 10, 11, 8
-LINK_INITIAL_STATUS, LINK_FLOW, LINK_VELOCITY, LINK_STATUS, LINK_PUMP_STATE = 4, 8, 9, 11, 16
+LINK_INITIAL_STATUS, LINK_FLOW, LINK_VELOCITY, LINK_STATUS = 4, 8, 9, 11
+LINK_SETTING, LINK_PUMP_STATE = 12, 16
 STAT_DEFICIENT_NODES = 5
 TIME_DURATION, TIME_HYDSTEP, TIME_PATTERNSTEP, TIME_PATTERNSTART, TIME_STARTTIME = 0, 1, 3, 4, 10
 TIME_REPORTSTEP = 5
+COUNT_CONTROLS = 5
 OPTION_EMITTER_EXPONENT = 3
 WARN_UNBALANCED, WARN_UNSTABLE, WARN_DISCONNECTED, WARN_PUMP, WARN_VALVE, WARN_NEGATIVE = range(
     1, 7
 )
 _FIRST_ERROR = 100
+
+
+@dataclass(frozen=True)
+class Control:
+    """One simple control, numbers as EPANET has them; `link` 0 is a control that is off."""
+
+    kind: int
+    link: int
+    setting: float
+    node: int
+    level: float
 
 
 class Reader:
@@ -154,6 +168,38 @@ class EpanetProject:
         self._check(
             self._lib.EN_setpatternvalue(self._project, index, period, ctypes.c_double(value))
         )
+
+    def control_count(self) -> int:
+        """Return the number of simple controls."""
+        count = ctypes.c_int()
+        self._check(self._lib.EN_getcount(self._project, COUNT_CONTROLS, ctypes.byref(count)))
+        return count.value
+
+    def control(self, number: int) -> Control:
+        """Return a simple control; `number` counts from 1."""
+        kind, link, node = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+        setting, level = ctypes.c_double(), ctypes.c_double()
+        targets = (ctypes.byref(field) for field in (kind, link, setting, node, level))
+        self._check(self._lib.EN_getcontrol(self._project, number, *targets))
+        return Control(kind.value, link.value, setting.value, node.value, level.value)
+
+    def set_control(self, number: int, control: Control) -> None:
+        """Replace a simple control."""
+        self._check(
+            self._lib.EN_setcontrol(
+                self._project,
+                number,
+                control.kind,
+                control.link,
+                ctypes.c_double(control.setting),
+                control.node,
+                ctypes.c_double(control.level),
+            )
+        )
+
+    def suspend_control(self, number: int) -> None:
+        """Turn a simple control off; `set_control` with what it was turns it on again."""
+        self.set_control(number, Control(0, 0, 0.0, 0, 0.0))
 
     def statistic(self, code: int) -> float:
         """Return a statistic of the last hydraulic solution."""

@@ -1,4 +1,4 @@
-"""Reads one run: instrumented elements, leak flow, negative pressures, everything if asked.
+"""Reads one run: sensors, leak flow, events' water, negative pressures, everything if asked.
 
 Reads only; what is set before a step is the engine's matter. EPANET works in m3/h and metres
 here, results are SI.
@@ -11,7 +11,9 @@ from leak_assets.errors import HydraulicError
 from leak_assets.networks.layout import SensorLayout
 
 from . import epanet
+from .actuators import Draws
 from .emitters import LeakSites
+from .pressure_driven import delivered_share
 from .scenario_run import Series
 from .town_model import TownModel
 
@@ -57,10 +59,10 @@ class Recorder:
         self.negative_pressures = 0
         self.is_dry = False
 
-    def start(self, steps: int, sites: LeakSites, *, record_all: bool) -> None:
+    def start(self, steps: int, sites: LeakSites, draws: Draws, *, record_all: bool) -> None:
         """Prepare readers and arrays for a run."""
         p, layout = self._project, self._layout
-        self._sites = sites
+        self._sites, self._draws = sites, draws
         node, link = self._nodes, self._links
         self._readers = {
             "pressure": node(layout.ids("pressure"), epanet.NODE_PRESSURE),
@@ -70,10 +72,12 @@ class Recorder:
         }
         # Outflow of emitters is part of EPANET's demand; a water meter does not see it.
         self._leaky = {*sites.nodes, *(n for n, c in self._base.items() if c)}
-        if self._leaky & set(layout.ids("demand")):
+        unmetered = {n for n, m in zip(draws.nodes, draws.is_metered, strict=True) if not m}
+        if (self._leaky | unmetered) & set(layout.ids("demand")):
             self._readers["meter_pressure"] = node(layout.ids("demand"), epanet.NODE_PRESSURE)
         self._readers["leak_demand"] = node(sites.nodes, epanet.NODE_DEMAND)
         self._readers["leak_pressure"] = node(sites.nodes, epanet.NODE_PRESSURE)
+        self._readers["draw_pressure"] = node(draws.nodes, epanet.NODE_PRESSURE)
         if record_all:
             names = self._model.model
             for q, (code, _) in _NODE_QUANTITIES.items():
@@ -99,8 +103,8 @@ class Recorder:
             self.negative_pressures += int((pressure < 0).sum())
             self.is_dry = bool((np.abs(pressure) < _DRY_M).any())
 
-    def result(self) -> tuple[dict[str, Series], dict[str, Series], Array]:
-        """Return instrumented series, all series, and leak flow in m3/s (T × L).
+    def result(self) -> tuple[dict[str, Series], dict[str, Series], Array, Array]:
+        """Return instrumented series, all series, leak flow (T × L) and draws (T × D), m3/s.
 
         Raises
         ------
@@ -129,7 +133,14 @@ class Recorder:
                 if f"all/{q}" in arrays:
                     everything[q] = Series(tuple(names), arrays[f"all/{q}"] * factor)
         kept = {quantity: series for quantity, series in true.items() if series.ids}
-        return kept, everything, self._leak_flow() * _M3_PER_H
+        leak_flow, draw_flow = self._leak_flow() * _M3_PER_H, self._draw_flow() * _M3_PER_H
+        return kept, everything, leak_flow, draw_flow
+
+    def _draw_flow(self) -> Array:
+        """Return what the events' draws get of what they want, m3/h (T × D)."""
+        pressure = self._arrays["draw_pressure"]
+        flow: Array = self._draws.wanted * delivered_share(self._model.model, pressure)
+        return flow
 
     def _leak_flow(self) -> Array:
         """Share the emitter outflow of each leaking node among its leaks, m3/h (T × L)."""
@@ -144,17 +155,21 @@ class Recorder:
         return flow
 
     def _metered(self) -> Array:
-        """Return the demand without what leaks at the meters' nodes, m3/h."""
+        """Return the demand without what leaks or is drawn past the meters, m3/h."""
         demand = self._arrays["demand"]
         if "meter_pressure" not in self._arrays:
             return demand
         demand = demand.copy()
+        drawn = self._draw_flow()
         pressure = np.maximum(self._arrays["meter_pressure"], 0.0) ** self._exponent
         for column, name in enumerate(self._layout.ids("demand")):
             demand[:, column] -= self._base.get(name, 0.0) * pressure[:, column]
             for i, node in enumerate(self._sites.nodes):
                 if node == name:
                     demand[:, column] -= self._sites.coefficients[:, i] * pressure[:, column]
+            for i, node in enumerate(self._draws.nodes):
+                if node == name and not self._draws.is_metered[i]:
+                    demand[:, column] -= drawn[:, i]
         return demand
 
     def _nodes(self, names: tuple[str, ...] | list[str], code: int) -> epanet.Reader:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from leak_assets.networks.layout import SensorLayout
 
+from .events import Event
 from .leaks import Leak
+from .sensor_faults import SensorFault
 from .town import Town
 
 Array = NDArray[np.float64]
@@ -31,15 +33,17 @@ class ScenarioRun:
     Parameters
     ----------
     measured
-        Instrumented elements with sensor errors, by quantity; pressure and level m, flow and
-        demand m3/s.
+        Instrumented elements with sensor errors and faults, by quantity; pressure and level m,
+        flow and demand m3/s; NaN where a fault swallowed the value.
     true
-        The same without sensor errors.
+        The same without sensor errors and faults.
     everything
         All nodes (pressure, head, demand) and links (flow, velocity, status); empty unless the
         run recorded all. True values.
     leak_flow
         True leak flow, m3/s (T × leaks).
+    draw_flow
+        True flow of the events that draw water, in their order, m3/s (T × drawing events).
     negative_pressures
         Steps of junctions with demand below zero pressure.
     warnings
@@ -53,10 +57,13 @@ class ScenarioRun:
     step_s: int
     seed: int
     leaks: tuple[Leak, ...]
+    events: tuple[Event, ...]
+    faults: tuple[SensorFault, ...]
     measured: dict[str, Series]
     true: dict[str, Series]
     everything: dict[str, Series]
     leak_flow: Array
+    draw_flow: Array
     negative_pressures: int
     warnings: tuple[str, ...] = field(default=())
 
@@ -77,7 +84,10 @@ class ScenarioRun:
         ).alias("ts_utc")
 
     def wide(self) -> pl.DataFrame:
-        """Return measured values: `ts_utc` and one column `quantity/sensor` for each sensor."""
+        """Return measured values: `ts_utc` and one column `quantity/sensor` for each sensor.
+
+        Missing values are null.
+        """
         return self._wide(self.measured)
 
     def wide_true(self) -> pl.DataFrame:
@@ -93,10 +103,15 @@ class ScenarioRun:
         volume: Array = self.leak_flow[:-1].sum(axis=0) * self.step_s
         return volume
 
+    def draw_volume_m3(self) -> Array:
+        """Return the water of each drawing event from the first to the last step (events)."""
+        volume: Array = self.draw_flow[:-1].sum(axis=0) * self.step_s
+        return volume
+
     def long(self) -> pl.DataFrame:
         """Return rows `ts_utc, element_id, quantity, value_si`, measured where instrumented.
 
-        `leak_flow` comes along; leaks at one element are added up.
+        Missing values have no row. `leak_flow` comes along; leaks at one element are added up.
         """
         series: dict[str, Series] = dict(self.everything)
         for quantity, measured in self.measured.items():
@@ -118,7 +133,8 @@ class ScenarioRun:
             for i, name in enumerate(series.ids)
         }
         ordered = {name: columns[name] for name in self.layout.columns()}
-        return pl.DataFrame([self.times, *(pl.Series(n, v) for n, v in ordered.items())])
+        frame = pl.DataFrame([self.times, *(pl.Series(n, v) for n, v in ordered.items())])
+        return frame.with_columns(pl.exclude("ts_utc").fill_nan(None)) if self.faults else frame
 
 
 _NONE = np.zeros((0, 0))
@@ -138,7 +154,7 @@ def _overlay(everything: Series | None, measured: Series) -> Series:
 def _rows(times: pl.Series, quantity: str, series: Series) -> pl.DataFrame:
     n = len(series.ids)
     steps = len(times)
-    return pl.DataFrame(
+    rows = pl.DataFrame(
         {
             "ts_utc": pl.concat([times] * n) if n else pl.Series([], dtype=_TIME),
             "element_id": np.repeat(np.array(series.ids, dtype=object), steps),
@@ -152,3 +168,4 @@ def _rows(times: pl.Series, quantity: str, series: Series) -> pl.DataFrame:
             "value_si": pl.Float64,
         },
     )
+    return rows.filter(pl.col("value_si").is_not_nan()) if np.isnan(series.values).any() else rows

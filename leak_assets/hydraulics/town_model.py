@@ -24,6 +24,7 @@ ACCURACY = 1e-4
 LEAK_NODE = "~n{}"
 LEAK_PIPE = "~p{}"
 DEMAND_PATTERN = "~d{}"
+DRAW_PATTERN = "~e{}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class TownModel:
         Leaking pipe to the junction at its middle.
     demand_pattern
         Junction with demand to the name of its own time pattern.
+    draw_pattern
+        Junction at which events may draw water to the pattern of that water.
     own_emitters
         Junction to emitter coefficient that the user's model has, m3/h per m^exponent.
     """
@@ -46,6 +49,7 @@ class TownModel:
     model: Any
     leak_nodes: dict[str, str]
     demand_pattern: dict[str, str]
+    draw_pattern: dict[str, str]
     own_emitters: dict[str, float]
 
 
@@ -68,7 +72,11 @@ def true_model(network: Network, town: Town) -> Any:
 
 
 def write_town_model(
-    network: Network, town: Town, leak_pipes: Iterable[str], folder: Path
+    network: Network,
+    town: Town,
+    leak_pipes: Iterable[str],
+    folder: Path,
+    draw_nodes: Iterable[str] = (),
 ) -> TownModel:
     """Write the EPANET file of a town into a private folder.
 
@@ -77,6 +85,8 @@ def write_town_model(
     leak_pipes
         Pipes that may leak in one of the runs; each is split at its middle, which by itself
         changes nothing.
+    draw_nodes
+        Junctions at which events may draw water in one of the runs.
 
     Raises
     ------
@@ -105,6 +115,7 @@ def write_town_model(
 
     written = true_model(network, town)
     pattern = _demands_to_patterns(written)
+    draw_pattern = _add_draws(written, draw_nodes)
     leak_nodes = {}
     for number, pipe in enumerate(dict.fromkeys(leak_pipes)):
         leak_nodes[pipe] = LEAK_NODE.format(number)
@@ -120,7 +131,8 @@ def write_town_model(
     written.options.report.status = "NO"
     path = folder / "town.inp"
     wntr.network.write_inpfile(written, str(path), units="CMH", version=2.2)
-    return TownModel(path, model, leak_nodes, pattern, own_emitters)
+    make_pressure_driven(model)
+    return TownModel(path, model, leak_nodes, pattern, draw_pattern, own_emitters)
 
 
 def _demands_to_patterns(model: Any) -> dict[str, str]:
@@ -133,6 +145,19 @@ def _demands_to_patterns(model: Any) -> dict[str, str]:
             names[name] = DEMAND_PATTERN.format(number)
             model.add_pattern(names[name], [0.0])
             junction.add_demand(1 / 3600, names[name])
+    return names
+
+
+def _add_draws(model: Any, nodes: Iterable[str]) -> dict[str, str]:
+    """Give junctions a second demand of 1 m3/h times a pattern that is zero for now.
+
+    It is apart from the customers' demand, so that events change nothing of their noise.
+    """
+    names: dict[str, str] = {}
+    for number, node in enumerate(dict.fromkeys(nodes)):
+        names[node] = DRAW_PATTERN.format(number)
+        model.add_pattern(names[node], [0.0])
+        model.get_node(node).add_demand(1 / 3600, names[node])
     return names
 
 
