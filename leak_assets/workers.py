@@ -3,10 +3,10 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,7 +18,12 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THRE
 
 def worker_count() -> int:
     """Return the number of processes to use: the cores this process may run on."""
-    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    # macOS does not tell which cores a process may run on.
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 def fan_out(
@@ -27,34 +32,77 @@ def fan_out(
     """Yield each item with `function(item)` as they are done, computed in several processes.
 
     `function` and the items must be picklable. One worker, or one item, stays in this process.
+    An error of `function` ends the whole: items under way are finished, no further one is begun.
 
     Raises
     ------
     RuntimeError
-        If a process was killed; items that were done before are published, a repeated run does
-        the rest.
+        After all other items were yielded, if the process of an item was killed. Names the
+        items that were lost; a repeated run does them.
     """
     workers = min(workers or worker_count(), len(items))
     if workers <= 1:
         for item in items:
             yield item, function(item)
         return
-    # Spawned, not forked: polars' and DuckDB's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context) as pool:
-        tasks = {pool.submit(function, item): item for item in items}
+    left = list(reversed(items))
+    lost: list[Item] = []
+    slots = [_Slot(function) for _ in range(workers)]
+    with _one_thread_each():
         try:
-            for task in as_completed(tasks):
-                yield tasks[task], task.result()
-        except BrokenProcessPool as error:
-            left = [str(tasks[task]) for task in tasks if not task.done() or task.exception()]
-            raise RuntimeError(
-                f"a worker process was killed (out of memory?); not done: {', '.join(left)}."
-                " Run again: what is done is kept"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+            running = {slot.start(left.pop()): slot for slot in slots}
+            while running:
+                for task in wait(running, return_when=FIRST_COMPLETED).done:
+                    slot = running.pop(task)
+                    item, error = slot.item, task.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        lost.append(item)
+                    elif error is not None:
+                        raise error
+                    if left:
+                        running[slot.start(left.pop())] = slot
+                    if error is None:
+                        yield item, task.result()
+        finally:
+            for slot in slots:
+                slot.close()
+    if lost:
+        raise RuntimeError(
+            "a worker process was killed (out of memory?); not done:"
+            f" {', '.join(str(item) for item in lost)}. Run again: what is done is kept"
+        )
+
+
+class _Slot(Generic[Item, Result]):
+    """A process and the item it works on.
+
+    Each process is a pool of its own: a killed process breaks its pool, and with it every item
+    that the pool has under way.
+    """
+
+    item: Item
+
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self._function = function
+        self._pool = _pool()
+
+    def start(self, item: Item) -> Future[Result]:
+        """Begin an item, in a new process where the last one was killed."""
+        self.item = item
+        try:
+            return self._pool.submit(self._function, item)
+        except BrokenProcessPool:
+            self._pool = _pool()
+            return self._pool.submit(self._function, item)
+
+    def close(self) -> None:
+        """End the process once it has finished its item."""
+        self._pool.shutdown()
+
+
+def _pool() -> ProcessPoolExecutor:
+    # Spawned, not forked: polars' and DuckDB's threads do not survive a fork.
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 @contextmanager
