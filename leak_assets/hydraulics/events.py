@@ -143,7 +143,9 @@ def check_events(
                 _refuse(event, "it is open already", "Name a closed pipe or valve")
             if event.kind == "valve_operation" and is_closed:
                 _refuse(event, "it is closed already", "Name an open pipe")
-        if event.effect in ("open", "close", "set_point") and event.element_id in _ruled(model):
+        if event.effect in ("open", "close", "set_point") and event.element_id in ruled_links(
+            model
+        ):
             _refuse(event, "the link is under rules", "Name a link that no [RULES] act on")
     held = [e for e in events if e.effect in ("open", "close", "set_point")]
     for i, event in enumerate(held):
@@ -172,7 +174,7 @@ def _check_place(model: Any, layout: SensorLayout, event: Event) -> None:
         )
 
 
-def _ruled(model: Any) -> set[str]:
+def ruled_links(model: Any) -> set[str]:
     """Return links that rules act on; their actions cannot be suspended for an event."""
     from wntr.network.controls import Rule
 

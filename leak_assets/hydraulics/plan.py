@@ -6,7 +6,7 @@ the seed of the plan.
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
@@ -17,7 +17,11 @@ from leak_assets.networks.layout import SensorLayout
 from leak_assets.networks.registry import Network
 from leak_assets.networks.tables import candidate_pipes
 
+from . import sensor_faults
+from .events import Event
 from .leaks import Leak
+from .plan_events import EventSampler, draw_fault, mean_demand_m3_per_h
+from .sensor_faults import SensorFault
 from .town import Town, TownBounds
 
 # Steps of the R3 sequence (Roberts 2018): points that fill pipe × size × start evenly, however
@@ -54,6 +58,10 @@ class ScenarioPlan:
     smallest_leak_mm, largest_leak_mm
         Range of diameters, filled evenly in its logarithm. None stands for the hole that takes
         `SMALLEST_LEAK_SHARE` or `LARGEST_LEAK_SHARE` of the network's mean demand.
+    event_share
+        Share of the leak-free scenarios with an event that is no leak, kinds in turn.
+    fault_share
+        Share of all scenarios but the reference with a sensor fault, kinds in turn.
     record_all
         Whether one scenario of batch `b000` keeps every node and link.
     """
@@ -68,6 +76,8 @@ class ScenarioPlan:
     incipient_share: float = 0.3
     smallest_leak_mm: float | None = None
     largest_leak_mm: float | None = None
+    event_share: float = 0.0
+    fault_share: float = 0.0
     seed: int = 1
     record_all: bool = True
     bounds: TownBounds = field(default_factory=TownBounds)
@@ -78,7 +88,7 @@ class ScenarioPlan:
                 raise InputError(
                     f"plan: {name} = {getattr(self, name)}", remedy="Use a whole number from 1"
                 )
-        for name in ("leak_share", "incipient_share"):
+        for name in ("leak_share", "incipient_share", "event_share", "fault_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
                     f"plan: {name} = {getattr(self, name)}", remedy="Use a share from 0 to 1"
@@ -113,6 +123,8 @@ class Scenario:
     recorded: Literal["instrumented", "all"]
     leaks: tuple[Leak, ...]
     tank_levels: dict[str, float]
+    events: tuple[Event, ...] = ()
+    faults: tuple[SensorFault, ...] = ()
 
 
 def leak_range_mm(model: Any, plan: ScenarioPlan) -> tuple[float, float]:
@@ -121,7 +133,7 @@ def leak_range_mm(model: Any, plan: ScenarioPlan) -> tuple[float, float]:
     What a leak is to a network goes by its flow against the demand: 12 mm are much in a town of
     170 m3/h and nothing in one of 20,000 m3/h. Torricelli at `TYPICAL_PRESSURE_M`.
     """
-    demand_m3_per_s = sum(node.base_demand for _, node in model.junctions() if node.base_demand > 0)
+    demand_m3_per_s = mean_demand_m3_per_h(model) / 3600
     jet_m_per_s = 0.75 * math.sqrt(2 * 9.81 * TYPICAL_PRESSURE_M)
 
     def hole_mm(share: float) -> float:
@@ -145,13 +157,13 @@ def plan_batch(
 
     Leaks are stratified over pipes, sizes and starts, over all batches together. They may lie
     at any pipe with a length that is open in the model and in the town, instrumented or not.
+    Events and faults do not change what is drawn for leaks.
 
     Raises
     ------
     InputError
         A batch name that is not of the plan, or a network without a pipe that can leak.
     """
-    del layout  # leaks are drawn whatever is instrumented
     number = _batch_number(batch, plan)
     rng = np.random.default_rng(np.random.SeedSequence([plan.seed, number, 0x5C]))
     town = plan_town(network, batch, plan)
@@ -208,6 +220,58 @@ def plan_batch(
                 tank_levels=_tank_levels(model, rng),
             )
         )
+    scenarios = _with_events(network, layout, town, plan, number, scenarios)
+    return _with_faults(layout, mean_demand_m3_per_h(model), plan, number, scenarios)
+
+
+def _with_events(
+    network: Network,
+    layout: SensorLayout,
+    town: Town,
+    plan: ScenarioPlan,
+    batch_number: int,
+    scenarios: list[Scenario],
+) -> list[Scenario]:
+    """Give some of the leak-free scenarios an event."""
+    free = [i for i, s in enumerate(scenarios) if not s.leaks and not s.is_reference]
+    count = round(plan.event_share * len(free))
+    if not count:
+        return scenarios
+    rng = np.random.default_rng([plan.seed, batch_number, 0xE7])
+    sampler = EventSampler(network, layout, town)
+    scenarios = list(scenarios)
+    for j, i in enumerate(sorted(rng.permutation(free)[:count].tolist())):
+        scenario = scenarios[i]
+        events = sampler.draw(batch_number * count + j, scenario.start_at, scenario.duration_s, rng)
+        scenarios[i] = replace(scenario, events=events)
+    return scenarios
+
+
+def _with_faults(
+    layout: SensorLayout,
+    demand_m3_per_h: float,
+    plan: ScenarioPlan,
+    batch_number: int,
+    scenarios: list[Scenario],
+) -> list[Scenario]:
+    """Give some of the scenarios a sensor fault; the reference run has none."""
+    others = [i for i, s in enumerate(scenarios) if not s.is_reference]
+    count = round(plan.fault_share * len(others))
+    rng = np.random.default_rng([plan.seed, batch_number, 0xFA])
+    kinds = sorted(sensor_faults.KINDS)
+    scenarios = list(scenarios)
+    for j, i in enumerate(sorted(rng.permutation(others)[:count].tolist())):
+        scenario = scenarios[i]
+        fault = draw_fault(
+            kinds[(batch_number * count + j) % len(kinds)],
+            layout,
+            demand_m3_per_h,
+            scenario.start_at,
+            scenario.duration_s,
+            scenario.step_s,
+            rng,
+        )
+        scenarios[i] = replace(scenario, faults=(fault,))
     return scenarios
 
 

@@ -1,9 +1,10 @@
-"""Runs a planned batch and gives its tables: scenarios, telemetry, leak truth.
+"""Runs a planned batch and gives its tables: scenarios, telemetry and the truth about them.
 
 What is run is the plan's matter, how it is run the engine's.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +12,31 @@ import polars as pl
 
 from leak_assets.networks.layout import SensorLayout
 from leak_assets.networks.registry import Network
-from leak_assets.warehouse.schemas.simulation import LEAK_TRUTH, SCENARIOS, TELEMETRY
+from leak_assets.warehouse.schemas.simulation import (
+    EVENT_TRUTH,
+    LEAK_TRUTH,
+    SCENARIOS,
+    SENSOR_FAULT_LABELS,
+    TELEMETRY,
+)
 
+from . import events, sensor_faults
 from .engine import TownEngine
 from .plan import Scenario, ScenarioPlan, plan_batch, plan_town
 from .scenario_run import ScenarioRun
 
-__all__ = ["Scenario", "ScenarioPlan", "plan_batch", "plan_town", "run_batch"]
+__all__ = ["BatchTables", "Scenario", "ScenarioPlan", "plan_batch", "plan_town", "run_batch"]
+
+
+@dataclass(frozen=True)
+class BatchTables:
+    """Rows of a batch, by table of the schema `simulation`."""
+
+    scenarios: pl.DataFrame
+    telemetry: pl.DataFrame
+    leak_truth: pl.DataFrame
+    event_truth: pl.DataFrame
+    sensor_fault_labels: pl.DataFrame
 
 
 def run_batch(
@@ -26,8 +45,8 @@ def run_batch(
     batch: str,
     plan: ScenarioPlan,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Run a batch and return `simulation.scenarios`, `.telemetry` and `.leak_truth`.
+) -> BatchTables:
+    """Run a batch and return its rows.
 
     Parameters
     ----------
@@ -46,14 +65,19 @@ def run_batch(
     rows: list[tuple[Any, ...]] = []
     telemetry: list[pl.DataFrame] = []
     truth: list[tuple[Any, ...]] = []
+    event_rows: list[tuple[Any, ...]] = []
+    fault_rows: list[tuple[Any, ...]] = []
     pipes = [leak.element_id for s in scenarios for leak in s.leaks]
-    with TownEngine(network, layout, town, pipes) as engine:
+    nodes = [e.element_id for s in scenarios for e in s.events if e.effect == "draw"]
+    with TownEngine(network, layout, town, pipes, nodes) as engine:
         for done, scenario in enumerate(scenarios, start=1):
             run = engine.run(
                 start_at=scenario.start_at,
                 duration_s=scenario.duration_s,
                 step_s=scenario.step_s,
                 leaks=scenario.leaks,
+                events=scenario.events,
+                faults=scenario.faults,
                 seed=scenario.seed,
                 record=scenario.recorded,
                 tank_levels=scenario.tank_levels,
@@ -61,12 +85,16 @@ def run_batch(
             rows.append(scenario_row(scenario, run, town_json))
             telemetry.append(telemetry_rows(scenario, run))
             truth.extend(truth_rows(scenario, run, model))
+            event_rows.extend(event_truth_rows(scenario, run))
+            fault_rows.extend(fault_label_rows(scenario, run))
             if progress is not None:
                 progress(done, len(scenarios))
-    return (
+    return BatchTables(
         pl.DataFrame(rows, schema=SCENARIOS.polars_schema, orient="row"),
         pl.concat(telemetry, rechunk=True),
         pl.DataFrame(truth, schema=LEAK_TRUTH.polars_schema, orient="row"),
+        pl.DataFrame(event_rows, schema=EVENT_TRUTH.polars_schema, orient="row"),
+        pl.DataFrame(fault_rows, schema=SENSOR_FAULT_LABELS.polars_schema, orient="row"),
     )
 
 
@@ -130,6 +158,56 @@ def truth_rows(scenario: Scenario, run: ScenarioRun, model: Any) -> list[tuple[A
                 leak.discharge_coeff,
                 float(run.leak_flow_m3_per_h()[:, i].max()),
                 float(volumes[i]),
+            )
+        )
+    return rows
+
+
+def event_truth_rows(scenario: Scenario, run: ScenarioRun) -> list[tuple[Any, ...]]:
+    """Return one row per event, columns as in `simulation.event_truth`."""
+    step = timedelta(seconds=run.step_s)
+    volumes = iter(run.draw_volume_m3().tolist())
+    rows = []
+    for i, event in enumerate(run.events):
+        on = event.steps(run.start_at, run.step_s, run.steps)
+        rows.append(
+            (
+                scenario.network,
+                scenario.batch,
+                scenario.scenario_id,
+                i,
+                event.kind,
+                event.element_id,
+                False,
+                run.start_at + on.start * step,
+                run.start_at + on.stop * step,
+                event.size,
+                events.KINDS[event.kind].size_unit,
+                next(volumes) if event.effect == "draw" else 0.0,
+            )
+        )
+    return rows
+
+
+def fault_label_rows(scenario: Scenario, run: ScenarioRun) -> list[tuple[Any, ...]]:
+    """Return one row per sensor fault, columns as in `simulation.sensor_fault_labels`."""
+    step = timedelta(seconds=run.step_s)
+    rows = []
+    for i, fault in enumerate(run.faults):
+        wrong = fault.steps(run.start_at, run.step_s, run.steps)
+        rows.append(
+            (
+                scenario.network,
+                scenario.batch,
+                scenario.scenario_id,
+                i,
+                fault.sensor_id,
+                fault.quantity,
+                fault.kind,
+                run.start_at + wrong.start * step,
+                run.start_at + wrong.stop * step,
+                fault.size,
+                sensor_faults.KINDS[fault.kind].size_unit,
             )
         )
     return rows

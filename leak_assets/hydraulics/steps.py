@@ -13,14 +13,20 @@ from leak_assets.workers import fan_out
 
 from .scenarios import ScenarioPlan, run_batch
 
-CODE_VERSION = "1"
-TABLES = ("simulation.scenarios", "simulation.telemetry", "simulation.leak_truth")
+CODE_VERSION = "2"
+TABLES = (
+    "simulation.scenarios",
+    "simulation.telemetry",
+    "simulation.leak_truth",
+    "simulation.event_truth",
+    "simulation.sensor_fault_labels",
+)
 
 
 def write_scenario_batches(
     ctx: StepContext, network: str, batches: Sequence[str], plan: ScenarioPlan
 ) -> list[Written]:
-    """Run batches of the plan and write their scenarios, telemetry and leak truth.
+    """Run batches of the plan and write their scenarios, telemetry and truth.
 
     A batch is published when it ran as a whole; one that stands there already, made from the
     same plan, model and code, is kept.
@@ -43,6 +49,7 @@ def _write_batch(
     digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True, default=str).encode())
     inputs = (
         Input("network", entry.inp_path.name, network, entry.sha256),
+        Input("layout", "sensors", network, layout.sha256),
         Input("plan", "scenario_plan", batch, digest.hexdigest()),
     )
     standing = [
@@ -52,10 +59,16 @@ def _write_batch(
     ]
     if len(standing) == len(TABLES):
         return standing
-    frames = dict(zip(TABLES, run_batch(entry, layout, batch, plan), strict=True))
+    tables = run_batch(entry, layout, batch, plan)
     return [
-        ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=CODE_VERSION)
-        for table, frame in frames.items()
+        ctx.warehouse.write(
+            table,
+            partition,
+            getattr(tables, table.partition(".")[2]),
+            inputs=inputs,
+            code_version=CODE_VERSION,
+        )
+        for table in TABLES
     ]
 
 

@@ -4,8 +4,10 @@ Layouts are data (YAML beside this module, or the user's file in `networks_dir`)
 of telemetry takes its columns from here, so a sensor removed from the YAML is gone everywhere.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -49,6 +51,11 @@ class SensorLayout:
 
     network: str
     sensors: tuple[Sensor, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the sensors, to tell what was made with another layout."""
+        return hashlib.sha256(json.dumps([asdict(s) for s in self.sensors]).encode()).hexdigest()
 
     def ids(self, quantity: str) -> tuple[str, ...]:
         """Return the instrumented elements of a quantity, in order."""

@@ -42,7 +42,8 @@ def batch_residuals(network: Network, batch: str, plan: ScenarioPlan) -> tuple[p
     """Return `features.training_residuals` and `simulation.leak_truth` of a batch."""
     layout = load_layout(network)
     twin = twin_of(network, layout)
-    scenarios, telemetry, leak_truth = run_batch(network, layout, batch, plan)
+    tables = run_batch(network, layout, batch, plan)
+    scenarios, telemetry = tables.scenarios, tables.telemetry
     readings = (
         telemetry.filter(pl.col("quantity") != "leak_flow")
         .rename({"element_id": "sensor_id"})
@@ -57,7 +58,7 @@ def batch_residuals(network: Network, batch: str, plan: ScenarioPlan) -> tuple[p
         .with_columns(scenario_id=pl.lit(name), batch=pl.lit(batch))
         for (name,), frame in sorted(readings.items())
     ]
-    return pl.concat(frames), leak_truth
+    return pl.concat(frames), tables.leak_truth
 
 
 def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidatePipes) -> Metrics:

@@ -2,16 +2,25 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
 from leak_assets.errors import InputError
+from leak_assets.hydraulics import events, sensor_faults
 from leak_assets.hydraulics.plan import ScenarioPlan, plan_batch, plan_town
+from leak_assets.hydraulics.plan_events import EventSampler
 from leak_assets.hydraulics.scenarios import run_batch
 from leak_assets.networks import load_layout
-from leak_assets.warehouse.schemas.simulation import LEAK_TRUTH, SCENARIOS, TELEMETRY
+from leak_assets.warehouse.schemas.simulation import (
+    EVENT_TRUTH,
+    LEAK_TRUTH,
+    SCENARIOS,
+    SENSOR_FAULT_LABELS,
+    TELEMETRY,
+)
 
 SMALL = ScenarioPlan(
     batches=3,
@@ -33,7 +42,8 @@ def batch(hanoi):
 
 def test_frames_have_the_tables_columns(batch) -> None:
     """Columns and types are exactly those of the warehouse, without nulls or doubled keys."""
-    for frame, table in zip(batch, (SCENARIOS, TELEMETRY, LEAK_TRUTH), strict=True):
+    for table in (SCENARIOS, TELEMETRY, LEAK_TRUTH, EVENT_TRUTH, SENSOR_FAULT_LABELS):
+        frame = getattr(batch, table.name)
         assert frame.schema == table.polars_schema
         assert not any(frame.null_count().row(0))
         assert not frame.select(table.key).is_duplicated().any()
@@ -41,7 +51,7 @@ def test_frames_have_the_tables_columns(batch) -> None:
 
 def test_first_scenario_is_the_leak_free_reference(batch) -> None:
     """Scenario 0 runs without leak over the reference days; the others last a day."""
-    scenarios = batch[0].sort("scenario_id")
+    scenarios = batch.scenarios.sort("scenario_id")
     assert scenarios["is_reference"].to_list() == [True] + [False] * 5
     assert scenarios["leaks"][0] == 0
     assert scenarios["duration_s"].to_list() == [2 * 86400] + [86400] * 5
@@ -52,7 +62,7 @@ def test_first_scenario_is_the_leak_free_reference(batch) -> None:
 
 def test_one_scenario_of_the_first_batch_has_everything(batch, hanoi) -> None:
     """One scenario records all nodes and links, the others only what is instrumented."""
-    scenarios, telemetry, _ = batch
+    scenarios, telemetry = batch.scenarios, batch.telemetry
     everything = scenarios.filter(recorded="all")["scenario_id"].to_list()
     assert len(everything) == 1
     full = telemetry.filter(scenario_id=everything[0])
@@ -65,17 +75,16 @@ def test_one_scenario_of_the_first_batch_has_everything(batch, hanoi) -> None:
 def test_every_series_is_complete(batch) -> None:
     """289 rows a day in every series of every scenario."""
     lengths = (
-        batch[1]
-        .group_by("scenario_id", "element_id", "quantity")
+        batch.telemetry.group_by("scenario_id", "element_id", "quantity")
         .len()
-        .join(batch[0].select("scenario_id", "duration_s"), on="scenario_id")
+        .join(batch.scenarios.select("scenario_id", "duration_s"), on="scenario_id")
     )
     assert (lengths["len"] == lengths["duration_s"] // 300 + 1).all()
 
 
 def test_leaks_flow_from_their_start_only(batch) -> None:
     """Every leak flows, from the step of its start; windows without leak come before it."""
-    scenarios, telemetry, truth = batch
+    scenarios, telemetry, truth = batch.scenarios, batch.telemetry, batch.leak_truth
     assert truth["leak_type"].value_counts().height == 2
     for leak in truth.iter_rows(named=True):
         start = scenarios.row(
@@ -108,7 +117,9 @@ def test_same_seed_same_hash_other_seed_other(hanoi) -> None:
     layout = load_layout(hanoi)
 
     def digest(plan: ScenarioPlan) -> str:
-        values = np.round(run_batch(hanoi, layout, "b001", plan)[1]["value_si"].to_numpy(), 6)
+        values = np.round(
+            run_batch(hanoi, layout, "b001", plan).telemetry["value_si"].to_numpy(), 6
+        )
         return hashlib.sha256((values + 0.0).tobytes()).hexdigest()
 
     small = replace(SMALL, scenarios_per_batch=3, reference_days=1)
@@ -139,6 +150,75 @@ def test_plan_is_spread_over_pipes_sizes_and_days(ltown) -> None:
     sizes = np.log([k.diameter_m * 1000 for k in leaks])
     assert np.histogram(sizes, bins=5, range=(np.log(8), np.log(25)))[0].min() >= 25
     assert {s.start_at.weekday() for s in scenarios} == set(range(7))
+
+
+@pytest.fixture(scope="module")
+def eventful(ltown):
+    """Return a batch of L-Town in which every leak-free scenario has an event, each a fault."""
+    plan = ScenarioPlan(
+        batches=2,
+        scenarios_per_batch=13,
+        reference_days=1,
+        leak_share=0.25,
+        event_share=1.0,
+        fault_share=1.0,
+        record_all=False,
+    )
+    return run_batch(ltown, load_layout(ltown), "b001", plan)
+
+
+def test_every_kind_of_event_has_a_scenario_without_leak(eventful) -> None:
+    """Kinds come in turn; their rows say that it is no leak, when, and how much water."""
+    truth = eventful.event_truth
+    assert truth.height == 9
+    assert set(truth["kind"]) == set(events.KINDS), "L-Town can have all of them"
+    assert not truth["is_leak"].any()
+    assert not set(truth["scenario_id"]) & set(eventful.leak_truth["scenario_id"])
+    assert (truth["event_start"] < truth["event_end"]).all()
+    drawn = truth["kind"].is_in(["fire_flow", "flushing", "large_customer"])
+    assert (truth.filter(drawn)["volume_m3"] > 1).all()
+    assert (truth.filter(~drawn)["volume_m3"] == 0).all()
+    reference = eventful.scenarios.filter("is_reference")["scenario_id"][0]
+    assert reference not in set(truth["scenario_id"])
+
+
+def test_every_kind_of_fault_is_labelled_to_the_step(eventful, ltown) -> None:
+    """Twelve scenarios, twelve kinds; what is missing lies within the label exactly."""
+    labels = eventful.sensor_fault_labels
+    assert set(labels["kind"]) == set(sensor_faults.KINDS)
+    outage = labels.row(by_predicate=pl.col("kind") == "outage", named=True)
+    steps = eventful.scenarios.filter(scenario_id=outage["scenario_id"]).row(0, named=True)
+    there = set(
+        eventful.telemetry.filter(
+            scenario_id=outage["scenario_id"],
+            element_id=outage["sensor_id"],
+            quantity=outage["quantity"],
+        )["ts_utc"]
+    )
+    step = timedelta(seconds=steps["step_s"])
+    every = [steps["start_at"] + k * step for k in range(steps["duration_s"] // 300 + 1)]
+    missing = [t for t in every if t not in there]
+    assert missing[0] == outage["fault_start"]
+    assert missing[-1] + step == outage["fault_end"]
+    assert len(missing) == (outage["fault_end"] - outage["fault_start"]) / step
+
+
+def test_events_and_faults_change_no_leak(hanoi) -> None:
+    """Leaks, days and seeds of a plan are the same with and without them."""
+    layout = load_layout(hanoi)
+    bare = plan_batch(hanoi, layout, "b001", SMALL)
+    full = plan_batch(hanoi, layout, "b001", replace(SMALL, event_share=1.0, fault_share=1.0))
+    assert bare == [replace(s, events=(), faults=()) for s in full]
+    assert sum(bool(s.events) for s in full) == 2
+    assert sum(bool(s.faults) for s in full) == 5
+
+
+def test_network_without_pumps_and_valves_has_the_other_kinds(hanoi) -> None:
+    """What a network cannot have is left out, and the kinds that it can have are all drawn."""
+    town = plan_town(hanoi, "b000", SMALL)
+    kinds = set(EventSampler(hanoi, load_layout(hanoi), town).kinds)
+    assert not kinds & {"pump_trip", "tank_fill", "prv_set_point"}
+    assert {"fire_flow", "flushing", "large_customer", "boundary_valve", "meter_swap"} <= kinds
 
 
 def test_progress_is_told(hanoi) -> None:
