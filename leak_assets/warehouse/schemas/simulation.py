@@ -82,4 +82,118 @@ LEAK_TRUTH = Table(
     ),
 )
 
-TABLES = (SCENARIOS, TELEMETRY, LEAK_TRUTH)
+EVENT_TRUTH = Table(
+    "simulation",
+    "event_truth",
+    "One event of a scenario that is no leak.",
+    ("batch", "network"),
+    ("scenario_id", "event_id"),
+    (
+        NETWORK,
+        _BATCH,
+        _SCENARIO,
+        Column("event_id", pl.Int64, "number within the scenario, from 0"),
+        Column(
+            "kind",
+            pl.String,
+            "`fire_flow`, `flushing`, `large_customer`, `pump_trip`, `tank_fill`,"
+            " `prv_set_point`, `valve_operation`, `boundary_valve` or `meter_swap`",
+        ),
+        Column("element_id", pl.String, "junction, pump, valve, pipe or flow meter"),
+        Column("is_leak", pl.Boolean, "always false: what a detector must not call a leak"),
+        Column("event_start", UTC_US, "first step in force"),
+        Column("event_end", UTC_US, "first step after it"),
+        Column("size", pl.Float64, "in its unit; 0 where the kind has no size"),
+        Column("size_unit", pl.String, "`m3/h` wanted, `m` of set-point, `factor` of the meter"),
+        Column("volume_m3", pl.Float64, "water drawn; 0 where nothing is drawn"),
+    ),
+)
+
+SENSOR_FAULT_LABELS = Table(
+    "simulation",
+    "sensor_fault_labels",
+    "One fault of a sensor in a scenario.",
+    ("batch", "network"),
+    ("scenario_id", "fault_id"),
+    (
+        NETWORK,
+        _BATCH,
+        _SCENARIO,
+        Column("fault_id", pl.Int64, "number within the scenario, from 0"),
+        Column("sensor_id", pl.String, "sensor whose values are wrong"),
+        Column("quantity", pl.String, "`pressure`, `flow`, `level` or `demand`"),
+        Column(
+            "kind",
+            pl.String,
+            "`constant`, `drift`, `gaussian`, `percentage`, `stuck_zero`, `stuck_last`, `spike`,"
+            " `dropout`, `outage`, `clock_shift`, `unit_change` or `replay`",
+        ),
+        Column("fault_start", UTC_US, "first step with a wrong value"),
+        Column("fault_end", UTC_US, "first step after it"),
+        Column("size", pl.Float64, "in its unit; 0 where the kind has no size"),
+        Column(
+            "size_unit", pl.String, "`si` (m or m3/s), `share`, `factor` or `s`; empty without size"
+        ),
+    ),
+)
+
+LEAK_SIGNATURES = Table(
+    "simulation",
+    "leak_signatures",
+    "What a leak at a pipe does to a sensor, at one hour and leak size, on the nominal model.",
+    ("network",),
+    ("network", "link_id", "hour", "leak_m3_per_s", "quantity", "sensor_id"),
+    (
+        NETWORK,
+        Column("link_id", pl.String, "pipe; half of the leak is taken at each of its ends"),
+        Column("hour", pl.Int8, "hour of the first day of the model's time patterns, 0 to 23"),
+        Column("leak_m3_per_s", pl.Float64, "leak size: 2, 4 and 8 % of the mean demand"),
+        Column("quantity", pl.String, "`pressure` m or `flow` m3/s"),
+        Column("sensor_id", pl.String, "instrumented node or link"),
+        Column("change_si", pl.Float32, "leaking minus leak-free, in the quantity's SI unit"),
+        Column(
+            "residual_si",
+            pl.Float32,
+            "what the twin's residual sees of it: the change less that of the twin, which spreads"
+            " the inflow of a metered zone over its junctions",
+        ),
+    ),
+)
+
+SENSOR_PLACEMENT = Table(
+    "simulation",
+    "sensor_placement",
+    "One chosen junction for a pressure sensor; the first k rows are the placement of k sensors.",
+    ("network",),
+    ("network", "rank"),
+    (
+        NETWORK,
+        Column("rank", pl.Int64, "order of choice, from 1"),
+        Column("node_id", pl.String, "junction"),
+        Column("x", pl.Float64, "coordinate of the EPANET file"),
+        Column("y", pl.Float64, "coordinate of the EPANET file"),
+        Column(
+            "seen_share",
+            pl.Float64,
+            "share of leaks beyond three sd of noise at the sensors up to this one; leaks of"
+            " sizes and hours that took no part in the choice",
+        ),
+        Column("top1_hit", pl.Float64, "share of leaks seen whose pipe has the nearest signature"),
+        Column("top5_hit", pl.Float64, "share of leaks seen whose pipe is among the 5 nearest"),
+        Column("random_seen_share", pl.Float64, "`seen_share` of as many random junctions"),
+        Column("random_top1_hit", pl.Float64, "`top1_hit` of as many random junctions"),
+        Column("random_top5_hit", pl.Float64, "`top5_hit` of as many random junctions"),
+        Column("noise_m", pl.Float64, "standard deviation of a daily mean residual"),
+        Column("seed", pl.Int64, "seed of drawn leaks and noise"),
+    ),
+)
+
+TABLES = (
+    SCENARIOS,
+    TELEMETRY,
+    LEAK_TRUTH,
+    EVENT_TRUTH,
+    SENSOR_FAULT_LABELS,
+    LEAK_SIGNATURES,
+    SENSOR_PLACEMENT,
+)
