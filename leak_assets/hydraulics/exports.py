@@ -1,15 +1,15 @@
-"""Writes telemetry and leak truth in BattLeDIM's formats, and reads leak schedules.
+"""Writes telemetry and leak truth in BattLeDIM's formats.
 
-File formats only. All files appear whole or not at all.
+File formats only; `schedules` reads leaks, other formats have modules of their own. All files
+appear whole or not at all.
 """
 
 import csv
 import gzip
 import io
 import json
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
+from leak_assets.files import publish
 from leak_assets.networks.layout import SensorLayout
 
-from .leaks import Leak, as_utc
+from .leaks import Leak
+from .schedules import SCHEDULE_COLUMNS
 
 SCADA_FILES = {
     "pressure": "Pressures",
@@ -28,7 +30,6 @@ SCADA_FILES = {
     "level": "Levels",
     "demand": "Demands",
 }
-_HEADER = ["linkID", "startTime", "endTime", "diameter_m", "type", "peakTime"]
 _MINUTE = "%Y-%m-%d %H:%M"
 _SCORING_STEP = timedelta(minutes=5)
 _PER_M3 = 100  # leak flow is stored in hundredths of m3/h
@@ -79,7 +80,7 @@ def write_scada_csv(
             )
             content = frame.write_csv(separator=";", float_precision=2, decimal_comma=True).encode()
             path = folder / f"{name}_SCADA_{stem}.csv{'.gz' if compress else ''}"
-            _publish(path, gzip.compress(content, mtime=0) if compress else content)
+            publish(path, gzip.compress(content, mtime=0) if compress else content)
             written.append(path)
     return written
 
@@ -88,7 +89,7 @@ def write_wide_parquet(wide: pl.DataFrame, path: Path) -> None:
     """Write wide telemetry (SI) as one Parquet file."""
     buffer = io.BytesIO()
     wide.write_parquet(buffer, compression="zstd")
-    _publish(path, buffer.getvalue())
+    publish(path, buffer.getvalue())
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def write_truth(truth: LeakTruth, folder: Path, meta: dict[str, Any] | None = No
     """
     rows = io.StringIO()
     table = csv.writer(rows, lineterminator="\n")
-    table.writerow(_HEADER)
+    table.writerow(SCHEDULE_COLUMNS)
     for leak in truth.leaks:
         if leak.link_id is None:
             raise InputError(
@@ -152,9 +153,9 @@ def write_truth(truth: LeakTruth, folder: Path, meta: dict[str, Any] | None = No
         "end": truth.end_at.strftime(_MINUTE),
         "network": str(truth.inp_path),
     }
-    _publish(folder / "leaks.csv", rows.getvalue().encode())
-    _publish(folder / "leak_flows.parquet", buffer.getvalue())
-    _publish(folder / "meta.json", json.dumps(content | (meta or {}), indent=1).encode())
+    publish(folder / "leaks.csv", rows.getvalue().encode())
+    publish(folder / "leak_flows.parquet", buffer.getvalue())
+    publish(folder / "meta.json", json.dumps(content | (meta or {}), indent=1).encode())
 
 
 def _on_scoring_steps(truth: LeakTruth) -> NDArray[np.float64]:
@@ -167,50 +168,3 @@ def _on_scoring_steps(truth: LeakTruth) -> NDArray[np.float64]:
     seconds = np.arange(steps) * _SCORING_STEP.total_seconds()
     index = np.floor(seconds * (rows - 1) / period.total_seconds() + 1e-9).astype(np.int64)
     return truth.flow_m3_per_h[index]
-
-
-def read_schedule(path: Path) -> tuple[Leak, ...]:
-    """Read a leak schedule (`leaks.csv`), as BattLeDIM's towns have it, into leaks to simulate.
-
-    Raises
-    ------
-    InputError
-        A missing file, or a row that cannot be read.
-    """
-    if not path.is_file():
-        raise InputError(
-            "the leak schedule does not exist", remedy="Check the path of leaks.csv", file=path
-        )
-    leaks = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith(("#", "linkID")):
-            continue
-        cells = [cell.strip() for cell in text.split(",")]
-        try:
-            pipe, start, end, diameter, kind, peak = cells
-            leak = Leak(pipe, _time(start), float(diameter), kind, _time(peak), _time(end))
-        except ValueError as error:
-            raise InputError(
-                f"cannot read {text!r}: {getattr(error, 'problem', error)}",
-                remedy=f"A row is {','.join(_HEADER)}",
-                file=path,
-                row=number,
-            ) from error
-        leaks.append(leak)
-    return tuple(leaks)
-
-
-def _time(text: str) -> datetime:
-    return as_utc(datetime.fromisoformat(text.strip()).replace(tzinfo=UTC), "time")
-
-
-def _publish(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

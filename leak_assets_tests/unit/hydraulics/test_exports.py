@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +14,12 @@ from leak_assets.errors import InputError
 from leak_assets.hydraulics.engine import run_scenario
 from leak_assets.hydraulics.exports import (
     LeakTruth,
-    read_schedule,
     write_scada_csv,
     write_truth,
     write_wide_parquet,
 )
 from leak_assets.hydraulics.leaks import Leak
+from leak_assets.hydraulics.schedules import read_schedule
 from leak_assets.hydraulics.town import Town, TownBounds
 from leak_assets.networks import load_layout
 
@@ -142,25 +141,3 @@ def test_node_leak_has_no_place_in_the_truth(run, monday, tmp_path: Path) -> Non
     with pytest.raises(InputError, match="node 11"):
         write_truth(truth, tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_unreadable_schedule_names_its_row(tmp_path: Path) -> None:
-    """A bad row of a schedule is told with file and row."""
-    path = tmp_path / "leaks.csv"
-    path.write_text("linkID,startTime,endTime,diameter_m,type,peakTime\np1,2019-01-01\n")
-    with pytest.raises(InputError, match="p1,2019-01-01") as caught:
-        read_schedule(path)
-    assert caught.value.row == 2
-    with pytest.raises(InputError, match="does not exist"):
-        read_schedule(tmp_path / "none.csv")
-
-
-def test_official_schedule_is_readable() -> None:
-    """The organizers' 2019 schedule has 23 leaks; p523 is the 20.246 mm one."""
-    shared = Path(os.environ.get("LEAK_ASSETS_SHARED", Path(__file__).parents[4] / "shared"))
-    path = shared / "data" / "battledim-official" / "truth" / "leaks.csv"
-    if not path.is_file():
-        pytest.skip("the official data are not here")
-    leaks = {k.link_id: k for k in read_schedule(path)}
-    assert len(leaks) == 23
-    assert leaks["p523"].diameter_m == pytest.approx(0.020246)
