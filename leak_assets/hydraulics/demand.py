@@ -4,15 +4,15 @@ Produces demands in chunks of a fixed number of steps, so that a run of two year
 memory than a week. Nothing here knows EPANET.
 """
 
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.errors import InputError
 from leak_assets.networks.registry import Network
 
+from .nominal import Calendar, demand_shares
 from .town import Town
 
 Array = NDArray[np.float64]
@@ -20,51 +20,6 @@ _DAY_S = 86400
 # Standard deviations of the noise are those at 5 minutes; independent noise averages out in
 # longer steps.
 _NOISE_STEP_S = 300
-
-
-class Calendar:
-    """Values of the model's time patterns at absolute times.
-
-    Index 0 of a pattern is midnight of `Network.pattern_epoch` (of the first weekday that the
-    network's settings name), moved by the model's own pattern start and clock start. A pattern
-    whose length is no whole number of days (Net2's 55 hours) has no place in the calendar: it
-    begins on the first day of each run.
-    """
-
-    def __init__(self, network: Network, model: Any) -> None:
-        self._step_s = int(model.options.time.pattern_timestep)
-        shift = int(model.options.time.pattern_start) - int(model.options.time.start_clocktime)
-        epoch = datetime.combine(network.pattern_epoch, time(), UTC)
-        self._origin_s = int(epoch.timestamp()) - shift
-        self._values = {
-            name: np.asarray(pattern.multipliers, dtype=np.float64)
-            for name, pattern in model.patterns()
-        }
-        self._inp = network.inp_path
-
-    def check_step(self, step_s: int) -> None:
-        """Refuse a step that would skip over values of the patterns."""
-        longest = max((len(v) for v in self._values.values()), default=1)
-        if step_s <= 0 or (longest > 1 and self._step_s % step_s):
-            raise InputError(
-                f"a step of {step_s} s does not divide the pattern step of {self._step_s} s",
-                remedy="Choose a step that divides it",
-                file=self._inp,
-            )
-
-    def values(self, pattern: str | None, at_s: NDArray[np.int64], start_s: int) -> Array:
-        """Return the multipliers of a pattern at Unix times (T); 1 without a pattern.
-
-        `start_s` is the Unix time of the start of the run.
-        """
-        multipliers = self._values.get(pattern) if pattern is not None else None
-        if multipliers is None or len(multipliers) == 0:
-            return np.ones(len(at_s))
-        period_s = len(multipliers) * self._step_s
-        origin_s = self._origin_s
-        if period_s % _DAY_S and _DAY_S % period_s:
-            origin_s += (start_s - origin_s) // _DAY_S * _DAY_S
-        return multipliers[((at_s - origin_s) // self._step_s) % len(multipliers)]
 
 
 class DemandModel:
@@ -81,7 +36,11 @@ class DemandModel:
     def __init__(self, network: Network, model: Any, town: Town, junctions: list[str]) -> None:
         self.calendar = Calendar(network, model)
         self.town = town
-        self.patterns, self.base = _base_demands(model, junctions)
+        shares = demand_shares(model, junctions)
+        self.patterns = list(shares)
+        self.base = np.array(
+            [[group.get(name, 0.0) for name in junctions] for group in shares.values()]
+        ).reshape(len(shares), len(junctions))
 
     def stream(self, start_at: datetime, step_s: int, seed: int) -> "DemandStream":
         """Return the demands of one run; the same seed and start give the same demands."""
@@ -129,11 +88,11 @@ class DemandStream:
             demand *= self._slow.factors(k * self._step_s / 3600)
         return np.ascontiguousarray(demand)
 
-    def _shape(self, pattern: str | None, at_s: NDArray[np.int64]) -> Array:
+    def _shape(self, pattern: str, at_s: NDArray[np.int64]) -> Array:
         """Return the town's change of a pattern's daily shape (T)."""
         angle = 2 * np.pi * (at_s % _DAY_S) / _DAY_S
         log = np.zeros(len(at_s))
-        for wave, (c, s) in enumerate(self._town.pattern_shape.get(pattern or "", ()), start=1):
+        for wave, (c, s) in enumerate(self._town.pattern_shape.get(pattern, ()), start=1):
             log += c * np.cos(wave * angle) + s * np.sin(wave * angle)
         return np.exp(log)
 
@@ -185,17 +144,3 @@ def _lognormal(rng: np.random.Generator, cv: float, size: tuple[int, ...]) -> Ar
     z *= sigma
     z -= sigma**2 / 2
     return np.exp(z, out=z)
-
-
-def _base_demands(model: Any, junctions: list[str]) -> tuple[list[str | None], Array]:
-    """Return the demand patterns (P) and the base demand of each junction by pattern (P × N)."""
-    default = model.options.hydraulic.pattern
-    default = default if default in model.pattern_name_list else None
-    rows: dict[str | None, Array] = {}
-    for column, name in enumerate(junctions):
-        for demand in model.get_node(name).demand_timeseries_list:
-            pattern = demand.pattern_name or default
-            rows.setdefault(pattern, np.zeros(len(junctions)))[column] += demand.base_value
-    multiplier = float(model.options.hydraulic.demand_multiplier)
-    base = np.stack(list(rows.values())) if rows else np.zeros((0, len(junctions)))
-    return list(rows), base * multiplier

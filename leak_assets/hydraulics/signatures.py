@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from leak_assets.errors import HydraulicError
 from leak_assets.networks import Network, SensorLayout
 
-from .nominal import demand_shares, pattern_values
+from .nominal import Calendar, demand_shares
 from .snapshots import Snapshots
 from .twin import METERED_SHARE, Twin
 
@@ -24,7 +24,6 @@ from .twin import METERED_SHARE, Twin
 LEAK_M3_PER_S = 0.002
 _VERSION = 2
 _H_S = 3600
-_US_PER_S = 1_000_000
 
 Floats = NDArray[np.float64]
 
@@ -186,8 +185,8 @@ class _Demands:
         model: Any,
         hours: NDArray[np.int64],
     ) -> None:
-        epoch = int(np.datetime64(network.pattern_epoch, "us").astype(np.int64))
-        ts_us = epoch + hours.astype(np.int64) * _H_S * _US_PER_S
+        calendar = Calendar(network, model)
+        at_s = calendar.midnight_s + hours.astype(np.int64) * _H_S
         metered = set(layout.ids("demand"))
         self.groups: list[dict[str, float]] = []
         self._zone: list[int] = []
@@ -202,7 +201,7 @@ class _Demands:
             for pattern, group in shares.items():
                 self.groups.append(group)
                 self._zone.append(number)
-                columns.append(pattern_values(network, model, pattern, ts_us, _H_S))
+                columns.append(calendar.means(pattern, at_s, _H_S))
         for pump in twin.imposed_pumps:
             # On average a pump delivers what the zone behind it takes.
             link = model.get_link(pump)

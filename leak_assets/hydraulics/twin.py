@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from leak_assets.networks import Network, SensorLayout
 
 from .metered_zones import Zone, connected_parts, consumption, metered_zones
-from .nominal import demand_shares, pattern_values
+from .nominal import Calendar, demand_shares
 from .snapshots import Snapshots
 
 INFLOW = "flow/inflow"
@@ -180,9 +180,8 @@ class Twin:
     def _patterns(self, ts_us: NDArray[np.int64], step_s: float) -> dict[str, Floats]:
         names = {name for drive in self._drives for name in drive.shares}
         names |= {r.head_pattern_name for _, r in self._model.reservoirs() if r.head_pattern_name}
-        return {
-            name: pattern_values(self.network, self._model, name, ts_us, step_s) for name in names
-        }
+        calendar = Calendar(self.network, self._model)
+        return {name: calendar.means(name, ts_us // 1_000_000, step_s) for name in names}
 
     @staticmethod
     def _nominal(

@@ -1,11 +1,12 @@
 """Demands: calendar, noise, chunks."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from leak_assets.hydraulics.demand import DemandModel
+from leak_assets.hydraulics.nominal import Calendar, demand_shares
 from leak_assets.hydraulics.town import DemandNoise, Town, TownBounds
 from leak_assets.hydraulics.town_model import true_model
 
@@ -89,3 +90,35 @@ def test_slow_noise_is_slow(ltown, monday) -> None:
     assert z[0].std() == pytest.approx(0.1, rel=0.25)
     assert np.corrcoef(z[0], z[12])[0, 1] > 0.7
     assert abs(np.corrcoef(z[0], z[576])[0, 1]) < 0.25
+
+
+@pytest.mark.parametrize("name", ["net2", "net3", "richmond-skeleton", "l-town"])
+def test_scenarios_and_twin_agree_about_the_time_of_day(settings, name) -> None:
+    """The twin's nominal demand at a time is what a nominal town asks for then."""
+    from leak_assets.networks import resolve
+
+    network = resolve(name, settings)
+    model = network.water_network()
+    start = datetime(2019, 1, 7, tzinfo=UTC)
+    junctions = [n for n, j in model.junctions() if j.demand_timeseries_list][:40]
+    asked = DemandModel(network, model, Town.nominal(network), junctions)
+    hourly = asked.stream(start, 300, seed=0).chunk(289)[::12]
+    at_s = int(start.timestamp()) + np.arange(25) * 3600
+    calendar = Calendar(network, model)
+    for column, junction in enumerate(junctions):
+        shares = demand_shares(model, [junction])
+        expected = sum(
+            group.get(junction, 0.0) * calendar.means(pattern, at_s, 300)
+            for pattern, group in shares.items()
+        )
+        assert np.allclose(hourly[:, column], expected, rtol=1e-9), junction
+
+
+def test_coarse_steps_take_the_mean_of_fine_patterns(ltown) -> None:
+    """An hour is the mean of its twelve 5-minute values."""
+    model = ltown.water_network()
+    calendar = Calendar(ltown, model)
+    name = model.pattern_name_list[0]
+    at_s = calendar.midnight_s + np.arange(24) * 3600
+    fine = calendar.means(name, calendar.midnight_s + np.arange(288) * 300, 300)
+    assert np.allclose(calendar.means(name, at_s, 3600), fine.reshape(24, 12).mean(axis=1))
