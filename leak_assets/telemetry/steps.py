@@ -74,8 +74,13 @@ def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> 
 
 def known_files(ctx: StepContext, network: str) -> dict[str, str]:
     """Return the signature of each file of a network that the ledger knows as taken, by path."""
-    ledger = ctx.warehouse.read_all("telemetry.ingest_ledger", network=network)
-    taken = ledger.filter(pl.col("status") != "partial").sort("ingested_at")
+    taken = (
+        ctx.warehouse.scan("telemetry.ingest_ledger", network=network)
+        .filter(pl.col("status") != "partial")
+        .select("file_path", "size_bytes", "mtime_ns", "ingested_at")
+        .collect()
+        .sort("ingested_at")
+    )
     return {
         row["file_path"]: f"{row['size_bytes']}:{row['mtime_ns']}"
         for row in taken.iter_rows(named=True)

@@ -203,3 +203,37 @@ def test_many_writers_and_readers_never_fail(tmp_path: Path) -> None:
         assert [p.exitcode for p in processes] == [0] * 8
     rewritten = warehouse.read_all("telemetry.gaps")["steps"].min()
     assert rewritten > 1, "the writers must have replaced every partition"
+
+
+def _keep_replacing(root: Path, seconds: float) -> None:
+    warehouse = Warehouse(root)
+    deadline, rows = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        rows = rows % 300 + 1
+        warehouse.write("telemetry.gaps", DAY, gaps(rows, steps=rows))
+
+
+def test_frames_are_never_half_old_half_new(tmp_path: Path) -> None:
+    """A partition replaced by ever other sizes is read whole, by itself and in a scan."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.write("telemetry.gaps", DAY, gaps(1, steps=1))
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_keep_replacing, args=(tmp_path, 4.0)) for _ in "12"]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        for frame in (warehouse.read("telemetry.gaps", DAY), warehouse.read_all("telemetry.gaps")):
+            assert frame is not None
+            assert frame["steps"].to_list() == [frame.height] * frame.height
+    assert [writer.exitcode for writer in writers] == [0, 0]
+
+
+def test_scan_gives_the_partitions_with_the_given_values(warehouse: Warehouse) -> None:
+    """One lazy frame over the partitions that match, in their order; typed where none does."""
+    for day, steps in (("2019-03-05", 2), ("2019-03-04", 1)):
+        warehouse.write("telemetry.gaps", {"date": day, "network": "l-town"}, gaps(1, steps=steps))
+    other = {"date": "2019-03-04", "network": "hanoi"}
+    warehouse.write("telemetry.gaps", other, gaps(1, steps=9))
+    assert warehouse.scan("telemetry.gaps", network="l-town").collect()["steps"].to_list() == [1, 2]
+    nothing = warehouse.scan("telemetry.gaps", network="net1").collect()
+    assert nothing.equals(TABLES["telemetry.gaps"].empty())

@@ -1,0 +1,66 @@
+"""The raw step: which landed files it takes, what it writes of them, what it tells."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from leak_assets.context import StepContext
+from leak_assets.settings import Settings
+from leak_assets.telemetry.steps import known_files
+from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER
+
+Lines = Callable[..., list[str]]
+DAY = date(2019, 3, 4)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Return what the steps of `ctx` told."""
+    return []
+
+
+@pytest.fixture
+def ctx(tmp_path: Path, told: list[str]) -> StepContext:
+    """Return the steps' context in an empty home."""
+    return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="r", tell=told.append)
+
+
+def enter_ledger(ctx: StepContext, number: int, *, status: str, minute: int) -> None:
+    row = {
+        "network": "hanoi",
+        "file_path": f"hanoi/{number}.csv",
+        "file_sha256": f"{minute:064d}",
+        "size_bytes": minute,
+        "mtime_ns": 7,
+        "format": "csv",
+        "readings": 0,
+        "accepted": 0,
+        "quarantined": 0,
+        "duplicates": 0,
+        "status": status,
+        "ingested_at": datetime(2026, 1, 1, 0, minute, tzinfo=UTC),
+        "run_id": "r",
+    }
+    frame = pl.DataFrame([row], schema=INGEST_LEDGER.polars_schema)
+    partition = {"file": f"f{number}-{minute}", "network": "hanoi"}
+    ctx.warehouse.write("telemetry.ingest_ledger", partition, frame)
+
+
+def test_known_files_come_from_one_scan(ctx: StepContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last whole delivery of each file counts; no file of the ledger is read by itself."""
+    assert known_files(ctx, "hanoi") == {}
+    enter_ledger(ctx, 1, status="ingested", minute=9)
+    enter_ledger(ctx, 1, status="ingested", minute=3)
+    enter_ledger(ctx, 2, status="rejected", minute=4)
+    enter_ledger(ctx, 3, status="partial", minute=5)
+
+    def one_by_one(*_: object) -> None:
+        raise AssertionError("a read for each delivered file makes every micro-batch slower")
+
+    monkeypatch.setattr(Warehouse, "read", one_by_one)
+    assert known_files(ctx, "hanoi") == {"hanoi/1.csv": "9:7", "hanoi/2.csv": "4:7"}
+    assert known_files(ctx, "net1") == {}
