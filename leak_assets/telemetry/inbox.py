@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,10 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from leak_assets.errors import InputError
-from leak_assets.networks.registry import resolve
+from leak_assets.networks.registry import resolve, slug
 from leak_assets.settings import FIRST_DAY, Settings
 
-from .landing import LandedFile, list_files
+from .landing import LandedFile, list_files, stray_files
 
 # A run that was requested but never appeared (the daemon died in between) counts as failed.
 LOST_AFTER_S = 120.0
@@ -115,23 +116,44 @@ def waiting_deliveries(settings: Settings, cursor: Cursor) -> tuple[list[Deliver
     taken in order.
     """
     files = list_files(settings.landing_dir)
-    named = {str(f.path.relative_to(settings.landing_dir)): f for f in files}
-    cursor.forget_missing(set(named))
-    busy = {name.split("/", 1)[0] for t in cursor.in_flight.values() for name in t.files}
+    cursor.forget_missing({f.name for f in files})
+    busy = {slug(name.split("/", 1)[0]) for t in cursor.in_flight.values() for name in t.files}
     waiting: dict[str, dict[str, LandedFile]] = {}
-    for name, file in named.items():
-        if file.network not in busy and cursor.wants(name, file.signature):
-            waiting.setdefault(file.network, {})[name] = file
+    for file in files:
+        if file.network not in busy and cursor.wants(file.name, file.signature):
+            waiting.setdefault(file.network, {})[file.name] = file
+    unknown = unknown_folders(settings, (f for wanted in waiting.values() for f in wanted.values()))
     deliveries: list[Delivery] = []
-    problems: list[str] = []
     for network, wanted in sorted(waiting.items()):
+        if network not in unknown:
+            deliveries += _group(network, wanted, cursor)
+    return deliveries, [*unknown.values(), *beside_the_folders(settings)]
+
+
+def unknown_folders(settings: Settings, files: Iterable[LandedFile]) -> dict[str, str]:
+    """Return what is wrong with the folders of files that belong to no usable network.
+
+    Returns
+    -------
+    dict
+        By the network that the folder's name stands for, a line with folder and remedy.
+    """
+    found = {}
+    for network, folder in sorted({(f.network, f.path.parent.name) for f in files}):
         try:
             resolve(network, settings)
         except InputError as error:
-            problems.append(f"landing zone: {error}")
-            continue
-        deliveries += _group(network, wanted, cursor)
-    return deliveries, problems
+            found[network] = f"landing zone, folder `{folder}`: {error}"
+    return found
+
+
+def beside_the_folders(settings: Settings) -> list[str]:
+    """Return a line for each file that lies in no network's folder."""
+    return [
+        f"landing zone: `{path.name}` lies in no network's folder, so nobody takes it."
+        f" Move it to `{settings.landing_dir.name}/<network>/`"
+        for path in stray_files(settings.landing_dir)
+    ]
 
 
 def _group(network: str, files: dict[str, LandedFile], cursor: Cursor) -> list[Delivery]:

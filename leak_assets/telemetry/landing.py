@@ -1,6 +1,6 @@
 """The landing zone: `<root>/<network>/<file>`, where delivered files arrive and stay.
 
-Listing and delivering belong here; what is in the files does not.
+Listing and delivering belong here; what is in the files does not, nor which networks there are.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leak_assets.errors import InputError
+from leak_assets.networks.registry import slug
 
 # A file that changed within this time may still be written by its sender.
 SETTLE_S = 1.0
@@ -24,12 +25,20 @@ _NETWORK = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One complete file in the landing zone."""
+    """One complete file in the landing zone.
+
+    `network` is the folder's name as a network's: files in `L-TOWN` and `l_town` are of `l-town`.
+    """
 
     path: Path
     network: str
     size: int
     mtime_ns: int
+
+    @property
+    def name(self) -> str:
+        """Path below the landing zone, `<folder>/<file>`: what tables and messages call it."""
+        return f"{self.path.parent.name}/{self.path.name}"
 
     @property
     def signature(self) -> str:
@@ -45,10 +54,10 @@ class LandedFile:
 def list_files(
     root: Path, *, settle_s: float = SETTLE_S, now_ns: int | None = None
 ) -> list[LandedFile]:
-    """Return the files that can be taken, sorted by network and name.
+    """Return the files that can be taken, sorted by folder and name.
 
-    Left out: hidden files, `*.tmp` and `*.part`, files beside or below the networks' folders,
-    links that lead out of the landing zone, and files that changed within the last `settle_s`
+    Left out: hidden files, `*.tmp` and `*.part`, files beside or below the networks' folders
+    (`stray_files` names the former), links that lead out of the landing zone, and files that changed within the last `settle_s`
     seconds (they are not settled yet and appear later).
 
     Parameters
@@ -66,10 +75,11 @@ def list_files(
     real_root = root.resolve()
     found = []
     for folder in sorted(root.iterdir()):
-        if not _NETWORK.fullmatch(folder.name) or not _is_inside(folder, real_root):
+        if _is_unfinished(folder.name) or not _is_inside(folder, real_root):
             continue
         if not folder.is_dir():
             continue
+        network = slug(folder.name)
         for path in sorted(folder.iterdir()):
             if _is_unfinished(path.name) or not _is_inside(path, real_root):
                 continue
@@ -81,8 +91,15 @@ def list_files(
             # A clock set back leaves files of the future: they are not waited for.
             is_settled = abs(now_ns - state.st_mtime_ns) >= settle_s * 1e9
             if path.is_file() and is_settled:
-                found.append(LandedFile(path, folder.name, state.st_size, state.st_mtime_ns))
+                found.append(LandedFile(path, network, state.st_size, state.st_mtime_ns))
     return found
+
+
+def stray_files(root: Path) -> list[Path]:
+    """Return the visible files beside the networks' folders: nobody takes them."""
+    if not root.is_dir():
+        return []
+    return [p for p in sorted(root.iterdir()) if p.is_file() and not _is_unfinished(p.name)]
 
 
 def deliver(paths: Iterable[Path], root: Path, network: str) -> list[Path]:

@@ -17,6 +17,7 @@ from leak_assets.context import StepContext, day_partition
 from leak_assets.warehouse import Input, Written
 
 from .contract import Contract, load_contract
+from .inbox import beside_the_folders, unknown_folders
 from .landing import LandedFile, list_files
 from .ledger import ledger_row
 from .parse import ParsedFile, parse_file
@@ -34,8 +35,11 @@ class _Arrival:
     """A parsed file and where it came from."""
 
     file: LandedFile
-    name: str
     parsed: ParsedFile
+
+    @property
+    def name(self) -> str:
+        return self.file.name
 
     @property
     def as_input(self) -> Input:
@@ -92,20 +96,23 @@ def _new_arrivals(ctx: StepContext, network: str, contract: Contract) -> list[_A
     known = known_files(ctx, network)
     layout = ctx.layout(network)
     arrivals = []
-    for file in list_files(ctx.settings.landing_dir):
-        name = str(file.path.relative_to(ctx.settings.landing_dir))
-        if file.network != network or known.get(name) == file.signature:
+    files = list_files(ctx.settings.landing_dir)
+    problems = unknown_folders(ctx.settings, files).values()
+    for problem in (*problems, *beside_the_folders(ctx.settings)):
+        ctx.tell(problem)
+    for file in files:
+        if file.network != network or known.get(file.name) == file.signature:
             continue
-        ctx.tell(f"reading {name} ({file.size / 1e6:.1f} MB)")
+        ctx.tell(f"reading {file.name} ({file.size / 1e6:.1f} MB)")
         parsed = parse_file(
             file.path,
             network=network,
             layout=layout,
             contract=contract,
             received_at=file.received_at,
-            file_path=name,
+            file_path=file.name,
         )
-        arrivals.append(_Arrival(file, name, parsed))
+        arrivals.append(_Arrival(file, parsed))
     return arrivals
 
 

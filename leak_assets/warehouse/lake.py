@@ -98,10 +98,13 @@ class Warehouse:
                 remedy="Name the partition's values in that order",
             )
         for name, value in partition.items():
-            if not _PARTITION_VALUE.fullmatch(value):
+            # `__` stands between a partition's values: one value with it, or with `_` before it,
+            # would make the file names of the whole table unreadable.
+            if not _PARTITION_VALUE.fullmatch(value) or "__" in f"{value}_":
                 raise InputError(
                     f"{value!r} cannot be the {name} of a partition",
-                    remedy="Use letters, digits, '.', '_', '+' and '-' only",
+                    remedy="Use letters, digits, '.', '_', '+' and '-' only,"
+                    " neither '__' nor '_' at the end",
                 )
         return self._folder(table) / f"{partition_name(partition)}.parquet"
 
@@ -151,6 +154,16 @@ class Warehouse:
         return Written(record, changed=True)
 
     # ---------------------------------------------------------------- read
+    def remove(self, table_name: str, **fixed: str) -> int:
+        """Remove the partitions with the given values; return their number.
+
+        Readers that have a file open keep it to its end.
+        """
+        found = self.partitions(table_name, **fixed)
+        for partition in found:
+            self.path(table_name, partition).unlink(missing_ok=True)
+        return len(found)
+
     def read(self, table_name: str, partition: Mapping[str, str]) -> pl.DataFrame | None:
         """Return one partition, or None where it does not exist."""
         content = _content(self.path(table_name, partition))

@@ -160,6 +160,34 @@ def test_unknown_network_is_told_and_its_file_stays(
     assert target.exists()
 
 
+def test_folder_spelled_otherwise_is_its_network(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """`HANOI` is hanoi: one network, whose runs wait for each other."""
+    loud = landing.parent / "HANOI"
+    loud.mkdir(exist_ok=True)
+    drop(town_files, loud)
+    asked, cursor = tick(instance, None)
+    assert asked is not None
+    assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
+    assert asked.run_requests[0].tags["leak_assets/network"] == "hanoi"
+    drop(town_files, landing, "2019_SCADA_Flows.csv")
+    assert tick(instance, cursor)[0] is None
+
+
+def test_wrong_places_are_told(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """A misspelled folder and a file in no folder are named with the way out."""
+    wrong = landing.parent / "Hanoii"
+    wrong.mkdir()
+    drop(town_files, wrong)
+    drop(town_files, landing.parent)
+    message = str(evaluate(instance, None).skip_reason.skip_message)
+    assert "folder `Hanoii`: unknown network 'hanoii'. Did you mean hanoi" in message
+    assert "`2019_SCADA_Pressures.csv` lies in no network's folder" in message
+
+
 def test_unfinished_files_are_left_alone(
     instance: dg.DagsterInstance, landing: Path, town_files: Path
 ) -> None:

@@ -32,7 +32,8 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     while True:
         settled = _settle_finished_runs(context, cursor)
         deliveries, problems = waiting_deliveries(settings, cursor)
-        if deliveries or settled or problems or time.monotonic() > deadline:
+        # A wrong folder does not pass by itself: telling it once a tick is enough.
+        if deliveries or settled or time.monotonic() > deadline:
             break
         time.sleep(LOOK_EVERY_S)
     for problem in problems:

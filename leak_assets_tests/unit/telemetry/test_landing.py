@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.telemetry.landing import deliver, file_sha256, list_files
+from leak_assets.telemetry.landing import deliver, file_sha256, list_files, stray_files
 
 
 def put(path: Path, text: str = "x", *, age_s: float = 60.0) -> Path:
@@ -29,7 +29,7 @@ def test_lists_only_complete_files_of_networks(tmp_path: Path) -> None:
     for name in ("hanoi/.x.csv", "hanoi/x.csv.tmp", "hanoi/x.PART", "hanoi/sub/x.csv", "x.csv"):
         put(root / name)
     put(root / ".hidden" / "x.csv")
-    put(root / "No Network" / "x.csv")
+    put(root / "unfinished.part" / "x.csv")
     found = list_files(root)
     assert [(f.network, f.path.name) for f in found] == [
         ("hanoi", "a_Flows.csv"),
@@ -38,6 +38,23 @@ def test_lists_only_complete_files_of_networks(tmp_path: Path) -> None:
     ]
     assert found[2].size == 5
     assert list_files(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("folder", ["L-TOWN", "l_town", "L-Town", "l-town"])
+def test_folder_may_be_spelled_like_its_network(tmp_path: Path, folder: str) -> None:
+    """Names of networks do not tell capitals and `_` apart, folders neither."""
+    put(tmp_path / folder / "a_Flows.csv")
+    [file] = list_files(tmp_path)
+    assert (file.network, file.name) == ("l-town", f"{folder}/a_Flows.csv")
+
+
+def test_files_beside_the_folders_are_named(tmp_path: Path) -> None:
+    """A file in no folder is not listed, but not overlooked; hidden ones are nobody's."""
+    put(tmp_path / "hanoi" / "a_Flows.csv")
+    stray = put(tmp_path / "b_Flows.csv")
+    put(tmp_path / ".hidden")
+    assert stray_files(tmp_path) == [stray]
+    assert stray_files(tmp_path / "nowhere") == []
 
 
 def test_file_being_written_is_not_settled(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The raw step: which landed files it takes, what it writes of them, what it tells."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from leak_assets.context import StepContext
 from leak_assets.settings import Settings
-from leak_assets.telemetry.steps import known_files
+from leak_assets.telemetry.steps import known_files, write_raw_readings
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER
 
@@ -27,6 +28,23 @@ def told() -> list[str]:
 def ctx(tmp_path: Path, told: list[str]) -> StepContext:
     """Return the steps' context in an empty home."""
     return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="r", tell=told.append)
+
+
+def land(
+    ctx: StepContext,
+    content: bytes | list[str],
+    name: str = "x_Pressures.csv",
+    *,
+    folder: str = "hanoi",
+    changed: datetime = datetime(2020, 1, 1, tzinfo=UTC),
+) -> Path:
+    """Put a file into the landing zone as another program would, with a time of its own."""
+    data = content if isinstance(content, bytes) else ("\n".join(content) + "\n").encode()
+    target = ctx.settings.landing_dir / folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    os.utime(target, (changed.timestamp(), changed.timestamp()))
+    return target
 
 
 def enter_ledger(ctx: StepContext, number: int, *, status: str, minute: int) -> None:
@@ -64,3 +82,18 @@ def test_known_files_come_from_one_scan(ctx: StepContext, monkeypatch: pytest.Mo
     monkeypatch.setattr(Warehouse, "read", one_by_one)
     assert known_files(ctx, "hanoi") == {"hanoi/1.csv": "9:7", "hanoi/2.csv": "4:7"}
     assert known_files(ctx, "net1") == {}
+
+
+def test_folder_spelled_otherwise_is_taken_and_unknown_ones_are_told(
+    ctx: StepContext, told: list[str], csv_lines: Lines
+) -> None:
+    """`HANOI` is hanoi in every table; a folder of no network and a stray file get a line each."""
+    land(ctx, csv_lines(), folder="HANOI")
+    land(ctx, csv_lines(), folder="Hanoii")
+    land(ctx, csv_lines(), folder=".")
+    write_raw_readings(ctx, "hanoi", [DAY])
+    raw = ctx.warehouse.read_all("telemetry.raw_readings", network="hanoi")
+    assert raw["network"].unique().to_list() == ["hanoi"]
+    assert known_files(ctx, "hanoi").keys() == {"HANOI/x_Pressures.csv"}
+    assert any("folder `Hanoii`: unknown network 'hanoii'" in line for line in told)
+    assert any("`x_Pressures.csv` lies in no network's folder" in line for line in told)

@@ -106,11 +106,20 @@ def test_a_frame_that_breaks_the_schema_is_refused(
     assert warehouse.read("telemetry.gaps", DAY) is None
 
 
-@pytest.mark.parametrize("value", ["../etc", "a/b", "", ".hidden", "x__y=z/.."])
+@pytest.mark.parametrize("value", ["../etc", "a/b", "", ".hidden", "x__y=z/..", "a__b", "a_"])
 def test_a_partition_cannot_leave_its_folder(warehouse: Warehouse, value: str) -> None:
-    """Values that would be paths are refused."""
+    """Values that would be paths, or break up a partition's name, are refused."""
     with pytest.raises(InputError, match="cannot be the network"):
         warehouse.path("telemetry.gaps", {"date": "2019-03-04", "network": value})
+
+
+def test_a_refused_partition_leaves_its_table_readable(warehouse: Warehouse) -> None:
+    """`__` in one network's name cannot make the partitions of the others unreadable."""
+    warehouse.write("telemetry.gaps", DAY, gaps())
+    for network in ("my__town", "town_"):
+        with pytest.raises(InputError, match="neither '__' nor '_' at the end"):
+            warehouse.write("telemetry.gaps", {**DAY, "network": network}, gaps())
+    assert warehouse.partitions("telemetry.gaps") == [DAY]
 
 
 def test_unknown_table_and_wrong_partition_are_named(warehouse: Warehouse) -> None:
