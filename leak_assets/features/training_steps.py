@@ -10,6 +10,7 @@ from functools import partial
 import polars as pl
 
 from leak_assets.context import StepContext
+from leak_assets.networks.provenance import Provenance
 from leak_assets.settings import Settings
 from leak_assets.telemetry.frames import to_wide
 from leak_assets.warehouse import Warehouse, Written
@@ -30,7 +31,8 @@ def write_training_features(
 ) -> list[Written]:
     """Write residuals and labelled windows of scenario batches.
 
-    A batch that stands there already, made from the same runs by the same code, is kept.
+    A batch that stands there already, made from the same runs with the same network model and
+    sensor layout by the same code, is kept.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def _write_batch(settings: Settings, run_id: str, network: str, batch: str) -> l
     remedy = f"Materialize simulation/telemetry of {batch} first"
     sources = ("simulation.scenarios", "simulation.telemetry", "simulation.leak_truth")
     inputs = [i for table in sources if (i := ctx.warehouse.as_input(table, partition))]
+    # The twin is made of the model and the layout: other sensors are other channels.
+    inputs += Provenance.of(ctx.network(network), ctx.layout(network)).inputs()
     standing = [
         kept
         for table in TRAINING_TABLES
