@@ -78,6 +78,11 @@ class Artefact:
         return _verified(self.folder, "model.onnx", self.manifest["files"]["model.onnx"])
 
 
+def artefact_folder(models_dir: Path, model: str, network: str, version: str) -> Path:
+    """Return where the folder of a version is, whether or not it exists."""
+    return models_dir / model / network / version
+
+
 def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefact:
     """Read and verify a model folder.
 

@@ -21,13 +21,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from leak_assets.models.artefact import FILES, MANIFEST, Artefact, load_artefact
+from leak_assets.models.artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact
 from leak_assets.models.card import model_card
 from leak_assets.models.detector import LeakDetector
 from leak_assets.models.estimator import WindowModel
 from leak_assets.models.metrics import Metrics
 from leak_assets.models.pinpointer import LeakPinpointer
-from leak_assets.models.training import TrainingResult
+from leak_assets.models.training import CODE_VERSION, TrainingResult
 
 INPUT = "input_features"
 ONNX_TOLERANCE = 1e-4
@@ -39,7 +39,7 @@ def export(result: TrainingResult, models_dir: Path) -> Artefact:
     """Write a model to `<models_dir>/<model>/<network>/<version>/` and read it back.
 
     The folder appears whole: it is written beside its place and renamed. A folder of the same
-    version is replaced.
+    version is replaced; whether it may be, because no registry knows it, is the caller's matter.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def export(result: TrainingResult, models_dir: Path) -> Artefact:
     RuntimeError
         If onnxruntime and torch differ by more than 1e-4.
     """
-    target = models_dir / result.config.model / result.network / result.version
+    target = artefact_folder(models_dir, result.config.model, result.network, result.version)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.parent / f".{target.name}.{uuid4().hex}"
     draft.mkdir()
@@ -107,7 +107,9 @@ def _write(result: TrainingResult, folder: Path) -> None:
         "created_at": result.trained_at.isoformat(),
         "seed": config.seed,
         "config_sha256": config.sha256,
+        "code_version": CODE_VERSION,
         "contract_sha256": result.contract_sha256,
+        **(result.provenance.hashes() if result.provenance else {}),
         "weights_sha256": model.weights_sha256(),
         "data_versions": result.data_versions,
         "packages": {name: package_version(name) for name in _PACKAGES},

@@ -9,28 +9,30 @@ from pathlib import Path
 import polars as pl
 
 from leak_assets.context import StepContext
-from leak_assets.errors import MissingInputError
+from leak_assets.errors import InputError, MissingInputError
 from leak_assets.networks import PipeDistance, candidate_pipes, links_frame
+from leak_assets.networks.provenance import Provenance
 from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 
-from .artefact import Artefact, load_artefact
+from .artefact import Artefact, artefact_folder, load_artefact
+from .batches import FEATURES, TrainingBatches, training_batches
 from .config import DETECTOR, PINPOINTER, ModelConfig, load_config
 from .dataset import WindowSet, training_set
 from .evaluation import evaluations_frame
 from .export import export
 from .pipes import CandidatePipes
-from .registry import champion, promote, register
-from .training import model_version, train
+from .registry import champion, current, promote, register
+from .training import CODE_VERSION, model_version, train
 
-CODE_VERSION = "1"
 MODELS = (DETECTOR, PINPOINTER)
 
 
 def train_models(ctx: StepContext, network: str) -> list[Written]:
-    """Train detector and pinpointer on all scenario batches of a network and export them.
+    """Train detector and pinpointer on the scenario batches of a network's plan and export them.
 
-    A version that is exported already (same configuration, same data) is not trained again.
+    A version that is exported already (same configuration, data, network and code) is not
+    trained again.
 
     Returns
     -------
@@ -41,14 +43,20 @@ def train_models(ctx: StepContext, network: str) -> list[Written]:
     ------
     MissingInputError
         If there are no training features.
+    InputError
+        If a registered version would have to be trained again, because its row of
+        `models.training_runs` is gone.
     """
-    inputs = _training_inputs(ctx, network)
-    data_versions = {i.partition: i.version for i in inputs}
+    batches = training_batches(ctx, network)
+    for line in batches.messages():
+        ctx.tell(line)
+    provenance = Provenance.of(ctx.network(network), ctx.layout(network))
+    inputs = [*batches.inputs, *provenance.inputs()]
     written: list[Written] = []
     windows: WindowSet | None = None
     for name in MODELS:
         config = load_config(name)
-        version = model_version(config, data_versions)
+        version = model_version(config, batches.data_versions, provenance)
         partition = {"version": f"{name}-{version}", "network": network}
         table = "models.training_runs"
         kept = ctx.warehouse.standing(table, partition, inputs, CODE_VERSION)
@@ -56,17 +64,19 @@ def train_models(ctx: StepContext, network: str) -> list[Written]:
             ctx.tell(f"{name} {version} is trained already")
             written.append(kept)
             continue
-        leak_truth = ctx.warehouse.read_all("simulation.leak_truth", network=network)
-        windows = windows or _windows(ctx, network, config, leak_truth)
+        _refuse_to_replace(ctx, network, name, version)
+        leak_truth = pl.concat(batches.frames(ctx, "simulation.leak_truth"))
+        windows = windows or _windows(ctx, batches, config, leak_truth)
         ctx.tell(f"training {name} {version} on {len(windows):,} windows")
         result = train(
             config,
             windows,
             network=network,
             leak_truth=leak_truth,
-            data_versions=data_versions,
+            data_versions=batches.data_versions,
             contract_sha256=load_contract().sha256,
             trained_at=datetime.now(UTC),
+            provenance=provenance,
             pipes=_pipes(ctx, network) if name == PINPOINTER else None,
         )
         export(result, ctx.settings.models_dir)
@@ -187,10 +197,11 @@ def newest_artefacts(ctx: StepContext, network: str) -> list[Artefact]:
     MissingInputError
         If one of them was not trained yet.
     """
-    data_versions = {i.partition: i.version for i in _training_inputs(ctx, network)}
+    data_versions = training_batches(ctx, network).data_versions
+    provenance = Provenance.of(ctx.network(network), ctx.layout(network))
     artefacts = []
     for name in MODELS:
-        version = model_version(load_config(name), data_versions)
+        version = model_version(load_config(name), data_versions, provenance)
         folder = _folder(ctx, network, name, version)
         if not folder.is_dir():
             raise MissingInputError(
@@ -211,33 +222,12 @@ def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.Dat
     )
 
 
-def _training_inputs(ctx: StepContext, network: str) -> list[Input]:
-    partitions = ctx.warehouse.partitions("features.training_residuals", network=network)
-    inputs = [
-        source
-        for partition in partitions
-        if (source := ctx.warehouse.as_input("features.training_residuals", partition)) is not None
-    ]
-    if not inputs:
-        raise MissingInputError(
-            f"there are no training features of {network}",
-            remedy=f"Run `leak-assets train --network {network}`, which simulates them first",
-        )
-    return inputs
-
-
 def _windows(
-    ctx: StepContext, network: str, config: ModelConfig, leak_truth: pl.DataFrame
+    ctx: StepContext, batches: TrainingBatches, config: ModelConfig, leak_truth: pl.DataFrame
 ) -> WindowSet:
     ctx.tell("reading training features")
-    table = "features.training_residuals"
-    frames = (
-        frame
-        for partition in ctx.warehouse.partitions(table, network=network)
-        if (frame := ctx.warehouse.read(table, partition)) is not None
-    )
     return training_set(
-        frames,
+        batches.frames(ctx, FEATURES),
         leak_truth,
         config.window.spec,
         min_active_share=config.window.min_active_share,
@@ -253,8 +243,20 @@ def _pipes(ctx: StepContext, network: str) -> CandidatePipes:
     return CandidatePipes.build(wanted, matrix[rows][:, rows], links_frame(entry))
 
 
+def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) -> None:
+    """Keep the folder of a registered version: it may be in force until new gates have held."""
+    folder = _folder(ctx, network, name, version)
+    known = current(registry_events(ctx, network), network, name)["version"].to_list()
+    if folder.is_dir() and version in known:
+        raise InputError(
+            f"{name} {version} of {network} is registered but has no row in models.training_runs",
+            remedy="Restore that partition, or train from another plan (`--seed`)",
+            file=folder,
+        )
+
+
 def _folder(ctx: StepContext, network: str, name: str, version: str) -> Path:
-    return ctx.settings.models_dir / name / network / version
+    return artefact_folder(ctx.settings.models_dir, name, network, version)
 
 
 def _model_input(artefact: Artefact) -> Input:

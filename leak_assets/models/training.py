@@ -18,10 +18,14 @@ from leak_assets.models.metrics import Metrics
 from leak_assets.models.pinpointer import LeakPinpointer
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.split import Split, grouped_split
+from leak_assets.networks.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 if TYPE_CHECKING:
     from leak_assets.models.nets import Progress
+
+# Part of every version: raise it when the same data would give another model, or another export.
+CODE_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class TrainingResult:
         Metrics by split (`validation`, `test`) and name.
     data_versions
         Data version of each training partition, by name.
+    provenance
+        The network trained for; None outside of a warehouse.
     """
 
     config: DetectorConfig | PinpointerConfig
@@ -48,11 +54,23 @@ class TrainingResult:
     data_versions: dict[str, str]
     contract_sha256: str
     trained_at: datetime
+    provenance: Provenance | None
 
 
-def model_version(config: ModelConfig, data_versions: Mapping[str, str]) -> str:
-    """Return `<configuration version>-<8 digits of the hash of configuration and data>`."""
-    content = {"config": config.sha256, "data": dict(data_versions)}
+def model_version(
+    config: ModelConfig, data_versions: Mapping[str, str], provenance: Provenance | None = None
+) -> str:
+    """Return `<configuration version>-<8 digits of a hash>`.
+
+    The hash is over everything that makes a model: configuration, data, network and the code
+    version. What differs in one of them can never take the name of a model in force.
+    """
+    content = {
+        "code": CODE_VERSION,
+        "config": config.sha256,
+        "data": dict(data_versions),
+        "network": provenance.hashes() if provenance else {},
+    }
     return f"{config.version}-{sha256_of(content)[:8]}"
 
 
@@ -65,6 +83,7 @@ def train(
     data_versions: Mapping[str, str],
     contract_sha256: str,
     trained_at: datetime,
+    provenance: Provenance | None = None,
     pipes: CandidatePipes | None = None,
     progress: "Progress | None" = None,
 ) -> TrainingResult:
@@ -80,6 +99,8 @@ def train(
         Rows of `simulation.leak_truth` of those batches, for metrics of events.
     data_versions
         Data version of each training partition.
+    provenance
+        The network trained for. A model without is refused in operation.
     pipes
         Candidate pipes; needed for the pinpointer.
     progress
@@ -88,8 +109,8 @@ def train(
     Returns
     -------
     TrainingResult
-        The same configuration and data give the same version and, on the same kind of machine,
-        the same weights.
+        The same configuration, data and network give the same version and, on the same kind of
+        machine, the same weights.
     """
     split = grouped_split(
         windows.index.select("scenario_id", "batch", "is_leak"),
@@ -118,7 +139,7 @@ def train(
         pinpointer = LeakPinpointer(**parameters, distance_scale_m=config.distance_scale_m)
         model = pinpointer.fit(sets["train"], sets["validation"], pipes, progress=progress)
         metrics = {name: evaluate_pinpointer(model, sets[name]) for name in ("validation", "test")}
-    version = model_version(config, data_versions)
+    version = model_version(config, data_versions, provenance)
     history = pl.DataFrame(
         [
             row
@@ -148,4 +169,5 @@ def train(
         dict(data_versions),
         contract_sha256,
         trained_at,
+        provenance,
     )

@@ -10,12 +10,12 @@ from leak_assets.defs.publish import publish
 from leak_assets.defs.resources import Platform
 from leak_assets.incidents.figures import training_figure
 from leak_assets.models.steps import (
-    CODE_VERSION,
     newest_artefacts,
     register_models,
     train_models,
     write_evaluations,
 )
+from leak_assets.models.training import CODE_VERSION
 
 TRAINING_RUNS = ("models.training_runs",)
 EVALUATIONS = ("models.evaluations",)
@@ -34,7 +34,7 @@ REGISTRY_EVENTS = ("models.registry_events",)
 def training_runs(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult]:
-    """A detector and a pinpointer, trained on every scenario batch of a network."""
+    """A detector and a pinpointer, trained on the scenario batches of a network's newest plan."""
     ctx = platform.of(context)
     network = context.partition_key
     written = train_models(ctx, network)

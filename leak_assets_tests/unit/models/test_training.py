@@ -8,12 +8,14 @@ import pytest
 from sklearn.base import clone
 
 from leak_assets.features.grid import WindowSpec
+from leak_assets.models import training
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.detector import LeakDetector, balanced_threshold
 from leak_assets.models.estimator import NotFittedError
 from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
 from leak_assets.models.training import model_version, train
+from leak_assets.networks.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 
@@ -68,14 +70,20 @@ def test_same_seed_gives_same_weights_and_another_seed_others(
     assert weights(detector_config.seed + 1) != detector.model.weights_sha256()
 
 
-def test_version_names_configuration_and_data(detector_config) -> None:
-    """Same configuration and data, same version; the order of partitions does not matter."""
+def test_version_names_everything_that_makes_a_model(detector_config, monkeypatch) -> None:
+    """Configuration, data, network and code; the order of partitions does not matter."""
     first = model_version(detector_config, {"a": "1", "b": "2"})
     assert first == model_version(detector_config, {"b": "2", "a": "1"})
     assert first.startswith("1.0.0-")
     assert first != model_version(detector_config, {"a": "1", "b": "3"})
     changed = detector_config.model_copy(update={"seed": 99})
     assert first != model_version(changed, {"a": "1", "b": "2"})
+    town = Provenance("line", "line.inp", "model hash", "monday", "layout hash")
+    here = model_version(detector_config, {"a": "1", "b": "2"}, town)
+    elsewhere = replace(town, layout_sha256="other sensors")
+    assert first != here != model_version(detector_config, {"a": "1", "b": "2"}, elsewhere)
+    monkeypatch.setattr(training, "CODE_VERSION", "another")
+    assert first != model_version(detector_config, {"a": "1", "b": "2"})
 
 
 def _random_labels(windows: WindowSet, seed: int) -> WindowSet:
