@@ -1,23 +1,23 @@
-"""The command that simulates: scenario telemetry and leak truth as files."""
+"""The commands that simulate: one run as files, and batches of scenarios as tables."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leak_assets.context import StepContext
-from leak_assets.errors import InputError
-from leak_assets.hydraulics.leaks import Leak
 
-from .output import AsJson, console, print_json
+from .happenings import EVENT_FORM, FAULT_FORM, LEAK_FORM
+from .output import AsJson, console, print_frame, print_json
 
-_LEAK_FORM = "PIPE,START,DIAMETER_MM[,incipient,PEAK[,END]]"
+_FORMATS = "csv, parquet, leakdb, ldim (LDIMBenchmark), jsonl (windows), inp; several times."
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
     app.command()(simulate)
+    app.command()(scenarios)
 
 
 def simulate(
@@ -26,80 +26,151 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
     step: Annotated[int, typer.Option(min=1, help="Step in seconds.")] = 300,
-    leak: Annotated[list[str] | None, typer.Option(help=_LEAK_FORM)] = None,
+    leak: Annotated[list[str] | None, typer.Option(help=LEAK_FORM)] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(help="Leaks of BattLeDIM (leaks.csv, YAML) or of a LeakDB scenario."),
+    ] = None,
+    event: Annotated[list[str] | None, typer.Option(help=EVENT_FORM)] = None,
+    fault: Annotated[list[str] | None, typer.Option(help=FAULT_FORM)] = None,
     seed: Annotated[int, typer.Option(help="Seed of demand and sensor noise.")] = 1,
     town_seed: Annotated[
         int | None, typer.Option(help="Simulate a town that differs from the model.")
     ] = None,
+    exponent: Annotated[float, typer.Option(help="Leak exponent N1, 0.5 to 1.5.")] = 0.5,
+    background: Annotated[
+        float, typer.Option(min=0, help="Background leakage, L per km and h at 50 m.")
+    ] = 0.0,
+    file_format: Annotated[list[str] | None, typer.Option("--format", help=_FORMATS)] = None,
     *,
-    parquet: Annotated[bool, typer.Option("--parquet", help="Parquet instead of CSV.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="First remove what earlier runs wrote there.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write scenario telemetry and leak truth in the official format, or as Parquet."""
+    """Write scenario telemetry and its truth: leaks, events, sensor faults."""
+    from dataclasses import replace
+
+    from leak_assets.features.export_jsonl import scenario_frames, write_windows_jsonl
     from leak_assets.hydraulics.engine import run_scenario
-    from leak_assets.hydraulics.exports import (
-        LeakTruth,
-        write_scada_csv,
-        write_truth,
-        write_wide_parquet,
-    )
+    from leak_assets.hydraulics.run_files import clear_run, write_list, write_run
+    from leak_assets.hydraulics.schedules import read_leaks
     from leak_assets.hydraulics.town import Town
+
+    from .happenings import parse_event, parse_fault, parse_leak
 
     ctx = StepContext.local()
     entry, layout = ctx.network(network), ctx.layout(network)
-    leaks = tuple(parse_leak(text) for text in leak or ())
-    town = Town.nominal(entry) if town_seed is None else Town.draw(entry, town_seed)
     start_at = start.replace(tzinfo=UTC)
-    # One step less, so that the files of consecutive runs do not share a step.
-    duration_s = days * 86400 - step
+    leaks = [parse_leak(text) for text in leak or ()]
+    if schedule is not None:
+        leaks += read_leaks(schedule, start_at=start_at)
+    town = Town.nominal(entry) if town_seed is None else Town.draw(entry, town_seed)
+    formats = file_format or ["csv"]
     run = run_scenario(
         entry,
         layout,
         start_at=start_at,
-        duration_s=duration_s,
+        # One step less, so that the files of consecutive runs do not share a step.
+        duration_s=days * 86400 - step,
         step_s=step,
-        town=town,
+        town=replace(town, leak_exponent=exponent, background_l_per_km_per_h=background),
         leaks=leaks,
+        events=[parse_event(text) for text in event or ()],
+        faults=[parse_fault(text) for text in fault or ()],
+        seed=seed,
+        record="all" if "leakdb" in formats else "instrumented",
+    )
+    if clear:
+        clear_run(out)
+    files = write_run(entry, run, out, [name for name in formats if name != "jsonl"])
+    if "jsonl" in formats:
+        windows = out / "windows.jsonl"
+        write_windows_jsonl(
+            windows, *scenario_frames(run, f"{entry.name}/{start:%Y-%m-%d}"), layout.columns()
+        )
+        files.append(windows)
+    write_list(entry, run, out, files)
+    lost_m3 = float(run.leak_volume_m3().sum())
+    names = sorted(str(path.relative_to(out)) for path in files)
+    if as_json:
+        print_json({"folder": str(out), "files": names, "leak_volume_m3": lost_m3})
+        return
+    told = [f"{len(leaks)} leaks ({lost_m3:,.0f} m3)"]
+    told += [f"{len(run.events)} events"] if run.events else []
+    told += [f"{len(run.faults)} sensor faults"] if run.faults else []
+    console().print(f"{days} days of {entry.name} with {', '.join(told)}")
+    if run.negative_pressures:
+        console().print(
+            f"{run.negative_pressures:,} times a junction had negative pressure: customers"
+            " there got less than they asked for",
+            style="yellow",
+        )
+    for warning in run.warnings:
+        console().print(warning, style="yellow", soft_wrap=True, markup=False)
+    _list_files(out, names)
+
+
+def _list_files(folder: Path, names: list[str]) -> None:
+    """Print the files; of folders with hundreds of them the number."""
+    single = [name for name in names if name.count("/") < 2]
+    for name in single:
+        console().print(f"  {folder / name}", soft_wrap=True, highlight=False, markup=False)
+    if len(names) > len(single):
+        console().print(f"  and {len(names) - len(single)} files in its subfolders")
+
+
+def scenarios(
+    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    batches: Annotated[int, typer.Option(min=1, help="Towns to simulate.")] = 16,
+    per_batch: Annotated[
+        int, typer.Option("--scenarios", min=1, help="Scenarios of each town.")
+    ] = 24,
+    days: Annotated[int, typer.Option(min=1, help="Days of each scenario.")] = 1,
+    events: Annotated[
+        float, typer.Option(help="Share of leak-free scenarios with a non-leak event.")
+    ] = 0.0,
+    faults: Annotated[float, typer.Option(help="Share of scenarios with a sensor fault.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of towns, leaks and noise.")] = 1,
+    *,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="First remove all scenario runs of the network.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate batches of scenarios into the warehouse: telemetry, leaks, events, faults."""
+    from leak_assets.hydraulics.scenarios import ScenarioPlan
+    from leak_assets.hydraulics.steps import TABLES, clear_scenarios, write_scenario_batches
+    from leak_assets.warehouse.catalogue import build_catalogue
+
+    ctx = StepContext.local(run_id="scenarios", tell=(lambda _: None) if as_json else console().log)
+    name = ctx.network(network).name
+    plan = ScenarioPlan(
+        batches=batches,
+        scenarios_per_batch=per_batch,
+        days=days,
+        event_share=events,
+        fault_share=faults,
         seed=seed,
     )
-    if parquet:
-        write_wide_parquet(run.wide(), out / f"{start:%Y}_SCADA.parquet")
-    else:
-        write_scada_csv(run.wide(), layout, out)
-    end_at = start_at + timedelta(seconds=duration_s)
-    truth = LeakTruth(start_at, end_at, entry.inp_path, leaks, run.leak_flow_m3_per_h())
-    write_truth(truth, out / "truth", {"network_name": entry.name, "seed": seed})
-    files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
-    lost_m3 = float(run.leak_volume_m3().sum())
+    if clear:
+        clear_scenarios(ctx, name)
+    written = write_scenario_batches(ctx, name, plan.batch_names(), plan)
+    build_catalogue(ctx.warehouse.root)
+    rows = {
+        table: sum(item.record.rows for item in written if item.record.table == table)
+        for table in TABLES
+    }
     if as_json:
-        print_json({"folder": str(out), "files": files, "leak_volume_m3": lost_m3})
-    else:
-        console().print(f"{days} days of {entry.name} with {len(leaks)} leaks ({lost_m3:,.0f} m3)")
-        for name in files:
-            console().print(f"  {out / name}", soft_wrap=True, highlight=False)
+        print_json({"network": name, "batches": batches, "rows": rows})
+        return
+    import polars as pl
 
-
-def parse_leak(text: str) -> Leak:
-    """Return the leak that `PIPE,START,DIAMETER_MM[,incipient,PEAK[,END]]` says.
-
-    Raises
-    ------
-    InputError
-        If the text has another form; the message names the part.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if not 3 <= len(parts) <= 6 or len(parts) == 4:
-        raise InputError(f"--leak {text!r} has {len(parts)} parts", remedy=f"Write {_LEAK_FORM}")
-    try:
-        diameter_m = float(parts[2]) / 1000
-        start_at = _time(parts[1])
-        peak_at = _time(parts[4]) if len(parts) > 4 and parts[4] else None
-        end_at = _time(parts[5]) if len(parts) > 5 else None
-    except ValueError as error:
-        raise InputError(f"--leak {text!r}: {error}", remedy=f"Write {_LEAK_FORM}") from error
-    kind = parts[3] if len(parts) > 3 else "abrupt"
-    return Leak(parts[0], start_at, diameter_m, kind, peak_at, end_at)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("T", " ")).replace(tzinfo=UTC)
+    frame = pl.DataFrame({"table": list(rows), "rows": list(rows.values())})
+    print_frame(frame, as_json=False, title=f"{batches} towns of {name}")
+    console().print(
+        'look: leak-assets sql "SELECT * FROM simulation.leak_truth'
+        f" WHERE network = '{name}' LIMIT 5\"",
+        soft_wrap=True,
+        markup=False,
+    )

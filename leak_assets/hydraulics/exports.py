@@ -85,10 +85,30 @@ def write_scada_csv(
     return written
 
 
-def write_wide_parquet(wide: pl.DataFrame, path: Path) -> None:
-    """Write wide telemetry (SI) as one Parquet file."""
+def write_long_parquet(wide: pl.DataFrame, layout: SensorLayout, path: Path) -> None:
+    """Write telemetry as one Parquet file for the landing zone.
+
+    Parameters
+    ----------
+    wide
+        `ts_utc` and one column per sensor, SI; null where a value is missing.
+    layout
+        Which columns to write, and in which unit.
+    path
+        File with `ts_utc`, `sensor_id`, `quantity`, `value`, `unit`, one reading a row.
+    """
+    parts = [
+        wide.select(
+            "ts_utc",
+            pl.lit(s.sensor_id).alias("sensor_id"),
+            pl.lit(s.quantity).alias("quantity"),
+            (pl.col(s.column) / s.to_si).alias("value"),
+            pl.lit(s.unit).alias("unit"),
+        )
+        for s in layout.sensors
+    ]
     buffer = io.BytesIO()
-    wide.write_parquet(buffer, compression="zstd")
+    pl.concat(parts).drop_nulls("value").write_parquet(buffer, compression="zstd")
     publish(path, buffer.getvalue())
 
 

@@ -19,11 +19,12 @@ from leak_assets.warehouse.schemas.simulation import (
     SENSOR_FAULT_LABELS,
     TELEMETRY,
 )
+from leak_assets.warehouse.schemas.table import Table
 
-from . import events, sensor_faults
 from .engine import TownEngine
 from .plan import Scenario, ScenarioPlan, plan_batch, plan_town
 from .scenario_run import ScenarioRun
+from .truth import event_truth, fault_labels
 
 __all__ = ["BatchTables", "Scenario", "ScenarioPlan", "plan_batch", "plan_town", "run_batch"]
 
@@ -65,8 +66,8 @@ def run_batch(
     rows: list[tuple[Any, ...]] = []
     telemetry: list[pl.DataFrame] = []
     truth: list[tuple[Any, ...]] = []
-    event_rows: list[tuple[Any, ...]] = []
-    fault_rows: list[tuple[Any, ...]] = []
+    event_parts: list[pl.DataFrame] = []
+    fault_parts: list[pl.DataFrame] = []
     pipes = [leak.element_id for s in scenarios for leak in s.leaks]
     nodes = [e.element_id for s in scenarios for e in s.events if e.effect == "draw"]
     with TownEngine(network, layout, town, pipes, nodes) as engine:
@@ -85,16 +86,16 @@ def run_batch(
             rows.append(scenario_row(scenario, run, town_json))
             telemetry.append(telemetry_rows(scenario, run))
             truth.extend(truth_rows(scenario, run, model))
-            event_rows.extend(event_truth_rows(scenario, run))
-            fault_rows.extend(fault_label_rows(scenario, run))
+            event_parts.append(_named(event_truth(run), scenario, EVENT_TRUTH))
+            fault_parts.append(_named(fault_labels(run), scenario, SENSOR_FAULT_LABELS))
             if progress is not None:
                 progress(done, len(scenarios))
     return BatchTables(
         pl.DataFrame(rows, schema=SCENARIOS.polars_schema, orient="row"),
         pl.concat(telemetry, rechunk=True),
         pl.DataFrame(truth, schema=LEAK_TRUTH.polars_schema, orient="row"),
-        pl.DataFrame(event_rows, schema=EVENT_TRUTH.polars_schema, orient="row"),
-        pl.DataFrame(fault_rows, schema=SENSOR_FAULT_LABELS.polars_schema, orient="row"),
+        pl.concat(event_parts),
+        pl.concat(fault_parts),
     )
 
 
@@ -119,15 +120,16 @@ def scenario_row(scenario: Scenario, run: ScenarioRun, town_json: str) -> tuple[
 
 def telemetry_rows(scenario: Scenario, run: ScenarioRun) -> pl.DataFrame:
     """Return the values of a scenario as rows of `simulation.telemetry`."""
-    return (
-        run.long()
-        .with_columns(
-            pl.lit(scenario.network).alias("network"),
-            pl.lit(scenario.batch).alias("batch"),
-            pl.lit(scenario.scenario_id).alias("scenario_id"),
-        )
-        .select(TELEMETRY.polars_schema.names())
-    )
+    return _named(run.long(), scenario, TELEMETRY)
+
+
+def _named(rows: pl.DataFrame, scenario: Scenario, table: Table) -> pl.DataFrame:
+    """Return rows with the names of their scenario, columns as in the table."""
+    return rows.with_columns(
+        pl.lit(scenario.network).alias("network"),
+        pl.lit(scenario.batch).alias("batch"),
+        pl.lit(scenario.scenario_id).alias("scenario_id"),
+    ).select(table.polars_schema.names())
 
 
 def truth_rows(scenario: Scenario, run: ScenarioRun, model: Any) -> list[tuple[Any, ...]]:
@@ -158,56 +160,6 @@ def truth_rows(scenario: Scenario, run: ScenarioRun, model: Any) -> list[tuple[A
                 leak.discharge_coeff,
                 float(run.leak_flow_m3_per_h()[:, i].max()),
                 float(volumes[i]),
-            )
-        )
-    return rows
-
-
-def event_truth_rows(scenario: Scenario, run: ScenarioRun) -> list[tuple[Any, ...]]:
-    """Return one row per event, columns as in `simulation.event_truth`."""
-    step = timedelta(seconds=run.step_s)
-    volumes = iter(run.draw_volume_m3().tolist())
-    rows = []
-    for i, event in enumerate(run.events):
-        on = event.steps(run.start_at, run.step_s, run.steps)
-        rows.append(
-            (
-                scenario.network,
-                scenario.batch,
-                scenario.scenario_id,
-                i,
-                event.kind,
-                event.element_id,
-                False,
-                run.start_at + on.start * step,
-                run.start_at + on.stop * step,
-                event.size,
-                events.KINDS[event.kind].size_unit,
-                next(volumes) if event.effect == "draw" else 0.0,
-            )
-        )
-    return rows
-
-
-def fault_label_rows(scenario: Scenario, run: ScenarioRun) -> list[tuple[Any, ...]]:
-    """Return one row per sensor fault, columns as in `simulation.sensor_fault_labels`."""
-    step = timedelta(seconds=run.step_s)
-    rows = []
-    for i, fault in enumerate(run.faults):
-        wrong = fault.steps(run.start_at, run.step_s, run.steps)
-        rows.append(
-            (
-                scenario.network,
-                scenario.batch,
-                scenario.scenario_id,
-                i,
-                fault.sensor_id,
-                fault.quantity,
-                fault.kind,
-                run.start_at + wrong.start * step,
-                run.start_at + wrong.stop * step,
-                fault.size,
-                sensor_faults.KINDS[fault.kind].size_unit,
             )
         )
     return rows

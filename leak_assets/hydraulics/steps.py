@@ -72,6 +72,11 @@ def _write_batch(
     ]
 
 
+def clear_scenarios(ctx: StepContext, network: str) -> int:
+    """Remove all scenario runs of a network; return the number of partitions."""
+    return sum(ctx.warehouse.remove(table, network=network) for table in TABLES)
+
+
 def dry_leaks(ctx: StepContext, network: str, batches: Sequence[str]) -> list[str]:
     """Return the leaks of batches that never had any flow, as `scenario/leak pipe`."""
     dry = []
