@@ -20,6 +20,7 @@ from leak_assets.errors import InputError
 from leak_assets.networks.registry import resolve, slug
 from leak_assets.settings import FIRST_DAY, Settings
 
+from .arrivals import first_seen
 from .landing import LandedFile, list_files, stray_files
 
 # A run that was requested but never appeared (the daemon died in between) counts as failed.
@@ -117,10 +118,13 @@ def waiting_deliveries(settings: Settings, cursor: Cursor) -> tuple[list[Deliver
     """
     files = list_files(settings.landing_dir)
     cursor.forget_missing({f.name for f in files})
+    new = [f for f in files if cursor.wants(f.name, f.signature)]
+    # Also of those that have to wait: corrections count in the order in which they came.
+    first_seen(settings.landing_dir, new)
     busy = {slug(name.split("/", 1)[0]) for t in cursor.in_flight.values() for name in t.files}
     waiting: dict[str, dict[str, LandedFile]] = {}
-    for file in files:
-        if file.network not in busy and cursor.wants(file.name, file.signature):
+    for file in new:
+        if file.network not in busy:
             waiting.setdefault(file.network, {})[file.name] = file
     unknown = unknown_folders(settings, (f for wanted in waiting.values() for f in wanted.values()))
     deliveries: list[Delivery] = []

@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from leak_assets.errors import InputError
@@ -34,6 +33,7 @@ class LandedFile:
     network: str
     size: int
     mtime_ns: int
+    ctime_ns: int
 
     @property
     def name(self) -> str:
@@ -45,11 +45,6 @@ class LandedFile:
         """What changes when the file changes, without reading it: `<size>:<mtime_ns>`."""
         return f"{self.size}:{self.mtime_ns}"
 
-    @property
-    def received_at(self) -> datetime:
-        """When the file arrived: the same on every retry, and in the order of deliveries."""
-        return datetime.fromtimestamp(self.mtime_ns // 1000 / 1e6, UTC)
-
 
 def list_files(
     root: Path, *, settle_s: float = SETTLE_S, now_ns: int | None = None
@@ -57,8 +52,8 @@ def list_files(
     """Return the files that can be taken, sorted by folder and name.
 
     Left out: hidden files, `*.tmp` and `*.part`, files beside or below the networks' folders
-    (`stray_files` names the former), links that lead out of the landing zone, and files that changed within the last `settle_s`
-    seconds (they are not settled yet and appear later).
+    (`stray_files` names the former), links that lead out of the landing zone, and files that
+    changed within the last `settle_s` seconds (they are not settled yet and appear later).
 
     Parameters
     ----------
@@ -91,7 +86,9 @@ def list_files(
             # A clock set back leaves files of the future: they are not waited for.
             is_settled = abs(now_ns - state.st_mtime_ns) >= settle_s * 1e9
             if path.is_file() and is_settled:
-                found.append(LandedFile(path, network, state.st_size, state.st_mtime_ns))
+                found.append(
+                    LandedFile(path, network, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+                )
     return found
 
 

@@ -4,10 +4,8 @@ Only the order of reading, calling and writing belongs here; parsing, merging an
 in the modules beside this one.
 """
 
-import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,10 +14,12 @@ import polars as pl
 from leak_assets.context import StepContext, day_partition
 from leak_assets.warehouse import Input, Written
 
+from .arrivals import first_seen
 from .contract import Contract, load_contract
 from .inbox import beside_the_folders, unknown_folders
 from .landing import LandedFile, list_files
 from .ledger import ledger_row
+from .locks import exclusive
 from .parse import ParsedFile, parse_file
 from .raw import merge_raw
 from .reference import Reference, reference_before
@@ -65,7 +65,7 @@ def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> 
     """
     contract = load_contract()
     # Merging reads, adds and writes a day: two processes must not do that at the same time.
-    with _one_at_a_time(ctx, network):
+    with exclusive(ctx.warehouse.root / ".locks" / f"{network}.lock"):
         arrivals = _new_arrivals(ctx, network, contract)
         duplicates = dict.fromkeys((a.name for a in arrivals), 0)
         written: list[Written] = []
@@ -100,16 +100,16 @@ def _new_arrivals(ctx: StepContext, network: str, contract: Contract) -> list[_A
     problems = unknown_folders(ctx.settings, files).values()
     for problem in (*problems, *beside_the_folders(ctx.settings)):
         ctx.tell(problem)
-    for file in files:
-        if file.network != network or known.get(file.name) == file.signature:
-            continue
+    new = [f for f in files if f.network == network and known.get(f.name) != f.signature]
+    received_at = first_seen(ctx.settings.landing_dir, new)
+    for file in new:
         ctx.tell(f"reading {file.name} ({file.size / 1e6:.1f} MB)")
         parsed = parse_file(
             file.path,
             network=network,
             layout=layout,
             contract=contract,
-            received_at=file.received_at,
+            received_at=received_at[file.name],
             file_path=file.name,
         )
         arrivals.append(_Arrival(file, parsed))
@@ -225,13 +225,3 @@ def write_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list
             for table, where, frame in tables
         ]
     return written
-
-
-@contextmanager
-def _one_at_a_time(ctx: StepContext, network: str) -> Iterator[None]:
-    """Hold the network's merge lock; the system frees it when the process dies."""
-    folder = ctx.warehouse.root / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{network}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

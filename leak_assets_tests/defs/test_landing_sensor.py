@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +15,8 @@ from leak_assets.defs.resources import Platform
 from leak_assets.defs.telemetry import sensors
 from leak_assets.defs.telemetry.sensors import landing_zone
 from leak_assets.settings import Settings
+from leak_assets.telemetry.arrivals import first_seen
+from leak_assets.telemetry.landing import list_files
 
 
 @pytest.fixture
@@ -145,6 +148,20 @@ def test_files_that_arrive_meanwhile_wait_for_their_network(
     finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.SUCCESS)
     asked, _ = tick(instance, cursor)
     assert asked is not None
+
+
+def test_files_that_wait_are_seen_when_they_come(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """A file that has to wait for another run has its time of receipt from the first look."""
+    drop(town_files, landing)
+    _, cursor = tick(instance, None)
+    drop(town_files, landing, "2019_SCADA_Flows.csv")
+    tick(instance, cursor)
+    after = datetime.now(UTC)
+    seen = first_seen(landing.parent, list_files(landing.parent))
+    assert len(seen) == 2
+    assert max(seen.values()) < after
 
 
 def test_unknown_network_is_told_and_its_file_stays(
