@@ -14,6 +14,7 @@ from leak_assets import __version__
 from leak_assets.commands import (
     data,
     detection,
+    generators,
     incidents,
     models,
     networks,
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for topic in (platform, simulation, data, models, detection, incidents, networks):
+for topic in (platform, simulation, generators, data, models, detection, incidents, networks):
     topic.add_to(app)
 
 

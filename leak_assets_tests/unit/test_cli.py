@@ -17,7 +17,8 @@ COMMANDS = [
     *(
         [name]
         for name in (
-            "demo", "dev", "simulate", "ingest", "sql", "train", "evaluate", "detect", "score"
+            "demo", "dev", "simulate", "simulate-plant", "simulate-household", "ingest", "sql",
+            "train", "evaluate", "detect", "score",
         )
     ),
     ["warehouse", "check"],

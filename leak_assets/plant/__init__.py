@@ -1,0 +1,1 @@
+"""The treatment plant: a simulated stream of its sensors, with labeled anomalies."""
