@@ -19,6 +19,7 @@ from leak_assets.commands import (
     models,
     networks,
     platform,
+    signatures,
     simulation,
 )
 from leak_assets.errors import InputError
@@ -32,7 +33,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for topic in (platform, simulation, generators, data, models, detection, incidents, networks):
+for topic in (
+    platform,
+    simulation,
+    generators,
+    data,
+    models,
+    detection,
+    incidents,
+    signatures,
+    networks,
+):
     topic.add_to(app)
 
 

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "var" / "reports"
 
     @property
+    def cache_dir(self) -> Path:
+        """Results by the hash of what they follow from; may be deleted at any time."""
+        return self.home.resolve() / "var" / "cache"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage (runs, event log, schedules)."""
         return self.home.resolve() / "var" / "dagster"

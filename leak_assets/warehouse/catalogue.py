@@ -122,6 +122,7 @@ def _type_name(dtype: pl.DataType | type[pl.DataType]) -> str:
     """Return the type as SQL names it."""
     names = {
         "String": "VARCHAR",
+        "Float32": "FLOAT",
         "Float64": "DOUBLE",
         "Int64": "BIGINT",
         "Int8": "TINYINT",

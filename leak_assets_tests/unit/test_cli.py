@@ -21,6 +21,8 @@ COMMANDS = [
             "train", "evaluate", "detect", "score",
         )
     ),
+    ["signatures"],
+    ["place-sensors"],
     ["warehouse", "check"],
     ["warehouse", "build"],
     ["networks", "list"],

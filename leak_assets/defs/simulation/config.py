@@ -1,7 +1,8 @@
-"""What a run of scenarios can be asked for in Dagster's launchpad."""
+"""What runs of this room can be asked for in Dagster's launchpad."""
 
 import dagster as dg
 
+from leak_assets.hydraulics.placement_steps import PlacementPlan
 from leak_assets.hydraulics.scenarios import ScenarioPlan
 
 _DEFAULT = ScenarioPlan(batches=16)
@@ -19,3 +20,15 @@ class ScenarioRunConfig(dg.Config):
         return ScenarioPlan(
             batches=self.batches, scenarios_per_batch=self.scenarios_per_batch, seed=self.seed
         )
+
+
+class SensorPlacementConfig(dg.Config):
+    """How many pressure sensors, in which noise (metres; None: from the network)."""
+
+    sensors: int = PlacementPlan.sensors
+    noise_m: float | None = PlacementPlan.noise_m
+    seed: int = PlacementPlan.seed
+
+    def plan(self) -> PlacementPlan:
+        """Return the plan."""
+        return PlacementPlan(self.sensors, self.noise_m, self.seed)

@@ -1,14 +1,26 @@
-"""The job that makes what models learn from."""
+"""The jobs that make what models learn from, and what leaks do to sensors."""
 
 import dagster as dg
 
+_RESPONSES = dg.AssetSelection.assets(
+    ["simulation", "leak_signatures"], ["simulation", "sensor_placement"]
+)
+
 SCENARIOS = dg.define_asset_job(
     "scenarios",
-    selection=dg.AssetSelection.groups("simulation")
+    selection=(dg.AssetSelection.groups("simulation") - _RESPONSES)
     | dg.AssetSelection.assets(
         ["features", "training_residuals"], ["features", "training_windows"]
     ),
     # Each step fans its batches out over processes itself.
     executor_def=dg.in_process_executor,
     description="Scenario runs and their training features for a range of batches.",
+)
+
+# A job of its own: nothing downstream waits for it, and a large network takes minutes.
+SIGNATURES = dg.define_asset_job(
+    "signatures",
+    selection=_RESPONSES,
+    executor_def=dg.in_process_executor,
+    description="Leak signatures of a network, and the best places for pressure sensors.",
 )

@@ -146,7 +146,7 @@ LEAK_SIGNATURES = Table(
     (
         NETWORK,
         Column("link_id", pl.String, "pipe; half of the leak is taken at each of its ends"),
-        Column("hour", pl.Int8, "hour of the first day of the model's time patterns, 0 to 23"),
+        Column("hour", pl.Int8, "clock hour on the first day of the model's time patterns"),
         Column("leak_m3_per_s", pl.Float64, "leak size: 2, 4 and 8 % of the mean demand"),
         Column("quantity", pl.String, "`pressure` m or `flow` m3/s"),
         Column("sensor_id", pl.String, "instrumented node or link"),
@@ -178,8 +178,8 @@ SENSOR_PLACEMENT = Table(
             "share of leaks beyond three sd of noise at the sensors up to this one; leaks of"
             " sizes and hours that took no part in the choice",
         ),
-        Column("top1_hit", pl.Float64, "share of leaks seen whose pipe has the nearest signature"),
-        Column("top5_hit", pl.Float64, "share of leaks seen whose pipe is among the 5 nearest"),
+        Column("top1_hit", pl.Float64, "share seen and with the nearest signature"),
+        Column("top5_hit", pl.Float64, "share seen and among the 5 nearest signatures"),
         Column("random_seen_share", pl.Float64, "`seen_share` of as many random junctions"),
         Column("random_top1_hit", pl.Float64, "`top1_hit` of as many random junctions"),
         Column("random_top5_hit", pl.Float64, "`top5_hit` of as many random junctions"),

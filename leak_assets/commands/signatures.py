@@ -1,0 +1,91 @@
+"""Commands of what leaks do to sensors: signatures, and places for sensors."""
+
+from typing import Annotated
+
+import typer
+
+from leak_assets.context import StepContext
+
+from .output import AsJson, console, print_frame, print_json, print_rows
+
+_Network = Annotated[str, typer.Option(help="Network name, or path of an .inp file.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.command()(signatures)
+    app.command()(place_sensors)
+
+
+def signatures(network: _Network, *, as_json: AsJson = False) -> None:
+    """Compute what a leak at each pipe does to each sensor, by hour and leak size."""
+    from leak_assets.hydraulics.signature_steps import TABLE, write_leak_signatures
+
+    ctx = _context("signatures", as_json=as_json)
+    name = ctx.network(network).name
+    (written,) = write_leak_signatures(ctx, name)
+    found = ctx.warehouse.sql(
+        f"SELECT leak_m3_per_s * 1000 AS leak_l_per_s, count(DISTINCT link_id) AS pipes,"
+        f" count(DISTINCT hour) AS hours, count(DISTINCT (quantity, sensor_id)) AS sensors,"
+        f" median(abs(residual_si)) FILTER (quantity = 'pressure') AS median_pressure_residual_m"
+        f" FROM {TABLE} WHERE network = $network GROUP BY leak_m3_per_s ORDER BY leak_m3_per_s",
+        {"network": name},
+    )
+    if as_json:
+        file = str(ctx.warehouse.path(TABLE, {"network": name}))
+        document = {"table": TABLE, "file": file, "rows": written.record.rows}
+        print_json(document | {"changed": written.changed, "sizes": found.to_dicts()})
+        return
+    print_rows(found.to_dicts(), as_json=False, title=f"{TABLE} of {name}")
+    _look_next(
+        "Which sensors feel a leak at a pipe:",
+        f"SELECT link_id, sensor_id, avg(residual_si) AS m FROM {TABLE}"
+        f" WHERE network = '{name}' AND quantity = 'pressure'"
+        " GROUP BY ALL ORDER BY abs(m) DESC LIMIT 10",
+        f"Where more sensors should be: leak-assets place-sensors --network {name}",
+    )
+
+
+def place_sensors(
+    network: _Network,
+    sensors: Annotated[int, typer.Option(min=1, help="Pressure sensors to place.")] = 5,
+    noise_m: Annotated[
+        float | None,
+        typer.Option(help="Scatter of a daily mean residual, m. Default: from the network."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the leaks tried and their noise.")] = 1,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the junctions where pressure sensors miss the fewest leaks and pinpoint best."""
+    from leak_assets.hydraulics.placement_steps import (
+        TABLE,
+        PlacementPlan,
+        write_sensor_placement,
+    )
+
+    ctx = _context("place-sensors", as_json=as_json)
+    name = ctx.network(network).name
+    write_sensor_placement(ctx, name, PlacementPlan(sensors, noise_m, seed))
+    found = ctx.warehouse.read_all(TABLE, network=name).sort("rank")
+    noise = float(found["noise_m"][0])
+    shown = found.drop("network", "x", "y", "noise_m", "seed")
+    print_frame(
+        found if as_json else shown,
+        as_json=as_json,
+        title=f"{TABLE} of {name}, leaks of sizes and hours not chosen for, noise {noise:.3g} m",
+    )
+    if not as_json:
+        _look_next(
+            "With coordinates:", f"SELECT * FROM {TABLE} WHERE network = '{name}' ORDER BY rank"
+        )
+
+
+def _context(run_id: str, *, as_json: bool) -> StepContext:
+    return StepContext.local(run_id=run_id, tell=(lambda _: None) if as_json else console().log)
+
+
+def _look_next(what: str, query: str, *more: str) -> None:
+    lines = (what, f'  leak-assets sql "{query}"', *more)
+    for line in lines:
+        console().print(line, soft_wrap=True, highlight=False, markup=False)
