@@ -151,9 +151,15 @@ def plan_town(network: Network, batch: str, plan: ScenarioPlan) -> Town:
 
 
 def plan_batch(
-    network: Network, layout: SensorLayout, batch: str, plan: ScenarioPlan
+    network: Network,
+    layout: SensorLayout,
+    batch: str,
+    plan: ScenarioPlan,
+    town: Town | None = None,
 ) -> list[Scenario]:
     """Return the scenarios of a batch; the first one is the reference run.
+
+    `town` saves drawing it again: `plan_town` of the same batch and plan.
 
     Leaks are stratified over pipes, sizes and starts, over all batches together. They may lie
     at any pipe with a length that is open in the model and in the town, instrumented or not.
@@ -166,7 +172,7 @@ def plan_batch(
     """
     number = _batch_number(batch, plan)
     rng = np.random.default_rng(np.random.SeedSequence([plan.seed, number, 0x5C]))
-    town = plan_town(network, batch, plan)
+    town = town or plan_town(network, batch, plan)
     model = network.water_network()
     pipes = [p for p in candidate_pipes(network) if p not in town.closed_pipes]
     if not pipes:

@@ -87,14 +87,19 @@ class Recorder:
         self._arrays = {
             name: np.zeros((steps, len(reader.values))) for name, reader in self._readers.items()
         }
+        self._read = [
+            (self._arrays[name], reader)
+            for name, reader in self._readers.items()
+            if len(reader.values)
+        ]
         self._scan = p.node_reader(
             [p.node_index(name) for name in self._model.demand_pattern], epanet.NODE_PRESSURE
         )
 
     def read(self, k: int) -> None:
         """Read step k."""
-        for name, reader in self._readers.items():
-            self._arrays[name][k] = reader()
+        for values, reader in self._read:
+            values[k] = reader()
         # EPANET counts junctions that get less than they ask for; only then can one of them be
         # below zero, and only then is it worth reading them all.
         self.is_dry = False

@@ -154,18 +154,13 @@ def _overlay(everything: Series | None, measured: Series) -> Series:
 def _rows(times: pl.Series, quantity: str, series: Series) -> pl.DataFrame:
     n = len(series.ids)
     steps = len(times)
+    ids = pl.Series("element_id", series.ids, dtype=pl.String)
     rows = pl.DataFrame(
         {
             "ts_utc": pl.concat([times] * n) if n else pl.Series([], dtype=_TIME),
-            "element_id": np.repeat(np.array(series.ids, dtype=object), steps),
-            "quantity": [quantity] * (n * steps),
+            "element_id": ids.gather(np.repeat(np.arange(n), steps)),
+            "quantity": pl.repeat(quantity, n * steps, dtype=pl.String, eager=True),
             "value_si": series.values.T.ravel(),
-        },
-        schema={
-            "ts_utc": _TIME,
-            "element_id": pl.String,
-            "quantity": pl.String,
-            "value_si": pl.Float64,
-        },
+        }
     )
     return rows.filter(pl.col("value_si").is_not_nan()) if np.isnan(series.values).any() else rows

@@ -60,7 +60,7 @@ def run_batch(
         Of the first scenario that cannot run; nothing is returned of the others.
     """
     town = plan_town(network, batch, plan)
-    scenarios = plan_batch(network, layout, batch, plan)
+    scenarios = plan_batch(network, layout, batch, plan, town)
     model = network.water_network()
     town_json = town.to_json()
     rows: list[tuple[Any, ...]] = []
