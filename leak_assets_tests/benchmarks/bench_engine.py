@@ -1,8 +1,9 @@
-"""Seconds per L-Town day: the engine, bare EPANET stepping, and WNTRSimulator.
+"""The engine against bare EPANET and WNTRSimulator: time, pressures, leak flow, leak volumes.
 
 Run it: python leak_assets_tests/benchmarks/bench_engine.py
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -10,107 +11,214 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
 
 from leak_assets.hydraulics import epanet
-from leak_assets.hydraulics.engine import TownEngine
+from leak_assets.hydraulics.demand import DemandModel
+from leak_assets.hydraulics.engine import TownEngine, run_scenario
 from leak_assets.hydraulics.leaks import Leak
+from leak_assets.hydraulics.pressure_driven import REQUIRED_PRESSURE_M
+from leak_assets.hydraulics.schedules import read_leaks
 from leak_assets.hydraulics.town import Town
-from leak_assets.hydraulics.town_model import write_town_model
-from leak_assets.networks import Network, SensorLayout, load_layout, resolve
+from leak_assets.hydraulics.town_model import TownModel, write_town_model
+from leak_assets.networks import Network, SensorLayout, layout_from_headers, load_layout, resolve
 from leak_assets.settings import Settings
 
 START = datetime(2019, 1, 15, tzinfo=UTC)
 PIPES = ("p523", "p1", "p800")
+STEP_S = 300
+DAY_S = 86400
 REPEATS = 5
+# Network, leaking pipe, diameter of the hole in m, hours.
+CASES = (
+    ("hanoi", "12", 0.05, 24.0),
+    ("net3", "123", 0.05, 24.0),
+    ("l-town", "p523", 0.020246, 1.0),
+)
+# The layout of the figure: 33 pressures, 3 flows, 1 level. AMR meters are 82 more values a step.
+QUANTITIES = ("pressure", "flow", "level")
 
 
-def median_s(work: Callable[[], object]) -> float:
-    """Return the median wall time of several calls."""
-    times = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+class BareRun:
+    """The same file, accuracy and demands as the engine's, stepped with nothing read or set."""
+
+    def __init__(self, network: Network, town: Town, days: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        model = write_town_model(network, town, PIPES, folder)
+        self._project = epanet.EpanetProject(model.inp_path, folder)
+        _fill_patterns(self._project, network, town, model, days * DAY_S // STEP_S + 1)
+        self._project.set_time(epanet.TIME_DURATION, days * DAY_S)
+
+    def step_through(self) -> None:
+        """Solve every step."""
+        self._project.open_hydraulics()
+        while True:
+            self._project.run()
+            if not self._project.next():
+                return
+
+    def close(self) -> None:
+        """Close EPANET."""
+        self._project.close()
+        self._folder.cleanup()
 
 
-def engine_day_s(network: Network, layout: SensorLayout, town: Town) -> float:
-    """Return the time of one day with 3 leaks in an open engine, all sensors read."""
-    leaks = [Leak(p, START + timedelta(hours=6 + i), 0.015) for i, p in enumerate(PIPES)]
-    with TownEngine(network, layout, town, PIPES) as engine:
-        return median_s(lambda: engine.run(start_at=START, leaks=leaks, seed=1))
-
-
-def opening_s(network: Network, layout: SensorLayout, town: Town) -> float:
-    """Return the time to write and open a town."""
-    return median_s(lambda: TownEngine(network, layout, town, PIPES).close())
-
-
-def bare_day_s(network: Network, layout: SensorLayout) -> float:
-    """Return the time of stepping the same model and accuracy with nothing read or set."""
-    with tempfile.TemporaryDirectory() as folder:
-        town = Town.nominal(network)
-        model = write_town_model(network, town, PIPES, Path(folder))
-        del layout
-        with epanet.EpanetProject(model.inp_path, Path(folder)) as project:
-            _fill_patterns(project, network, town, model)
-            project.set_time(epanet.TIME_DURATION, 86400)
-
-            def step_through() -> None:
-                project.open_hydraulics()
-                while True:
-                    project.run()
-                    if not project.next():
-                        return
-
-            return median_s(step_through)
-
-
-def _fill_patterns(project, network: Network, town: Town, model) -> None:
-    import numpy as np
-
-    from leak_assets.hydraulics.demand import DemandModel
-
+def _fill_patterns(
+    project: epanet.EpanetProject, network: Network, town: Town, model: TownModel, steps: int
+) -> None:
     junctions = list(model.demand_pattern)
-    demand = DemandModel(network, model.model, town, junctions).stream(START, 300, 1).chunk(289)
-    columns = np.ascontiguousarray(demand.T) * 3600
+    demand = DemandModel(network, model.model, town, junctions).stream(START, STEP_S, 1)
+    columns = np.ascontiguousarray(demand.chunk(steps).T) * 3600
     for name, values in zip(model.demand_pattern.values(), columns, strict=True):
         project.set_pattern(project.pattern_index(name), values)
 
 
-def wntr_day_s(network: Network) -> float:
-    """Return the time of an hour of WNTRSimulator with one leak, times 24."""
+def interleaved_s(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Return median wall times of two works done in turn, so that noise hits both alike."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(REPEATS):
+        for work, spent in zip((first, second), times, strict=True):
+            begin = time.perf_counter()
+            work()
+            spent.append(time.perf_counter() - begin)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def week(network: Network, layout: SensorLayout, town: Town, days: int) -> tuple[float, float]:
+    """Return the time of bare stepping and of the engine with 3 leaks, for the same days."""
+    leaks = [Leak(p, START + timedelta(hours=6 + i), 0.015) for i, p in enumerate(PIPES)]
+    bare = BareRun(network, town, days)
+    try:
+        with TownEngine(network, layout, town, PIPES) as engine:
+            return interleaved_s(
+                bare.step_through,
+                lambda: engine.run(start_at=START, duration_s=days * DAY_S, leaks=leaks, seed=1),
+            )
+    finally:
+        bare.close()
+
+
+def against_wntr(
+    network: Network, pipe: str, diameter_m: float, hours: float
+) -> tuple[float, float, float]:
+    """Return WNTRSimulator's time, the largest pressure difference (m) and leak flow's (share)."""
     import wntr
 
-    model = wntr.morph.split_pipe(network.water_network(), PIPES[0], "half", "middle")
-    model.get_node("middle").add_leak(model, area=3.2e-4, discharge_coeff=0.75, start_time=0)
-    model.options.hydraulic.demand_model = "PDD"
-    model.options.time.duration = 3600 - 300
+    start = datetime.combine(network.pattern_epoch, datetime.min.time(), UTC)
+    leak = Leak(pipe, start, diameter_m)
+    duration_s = int(hours * 3600)
+    run = run_scenario(
+        network,
+        load_layout(network),
+        start_at=start,
+        duration_s=duration_s,
+        leaks=[leak],
+        record="all",
+    )
+    model: Any = wntr.morph.split_pipe(network.water_network(), pipe, "half", "middle")
+    model.get_node("middle").add_leak(
+        model, area=leak.area_m2, discharge_coeff=leak.discharge_coeff, start_time=0
+    )
+    hydraulic = model.options.hydraulic
+    hydraulic.demand_model = "PDD"
+    hydraulic.minimum_pressure, hydraulic.required_pressure = 0.0, REQUIRED_PRESSURE_M
+    model.options.time.duration = duration_s
+    model.options.time.hydraulic_timestep = model.options.time.report_timestep = STEP_S
     begin = time.perf_counter()
-    wntr.sim.WNTRSimulator(model).run_sim()
-    return 24 * (time.perf_counter() - begin)
+    result = wntr.sim.WNTRSimulator(model).run_sim()
+    spent_s = time.perf_counter() - begin
+    pressure = run.everything["pressure"]
+    expected = result.node["pressure"][list(pressure.ids)].to_numpy()
+    leaked = result.node["leak_demand"]["middle"].to_numpy()[1:]
+    return (
+        spent_s,
+        float(np.abs(pressure.values - expected).max()),
+        float(np.abs(run.leak_flow[1:, 0] / leaked - 1).max()),
+    )
+
+
+def official_volumes(network: Network, truth: Path, days: int) -> tuple[float, float, int]:
+    """Compare leak volumes of BattLeDIM's 2019 schedule with the official leak series.
+
+    Returns
+    -------
+    tuple
+        Largest difference of one leak and of the total (shares), number of leaks compared.
+    """
+    leaks = read_leaks(truth)
+    official = pl.read_parquet(truth / "leak_flows.parquet")
+    begin = datetime(2019, 1, 1, tzinfo=UTC)
+    steps = days * DAY_S // STEP_S
+    run = run_scenario(
+        network,
+        layout_from_headers(network, {"pressure": ["n1"]}),
+        start_at=begin,
+        duration_s=(steps - 1) * STEP_S,
+        leaks=leaks,
+    )
+    ours_m3 = run.leak_flow_m3_per_h().sum(axis=0) * STEP_S / 3600
+    # Hundredths of m3/h, one column per leak, named `<number>_<pipe>`.
+    theirs_m3 = np.array(
+        [official[f"{i}_{leak.link_id}"][:steps].sum() / 100 * STEP_S / 3600
+         for i, leak in enumerate(leaks)]
+    )  # fmt: skip
+    known = theirs_m3 > 1
+    each = np.abs(ours_m3[known] / theirs_m3[known] - 1).max() if known.any() else 0.0
+    total = abs(ours_m3.sum() / theirs_m3.sum() - 1) if known.any() else 0.0
+    return float(each), float(total), int(known.sum())
 
 
 def main(*, smoke: bool = False) -> None:
-    """Print the table; a smoke run leaves WNTRSimulator out, which takes a minute."""
+    """Print the table; a smoke run is a day, Hanoi alone, and no year."""
+    days = 1 if smoke else 7
     with tempfile.TemporaryDirectory() as home:
-        network = resolve("l-town", Settings(LEAK_ASSETS_HOME=home))
-        layout = load_layout(network)
-        nominal = Town.nominal(network)
-        bare = bare_day_s(network, layout)
-        rows = {
-            "bare EPANET stepping, nothing read": bare,
-            "engine, nominal demand, 3 leaks, all sensors": engine_day_s(network, layout, nominal),
-            "engine, noisy town, 3 leaks, all sensors": engine_day_s(
-                network, layout, Town.draw(network, 1)
-            ),
-            "opening a town (once per batch)": opening_s(network, layout, nominal),
-        }
+        settings = Settings(LEAK_ASSETS_HOME=home)
+        ltown = resolve("l-town", settings)
+        full = load_layout(ltown)
+        layout = SensorLayout(
+            full.network, tuple(s for s in full.sensors if s.quantity in QUANTITIES)
+        )
+        nominal, noisy = Town.nominal(ltown), Town.draw(ltown, 1)
+        bare_s, engine_s = week(ltown, layout, nominal, days)
+        sensors = f"{len(layout.sensors)} sensors"
+        label = f"L-Town, {days} days, 3 leaks, {sensors}"
+        _line(f"{label}: bare", f"{bare_s:.2f} s")
+        _line(f"{label}: engine", f"{engine_s / bare_s:.2f} × bare", "≤ 1.4")
+        bare_s, engine_s = week(ltown, full, noisy, days)
+        label = (
+            f"L-Town, {days} days, 3 leaks, {len(full.sensors)} sensors, a town with demand noise"
+        )
+        _line(label, f"{engine_s / bare_s:.2f} × bare")
+        for name, pipe, diameter_m, hours in CASES[:1] if smoke else CASES:
+            network = resolve(name, settings)
+            wntr_s, pressure_m, flow = against_wntr(network, pipe, diameter_m, hours)
+            found = f"{pressure_m:.4f} m, {100 * flow:.4f} %"
+            _line(f"{name}, {hours:g} h, against WNTRSimulator", found, "≤ 0.02 m, 0.5 %")
         if not smoke:
-            rows["WNTRSimulator (one hour times 24)"] = wntr_day_s(network)
-    for name, seconds in rows.items():
-        sys.stdout.write(f"{name:50s} {seconds:8.3f} s  {seconds / bare:8.2f} × bare\n")
+            # One hour of WNTRSimulator stands for all of the week: it takes the same for each.
+            ratio = wntr_s * 24 * days / engine_s
+            _line("L-Town, WNTRSimulator (an hour, times 168) / engine", f"{ratio:.0f} ×", "≥ 200")
+        truth = _shared() / "data" / "battledim-official" / "truth"
+        if not truth.is_dir():
+            _line("BattLeDIM's 2019 leak volumes", "official data are not here")
+            return
+        each, total, count = official_volumes(ltown, truth, 10 if smoke else 365)
+        found = f"{100 * each:.2f} %, total {100 * total:.2f} %"
+        _line(f"BattLeDIM 2019, volumes of {count} leaks", found, "≤ 2 %, 0.5 %")
+
+
+def _shared() -> Path:
+    return Path(os.environ.get("LEAK_ASSETS_SHARED", Path(__file__).parents[3] / "shared"))
+
+
+def _line(name: str, value: str, reach: str = "") -> None:
+    sys.stdout.write(f"{name:64s} {value:>26s}  {reach}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(smoke="--smoke" in sys.argv)
