@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.commands.simulation import parse_leak
+from leak_assets.commands.happenings import parse_leak
 from leak_assets.errors import InputError
 
 PROGRAM = Path(sys.executable).with_name("leak-assets")
@@ -17,8 +17,8 @@ COMMANDS = [
     *(
         [name]
         for name in (
-            "demo", "dev", "simulate", "simulate-plant", "simulate-household", "ingest", "sql",
-            "train", "evaluate", "detect", "score",
+            "demo", "dev", "simulate", "scenarios", "simulate-plant", "simulate-household",
+            "ingest", "sql", "train", "evaluate", "detect", "score",
         )
     ),
     ["signatures"],
