@@ -5,14 +5,14 @@ its room. Dagster assets and the daemon-less command line call the same steps, s
 same rows. No step is defined here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from leak_assets.networks.layout import SensorLayout, load_layout
 from leak_assets.networks.registry import Network, resolve
 from leak_assets.settings import Settings
-from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse import Input, Warehouse, Written
 
 
 def _tell_nobody(_message: str) -> None:
@@ -46,6 +46,29 @@ class StepContext:
     def layout(self, name: str) -> SensorLayout:
         """Return the sensor layout of a network."""
         return load_layout(self.network(name))
+
+    def network_inputs(self, name: str) -> list[Input]:
+        """Return the model file and the sensor layout of a network as inputs of a write."""
+        entry = self.network(name)
+        return [
+            Input("network", entry.inp_path.name, name, entry.sha256),
+            Input("network", "sensor layout", name, load_layout(entry).sha256),
+        ]
+
+    def standing(
+        self,
+        tables: Sequence[str],
+        partition: Mapping[str, str],
+        inputs: Sequence[Input],
+        code_version: str,
+    ) -> list[Written]:
+        """Return a partition of all tables where each was made from these inputs by this code.
+
+        Empty where one was not. So a range of days can be taken again for the sake of one.
+        """
+        found = [self.warehouse.standing(t, partition, inputs, code_version) for t in tables]
+        standing = [written for written in found if written is not None]
+        return standing if len(standing) == len(tables) else []
 
 
 def day_partition(day: date, network: str) -> dict[str, str]:

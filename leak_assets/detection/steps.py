@@ -1,10 +1,11 @@
 """The detection room's step: score the windows of days with the models in force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from leak_assets.context import StepContext, day_partition
-from leak_assets.features.steps import residuals_with_context
+from leak_assets.features.steps import context_inputs, residuals_with_context
+from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champions
 from leak_assets.warehouse import Input, Written
@@ -13,6 +14,7 @@ from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 from .scoring import Scorer
 
 CODE_VERSION = "1"
+TABLES = ("scores.window_scores", "scores.leak_candidates")
 
 
 def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
@@ -27,33 +29,43 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
         Partitions of `scores.window_scores` and `scores.leak_candidates`.
     """
     in_force = champions(ctx, network)
-    scorer = None
-    if DETECTOR in in_force:
-        scorer = Scorer(in_force[DETECTOR], in_force.get(PINPOINTER))
-    else:
+    if DETECTOR not in in_force:
         ctx.tell(
             f"no detector of {network} is in force, so nothing is scored;"
             f" run `leak-assets train --network {network}`"
         )
-    models = [Input("model", a.model, a.network, a.version) for a in in_force.values()]
+    scorer: Scorer | None = None
     written: list[Written] = []
     for day in days:
-        residuals, inputs = residuals_with_context(ctx, network, day)
+        partition = day_partition(day, network)
+        inputs = score_inputs(ctx, network, day, in_force)
+        if standing := ctx.standing(TABLES, partition, inputs, CODE_VERSION):
+            written += standing
+            continue
+        residuals = residuals_with_context(ctx, network, day)
         if residuals is None:
             continue
-        if scorer is None:
+        if DETECTOR not in in_force:
             scores, candidates = WINDOW_SCORES.empty(), LEAK_CANDIDATES.empty()
         else:
+            scorer = scorer or Scorer(in_force[DETECTOR], in_force.get(PINPOINTER))
             scores, candidates = scorer.score_windows(residuals, day=day)
-        frames = {"scores.window_scores": scores, "scores.leak_candidates": candidates}
         written += [
-            ctx.warehouse.write(
-                table,
-                day_partition(day, network),
-                frame,
-                inputs=[*inputs, *models],
-                code_version=CODE_VERSION,
-            )
-            for table, frame in frames.items()
+            ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=CODE_VERSION)
+            for table, frame in zip(TABLES, (scores, candidates), strict=True)
         ]
     return written
+
+
+def score_inputs(
+    ctx: StepContext, network: str, day: date, in_force: Mapping[str, Artefact]
+) -> list[Input]:
+    """Return what the scores of a day are made from.
+
+    Parameters
+    ----------
+    in_force
+        As from `champions`.
+    """
+    models = [Input("model", a.model, a.network, a.version) for a in in_force.values()]
+    return [*context_inputs(ctx, network, day), *models]

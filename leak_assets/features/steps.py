@@ -11,7 +11,12 @@ import polars as pl
 
 from leak_assets.context import StepContext, day_partition
 from leak_assets.telemetry.frames import to_wide
-from leak_assets.telemetry.reference import reference_days
+from leak_assets.telemetry.reference import (
+    ReferencePeriod,
+    reference_in_force,
+    reference_inputs,
+    reference_periods,
+)
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.features import CALIBRATIONS, RESIDUALS, WINDOW_REFERENCES
 
@@ -24,6 +29,7 @@ from .windows import window_features
 CALIBRATIONS_CODE_VERSION = "1"
 RESIDUALS_CODE_VERSION = "1"
 WINDOWS_CODE_VERSION = "1"
+CALIBRATION_TABLES = ("features.calibrations", "features.window_references")
 SPEC = WindowSpec()
 LEAD_IN = timedelta(hours=2)
 
@@ -31,42 +37,75 @@ LEAD_IN = timedelta(hours=2)
 def write_calibrations(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
     """Write the twin's correction in force on each day that has readings.
 
-    A day's correction comes from reference days before it; until those are over the day has none
-    and the network is learning.
+    A day's correction comes from the newest reference days before it; until the first are over
+    the day has none and the network is learning, which is told.
     """
-    reference = reference_days(ctx, network)
+    periods = reference_periods(ctx, network)
+    model = ctx.network_inputs(network)
     fitted: _Fitted | None = None
     written: list[Written] = []
     for day in days:
         partition = day_partition(day, network)
         if ctx.warehouse.record("telemetry.readings", partition) is None:
             continue
-        if not reference or day <= reference[-1]:
-            frames, inputs = _learning(), []
+        reference = _in_force(ctx, network, day, periods)
+        inputs = calibration_inputs(ctx, network, reference, model)
+        if standing := ctx.standing(
+            CALIBRATION_TABLES, partition, inputs, CALIBRATIONS_CODE_VERSION
+        ):
+            written += standing
+            continue
+        if not reference:
+            frames = _learning()
         else:
-            fitted = fitted or _fit(ctx, network, reference)
-            frames, inputs = fitted.frames(network, day), fitted.inputs
+            if fitted is None or fitted.reference != reference:
+                fitted = _fit(ctx, network, reference)
+            frames = fitted.frames(network, day)
         written += [
             ctx.warehouse.write(
                 table, partition, frame, inputs=inputs, code_version=CALIBRATIONS_CODE_VERSION
             )
             for table, frame in frames.items()
         ]
+    if state := learning_state(ctx, network, days):
+        ctx.tell(f"{network} is {state}")
     return written
 
 
+def calibration_inputs(
+    ctx: StepContext, network: str, reference: Sequence[date], model: Sequence[Input]
+) -> list[Input]:
+    """Return what a correction learned on reference days is made from; nothing if there are none.
+
+    Parameters
+    ----------
+    model
+        As from `StepContext.network_inputs`.
+    """
+    return [*reference_inputs(ctx, network, reference), *model] if reference else []
+
+
+def learning_state(ctx: StepContext, network: str, days: Sequence[date]) -> str:
+    """Return why the newest of some days has no correction yet, in words; empty if it has one."""
+    periods = reference_periods(ctx, network)
+    if not days or not periods or _in_force(ctx, network, max(days), periods):
+        return ""
+    return f"learning: {periods[0]}"
+
+
+def _in_force(
+    ctx: StepContext, network: str, day: date, periods: Sequence[ReferencePeriod]
+) -> tuple[date, ...]:
+    return reference_in_force(ctx, network, day, periods=periods, table=CALIBRATION_TABLES[0])
+
+
 class _Fitted:
-    """The calibration of the reference days, and what it was made from."""
+    """The calibration of the reference days, as rows of any day that it is in force on."""
 
     def __init__(
-        self,
-        calibration: Calibration,
-        scaler: WindowScaler,
-        reference: Sequence[date],
-        inputs: list[Input],
+        self, calibration: Calibration, scaler: WindowScaler, reference: tuple[date, ...]
     ) -> None:
-        self.calibration, self.scaler = calibration, scaler
-        self.reference, self.inputs = reference, inputs
+        self.calibration, self.scaler, self.reference = calibration, scaler, reference
 
     def frames(self, network: str, day: date) -> dict[str, pl.DataFrame]:
         first, last = self.reference[0], self.reference[-1]
@@ -86,7 +125,7 @@ def _learning() -> dict[str, pl.DataFrame]:
     }
 
 
-def _fit(ctx: StepContext, network: str, reference: Sequence[date]) -> _Fitted:
+def _fit(ctx: StepContext, network: str, reference: tuple[date, ...]) -> _Fitted:
     ctx.tell(f"calibrating the twin of {network} on {reference[0]} to {reference[-1]}")
     partitions = [day_partition(day, network) for day in reference]
     readings = pl.concat(
@@ -97,19 +136,21 @@ def _fit(ctx: StepContext, network: str, reference: Sequence[date]) -> _Fitted:
     calibration = channels.calibrate()
     in_sample = channels.residuals(network, calibration)
     scaler = WindowScaler().fit(window_features(in_sample, SPEC))
-    inputs = [
-        source
-        for p in partitions
-        if (source := ctx.warehouse.as_input("telemetry.readings", p)) is not None
-    ]
-    return _Fitted(calibration, scaler, reference, [*inputs, _model_file(ctx, network)])
+    return _Fitted(calibration, scaler, reference)
 
 
 def write_residuals(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
     """Write measured minus expected of each day; no rows while the network is learning."""
+    model = ctx.network_inputs(network)
     written: list[Written] = []
     for day in days:
         partition = day_partition(day, network)
+        inputs = residual_inputs(ctx, network, day, model)
+        if standing := ctx.standing(
+            ("features.residuals",), partition, inputs, RESIDUALS_CODE_VERSION
+        ):
+            written += standing
+            continue
         readings = ctx.warehouse.read("telemetry.readings", partition)
         calibrations = ctx.warehouse.read("features.calibrations", partition)
         if readings is None or calibrations is None:
@@ -126,14 +167,28 @@ def write_residuals(ctx: StepContext, network: str, days: Sequence[date]) -> lis
                 "features.residuals",
                 partition,
                 frame,
-                inputs=[
-                    *_inputs(ctx, _day_before(day, network), "telemetry.readings"),
-                    *_inputs(ctx, partition, "telemetry.readings", "features.calibrations"),
-                ],
+                inputs=inputs,
                 code_version=RESIDUALS_CODE_VERSION,
             )
         )
     return written
+
+
+def residual_inputs(
+    ctx: StepContext, network: str, day: date, model: Sequence[Input]
+) -> list[Input]:
+    """Return what the residuals of a day are made from.
+
+    Parameters
+    ----------
+    model
+        As from `StepContext.network_inputs`.
+    """
+    return [
+        *_inputs(ctx, _day_before(day, network), "telemetry.readings"),
+        *_inputs(ctx, day_partition(day, network), "telemetry.readings", "features.calibrations"),
+        *model,
+    ]
 
 
 def write_windows(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
@@ -141,8 +196,12 @@ def write_windows(ctx: StepContext, network: str, days: Sequence[date]) -> list[
     written: list[Written] = []
     for day in days:
         partition = day_partition(day, network)
+        inputs = window_inputs(ctx, network, day)
+        if standing := ctx.standing(("features.windows",), partition, inputs, WINDOWS_CODE_VERSION):
+            written += standing
+            continue
         references = ctx.warehouse.read("features.window_references", partition)
-        frame, inputs = residuals_with_context(ctx, network, day)
+        frame = residuals_with_context(ctx, network, day)
         if references is None or frame is None:
             continue
         features = window_features(frame, SPEC, day=day, network=network)
@@ -152,30 +211,38 @@ def write_windows(ctx: StepContext, network: str, days: Sequence[date]) -> list[
                 "features.windows",
                 partition,
                 scaler.transform(features),
-                inputs=[*inputs, *_inputs(ctx, partition, "features.window_references")],
+                inputs=inputs,
                 code_version=WINDOWS_CODE_VERSION,
             )
         )
     return written
 
 
-def residuals_with_context(
-    ctx: StepContext, network: str, day: date
-) -> tuple[pl.DataFrame | None, list[Input]]:
-    """Return the residuals of a day after those of the day before, and both as inputs.
+def window_inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
+    """Return what the windows of a day are made from."""
+    return [
+        *context_inputs(ctx, network, day),
+        *_inputs(ctx, day_partition(day, network), "features.window_references"),
+    ]
+
+
+def residuals_with_context(ctx: StepContext, network: str, day: date) -> pl.DataFrame | None:
+    """Return the residuals of a day after those of the day before.
 
     None where the day itself has no residuals yet.
     """
-    partition = day_partition(day, network)
-    today = ctx.warehouse.read("features.residuals", partition)
+    today = ctx.warehouse.read("features.residuals", day_partition(day, network))
     if today is None:
-        return None, []
-    before_partition = _day_before(day, network)
-    before = ctx.warehouse.read("features.residuals", before_partition)
-    frames = [today] if before is None else [before, today]
-    return pl.concat(frames), [
-        *_inputs(ctx, before_partition, "features.residuals"),
-        *_inputs(ctx, partition, "features.residuals"),
+        return None
+    before = ctx.warehouse.read("features.residuals", _day_before(day, network))
+    return today if before is None else pl.concat([before, today])
+
+
+def context_inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
+    """Return the partitions of `residuals_with_context` as inputs of a write."""
+    return [
+        *_inputs(ctx, _day_before(day, network), "features.residuals"),
+        *_inputs(ctx, day_partition(day, network), "features.residuals"),
     ]
 
 
@@ -205,8 +272,3 @@ def _observe(ctx: StepContext, network: str, readings: pl.DataFrame) -> Channels
 def _inputs(ctx: StepContext, partition: dict[str, str], *tables: str) -> list[Input]:
     found = (ctx.warehouse.as_input(table, partition) for table in tables)
     return [source for source in found if source is not None]
-
-
-def _model_file(ctx: StepContext, network: str) -> Input:
-    entry = ctx.network(network)
-    return Input("network", entry.inp_path.name, network, entry.sha256)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import resources
@@ -44,9 +44,10 @@ class Network:
         The EPANET file. It is only read.
     sha256
         Content hash of the file.
-    reference_first_day, reference_days
-        Days without leaks in the delivered telemetry that calibrate the twin; the first day is
-        None where the first days of the telemetry serve.
+    reference_first_days, reference_days
+        Days without leaks in the delivered telemetry that calibrate the twin: first day of each
+        reference period, oldest first (empty: the first days of the telemetry serve), and how
+        many complete days a period has.
     pattern_first_weekday
         Weekday (0 is Monday) of index 0 of the model's time patterns.
     settings_path
@@ -57,7 +58,7 @@ class Network:
     title: str
     inp_path: Path
     sha256: str
-    reference_first_day: date | None = None
+    reference_first_days: tuple[date, ...] = ()
     reference_days: int = 4
     pattern_first_weekday: int = 0
     settings_path: Path | None = None
@@ -140,8 +141,10 @@ def register(
         The user's `.inp` file.
     name
         Name to give it; by default made from the file name.
-    title, reference_first_day, reference_days, pattern_first_weekday
+    title, reference_days, pattern_first_weekday
         Written to the YAML; None keeps what it says, or the default.
+    reference_first_day
+        Added to those in the YAML: days before the new period keep the reference they had.
 
     Raises
     ------
@@ -167,9 +170,11 @@ def register(
     target = settings.networks_dir / f"{wanted}.inp"
     _replace(target, path.read_bytes())
     options = _read_yaml(target.with_suffix(".yaml"))
+    if reference_first_day is not None:
+        earlier = _first_days(options, target.with_suffix(".yaml"))
+        options["reference_first_day"] = sorted({*earlier, reference_first_day})
     given = {
         "title": title,
-        "reference_first_day": reference_first_day,
         "reference_days": reference_days,
         "pattern_first_weekday": pattern_first_weekday,
     }
@@ -211,14 +216,6 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
             file=file,
             column="pattern_first_weekday",
         )
-    first = options.get("reference_first_day")
-    if first is not None and not isinstance(first, date):
-        raise InputError(
-            f"{first!r} is not a date",
-            remedy="Write it as 2019-01-31",
-            file=file,
-            column="reference_first_day",
-        )
     days = options.get("reference_days", 4)
     if not isinstance(days, int) or days < 1:
         raise InputError(
@@ -229,10 +226,25 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
         )
     return {
         "title": str(options.get("title", file.stem)),
-        "reference_first_day": first,
+        "reference_first_days": _first_days(options, file),
         "reference_days": days,
         "pattern_first_weekday": WEEKDAYS.index(weekday),
     }
+
+
+def _first_days(options: dict[str, Any], file: Path) -> tuple[date, ...]:
+    """Return the first days of all reference periods: the YAML has one date, a list or none."""
+    given = options.get("reference_first_day")
+    days = given if isinstance(given, list) else [] if given is None else [given]
+    for day in days:
+        if not isinstance(day, date) or isinstance(day, datetime):
+            raise InputError(
+                f"{day!r} is not a date",
+                remedy="Write it as 2019-01-31, several as [2019-01-01, 2019-01-31]",
+                file=file,
+                column="reference_first_day",
+            )
+    return tuple(sorted(set(days)))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,14 +1,27 @@
-"""The leak-free reference days of a network, and what readings look like on them."""
+"""The leak-free reference days of a network: which of them hold for a day, how readings look then.
 
+What is learned on them belongs to the rooms that use them.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
 from leak_assets.context import StepContext, day_partition
 from leak_assets.warehouse import Input
 
+from .contract import load_contract
 from .validate import reference_statistics
+
+_READINGS = "telemetry.readings"
+_DAY_S = 86_400
+# A day teaches where nine tenths of its steps have usable readings of half of its sensors: half
+# a day would teach half of the demand pattern, and a sensor that is dead for weeks must not keep
+# its network learning.
+COMPLETE_FROM_SHARE = 0.9
+SENSORS_FROM_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -19,19 +32,120 @@ class Reference:
     inputs: list[Input]
 
 
-def reference_days(ctx: StepContext, network: str) -> list[date]:
-    """Return the leak-free reference days of a network, in order; none until all are there.
+@dataclass(frozen=True)
+class ReferencePeriod:
+    """Reference days from one first day on.
 
-    They are those of the network's settings, or the first days that it has readings of.
+    Parameters
+    ----------
+    days
+        The first complete days, in order; at most `wanted`.
+    wanted
+        How many the network's settings ask for.
+    missing, incomplete
+        Days among them without readings, and with too few.
+    """
+
+    days: tuple[date, ...]
+    wanted: int
+    missing: tuple[date, ...] = ()
+    incomplete: tuple[date, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all days are there."""
+        return len(self.days) == self.wanted
+
+    def __str__(self) -> str:
+        """Return the state in words, naming the days that do not count."""
+        gaps = [f"{day} is missing" for day in self.missing]
+        gaps += [f"{day} is incomplete" for day in self.incomplete]
+        return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *sorted(gaps)])
+
+
+def reference_periods(ctx: StepContext, network: str) -> list[ReferencePeriod]:
+    """Return the reference periods of a network, oldest first.
+
+    They begin on the first days that the network's settings name, or with its readings. Days
+    that are missing or incomplete are passed over.
     """
     entry = ctx.network(network)
-    days = [
+    found = [
         date.fromisoformat(partition["date"])
-        for partition in ctx.warehouse.partitions("telemetry.readings", network=network)
+        for partition in ctx.warehouse.partitions(_READINGS, network=network)
     ]
-    first = entry.reference_first_day or min(days, default=date.max)
-    found = [day for day in days if 0 <= (day - first).days < entry.reference_days]
-    return found if len(found) == entry.reference_days else []
+    firsts = entry.reference_first_days or tuple(found[:1])
+    return [_period(ctx, network, found, first, entry.reference_days) for first in firsts]
+
+
+def _period(
+    ctx: StepContext, network: str, found: Sequence[date], first: date, wanted: int
+) -> ReferencePeriod:
+    days: list[date] = []
+    incomplete: list[date] = []
+    seen: list[date] = []
+    for day in found:
+        if day < first or len(days) == wanted:
+            continue
+        seen.append(day)
+        (days if _is_complete(ctx, network, day) else incomplete).append(day)
+    span = range((seen[-1] - first).days) if seen else range(0)
+    missing = {first + timedelta(days=number) for number in span} - set(seen)
+    return ReferencePeriod(tuple(days), wanted, tuple(sorted(missing)), tuple(incomplete))
+
+
+def _is_complete(ctx: StepContext, network: str, day: date) -> bool:
+    readings = ctx.warehouse.read(_READINGS, day_partition(day, network))
+    if readings is None:
+        return False
+    shares = readings.group_by("ts_utc").agg(pl.col("mask").mean().alias("share"))
+    steps = shares.filter(pl.col("share") >= SENSORS_FROM_SHARE).height
+    return steps * load_contract().cadence_s >= COMPLETE_FROM_SHARE * _DAY_S
+
+
+def reference_in_force(
+    ctx: StepContext,
+    network: str,
+    day: date,
+    *,
+    periods: Sequence[ReferencePeriod],
+    table: str,
+) -> tuple[date, ...]:
+    """Return the reference days for a day: the newest whole period that ended before it.
+
+    Where none did, the days count that the table's rows of that time were made with: newer
+    reference days in the settings must not take from the past what was known then. No days
+    while the network is learning.
+
+    Parameters
+    ----------
+    periods
+        As from `reference_periods`.
+    table
+        Table whose partitions (date × network) name reference days among their inputs.
+    """
+    ended = [period.days for period in periods if period.is_whole and period.days[-1] < day]
+    if ended:
+        return max(ended, key=lambda days: days[-1])
+    for partition in reversed(ctx.warehouse.partitions(table, network=network)):
+        if partition["date"] > day.isoformat():
+            continue
+        days = _days_in_record(ctx, table, partition)
+        if days and days[-1] < day:
+            return days
+    return ()
+
+
+def _days_in_record(ctx: StepContext, table: str, partition: dict[str, str]) -> tuple[date, ...]:
+    record = ctx.warehouse.record(table, partition)
+    sources = [i.partition for i in record.inputs if i.name == _READINGS] if record else []
+    return tuple(sorted(date.fromisoformat(s[len("date=") :].split("__")[0]) for s in sources))
+
+
+def reference_inputs(ctx: StepContext, network: str, days: Sequence[date]) -> list[Input]:
+    """Return the readings of reference days as inputs of a write."""
+    found = (ctx.warehouse.as_input(_READINGS, day_partition(day, network)) for day in days)
+    return [source for source in found if source is not None]
 
 
 def reference_before(ctx: StepContext, network: str, day: date) -> Reference | None:
@@ -39,11 +153,10 @@ def reference_before(ctx: StepContext, network: str, day: date) -> Reference | N
 
     Only days before `day` count, so that nothing from the future marks a reading.
     """
-    days = reference_days(ctx, network)
-    if not days or day <= days[-1]:
+    periods = reference_periods(ctx, network)
+    days = reference_in_force(ctx, network, day, periods=periods, table=_READINGS)
+    frames = [ctx.warehouse.read(_READINGS, day_partition(d, network)) for d in days]
+    if not frames:
         return None
-    partitions = [day_partition(d, network) for d in days]
-    frames = [ctx.warehouse.read("telemetry.readings", p) for p in partitions]
-    inputs = [ctx.warehouse.as_input("telemetry.readings", p) for p in partitions]
     statistics = reference_statistics(pl.concat([f for f in frames if f is not None]))
-    return Reference(statistics, [i for i in inputs if i is not None])
+    return Reference(statistics, reference_inputs(ctx, network, days))

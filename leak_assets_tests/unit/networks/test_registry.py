@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,19 @@ def test_wrong_setting_names_its_key(settings: Settings, small_inp: Path) -> Non
     with pytest.raises(InputError, match="someday") as caught:
         resolve(network.name, settings)
     assert caught.value.column == "pattern_first_weekday"
+
+
+def test_another_first_reference_day_is_added_to_those_before(
+    settings: Settings, small_inp: Path
+) -> None:
+    """Renewing reference days keeps the earlier periods; the YAML has one date or a list."""
+    register(small_inp, settings, reference_first_day=date(2019, 1, 1))
+    network = register(small_inp, settings, reference_first_day=date(2019, 2, 1))
+    assert network.reference_first_days == (date(2019, 1, 1), date(2019, 2, 1))
+    assert register(small_inp, settings).reference_first_days == network.reference_first_days
+    assert network.settings_path is not None
+    network.settings_path.write_text("reference_first_day: 2019-03-01\n")
+    assert resolve(network.name, settings).reference_first_days == (date(2019, 3, 1),)
+    network.settings_path.write_text("reference_first_day: [2019-03-01, spring]\n")
+    with pytest.raises(InputError, match="'spring' is not a date"):
+        resolve(network.name, settings)
