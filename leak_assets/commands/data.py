@@ -9,7 +9,7 @@ import typer
 from leak_assets.context import StepContext
 from leak_assets.errors import InputError
 
-from .output import AsJson, console, print_frame, print_json, print_rows
+from .output import AsJson, console, print_frame, print_json, print_rows, progress
 
 warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
 
@@ -31,7 +31,7 @@ def ingest(
     from leak_assets.batch import process_landing_zone
     from leak_assets.telemetry.landing import deliver
 
-    ctx = StepContext.local(run_id="ingest", tell=console().log if not as_json else lambda _: None)
+    ctx = StepContext.local(run_id="ingest", tell=progress(as_json=as_json))
     name = ctx.network(network).name
     delivered = deliver(paths, ctx.settings.landing_dir, name)
     summary = process_landing_zone(ctx, name)
@@ -67,6 +67,7 @@ def sql(
 ) -> None:
     """Query the warehouse; works at any time, also while runs write."""
     import duckdb
+    import polars as pl
 
     ctx = StepContext.local()
     try:
@@ -76,6 +77,12 @@ def sql(
         raise InputError(
             f"the query failed: {reason}",
             remedy="`leak-assets warehouse check` lists the tables; see warehouse/README.md",
+        ) from error
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            "the result has a column of a type that cannot be shown",
+            remedy="Cast it in the query: `epoch(…)` gives an interval in seconds,"
+            " `column::VARCHAR` any value as text",
         ) from error
     print_frame(frame, as_json=as_json)
 
@@ -90,7 +97,7 @@ def build(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"catalogue": str(path)})
     else:
-        console().print(f"built {path}; try: duckdb -readonly {path}", soft_wrap=True)
+        console().print(f"built {path}; try: duckdb -readonly {path}", soft_wrap=True, markup=False)
 
 
 @warehouse_app.command("check")
@@ -111,4 +118,4 @@ def write_readme() -> None:
 
     path = StepContext.local().warehouse.root / "README.md"
     path.write_text(readme())
-    console().print(f"wrote {path}", soft_wrap=True)
+    console().print(f"wrote {path}", soft_wrap=True, markup=False)

@@ -7,7 +7,7 @@ import typer
 
 from leak_assets.context import StepContext
 
-from .output import AsJson, console, print_frame, print_json, print_rows
+from .output import AsJson, console, print_frame, print_json, print_rows, progress
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,15 +28,14 @@ def detect(
     from leak_assets.detection.battledim_run import write_submission
 
     ctx = StepContext.local()
-    tell = None if as_json else console().log
-    detections = run(ctx.network(network), scada, progress=tell)
+    detections = run(ctx.network(network), scada, progress=progress(as_json=as_json))
     write_submission(detections, out)
     rows = [{"link": d.link_id, "start": d.start_at} for d in detections]
     if as_json:
         print_json({"submission": str(out), "detections": rows})
         return
     print_rows(rows, as_json=False, title=f"{len(rows)} detections")
-    console().print(f"written to {out}", soft_wrap=True)
+    console().print(f"written to {out}", soft_wrap=True, markup=False)
 
 
 def score(

@@ -67,6 +67,6 @@ def show(
             incident | {"candidates": candidates.to_dicts(), "evidence": evidence.to_dicts()}
         )
         return
-    console().print(incident["summary"] or "no summary yet", soft_wrap=True)
+    console().print(incident["summary"] or "no summary yet", soft_wrap=True, markup=False)
     print_frame(candidates, as_json=False, title="Where to dig")
     print_frame(evidence, as_json=False, title="Which sensors say so")

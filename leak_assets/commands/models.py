@@ -6,7 +6,7 @@ import typer
 
 from leak_assets.context import StepContext
 
-from .output import AsJson, console, print_frame, print_json
+from .output import AsJson, console, print_frame, print_json, progress
 
 models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
 
@@ -30,16 +30,16 @@ def train(
     from leak_assets.batch import train as run
     from leak_assets.hydraulics.scenarios import ScenarioPlan
 
-    ctx = StepContext.local(run_id="train", tell=(lambda _: None) if as_json else console().log)
+    ctx = StepContext.local(run_id="train", tell=progress(as_json=as_json))
     name = ctx.network(network).name
     plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
     failures = run(ctx, name, plan)
     if as_json:
         print_json({"network": name, "in_force": not failures, "failed_gates": failures})
     else:
-        evaluate(name)
+        _print_metrics(ctx, name, as_json=False)
         for line in failures:
-            console().print(f"gate failed: {line}", style="red", soft_wrap=True)
+            console().print(f"gate failed: {line}", style="red", soft_wrap=True, markup=False)
         if not failures:
             console().print("all gates hold; the models are in force")
     if failures:
@@ -52,11 +52,19 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Print the held-out metrics of the newest models; exit code 1 if a gate fails."""
-    from leak_assets.models.steps import failed_gates, newest_artefacts, write_evaluations
+    from leak_assets.models.steps import failed_gates, write_evaluations
 
     ctx = StepContext.local(run_id="evaluate")
     name = ctx.network(network).name
     write_evaluations(ctx, name)
+    _print_metrics(ctx, name, as_json=as_json)
+    if failed_gates(ctx, name):
+        raise typer.Exit(1)
+
+
+def _print_metrics(ctx: StepContext, name: str, *, as_json: bool) -> None:
+    from leak_assets.models.steps import newest_artefacts
+
     versions = [artefact.version for artefact in newest_artefacts(ctx, name)]
     frame = ctx.warehouse.sql(
         "SELECT model, version, metric, value, gate, passed FROM models.evaluations"
@@ -65,8 +73,6 @@ def evaluate(
         {"network": name, "versions": versions},
     )
     print_frame(frame, as_json=as_json, title="Held-out towns")
-    if failed_gates(ctx, name):
-        raise typer.Exit(1)
 
 
 @models_app.command("list")

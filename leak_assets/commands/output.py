@@ -1,14 +1,20 @@
-"""How commands print: one JSON document, or a table for people."""
+"""How commands print: one JSON document, or a table for people.
+
+What comes from files and tables is printed as it is: rich would take `pipe [p12]` for markup.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # A terminal of 80 columns cuts the last columns of an incident; pipes have no width at all.
 WIDTH_WITHOUT_TERMINAL = 160
@@ -22,6 +28,12 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL, log_path=False)
 
 
+def progress(*, as_json: bool) -> Callable[[str], None]:
+    """Return what is called with each line of progress; beside JSON nothing is shown."""
+    screen = console()
+    return (lambda _: None) if as_json else (lambda line: screen.log(Text(line)))
+
+
 def print_rows(
     rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None = None
 ) -> None:
@@ -29,12 +41,12 @@ def print_rows(
     if as_json:
         print_json(list(rows))
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=None if title is None else Text(title), title_justify="left")
     for name in rows[0] if rows else ():
-        table.add_column(name)
+        table.add_column(Text(name))
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    console().print(table if rows else f"{title or 'result'}: no rows")
+        table.add_row(*(Text(_text(value)) for value in row.values()))
+    console().print(table if rows else Text(f"{title or 'result'}: no rows"))
 
 
 def print_frame(frame: pl.DataFrame, *, as_json: bool, title: str | None = None) -> None:
@@ -43,14 +55,38 @@ def print_frame(frame: pl.DataFrame, *, as_json: bool, title: str | None = None)
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document."""
-    typer.echo(json.dumps(document, default=_plain, indent=1, ensure_ascii=False))
+    """Print one JSON document.
+
+    Times are ISO 8601, durations seconds, bytes hexadecimal, decimals numbers; NaN and infinity,
+    which JSON does not know, are null.
+    """
+    typer.echo(json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    """Return a value in JSON's own types, whatever it is nested in."""
+    plain: Any
+    match value:
+        case None | bool() | int() | str():
+            plain = value
+        case float():
+            plain = value if math.isfinite(value) else None
+        case Decimal():
+            # Sums of whole numbers come as decimals without places.
+            plain = int(value) if value == value.to_integral_value() else float(value)
+        case datetime() | date() | time():
+            plain = value.isoformat()
+        case timedelta():
+            plain = value.total_seconds()
+        case bytes():
+            plain = value.hex()
+        case Mapping():
+            plain = {str(_plain(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            plain = [_plain(item) for item in value]
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    return plain
 
 
 def _text(value: Any) -> str:
