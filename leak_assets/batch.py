@@ -5,10 +5,9 @@ NETWORK` takes what waits in the landing zone of a network.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 
 from leak_assets.context import StepContext
 from leak_assets.detection.steps import write_scores
@@ -18,24 +17,26 @@ from leak_assets.features.training_steps import write_training_features
 from leak_assets.hydraulics.scenarios import ScenarioPlan
 from leak_assets.hydraulics.steps import write_scenario_batches
 from leak_assets.incidents.steps import write_incidents
+from leak_assets.locks import network_lock
 from leak_assets.models.steps import (
-    champions,
     failed_gates,
     register_models,
     train_models,
     write_evaluations,
 )
 from leak_assets.networks.steps import write_network
+from leak_assets.quality.steps import check_contract
+from leak_assets.stale import stale_days, through_newest
 from leak_assets.summaries.steps import write_summaries
 from leak_assets.telemetry.inbox import Cursor, Delivery, waiting_deliveries
 from leak_assets.telemetry.steps import known_files, write_raw_readings, write_readings
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
-# The way of a day's readings, in order; Dagster's micro-batch job has the same order.
-DAY_STEPS = (
-    write_raw_readings,
-    write_readings,
+Step = Callable[[StepContext, str, Sequence[date]], list[Written]]
+
+# The way of a day's validated readings, in order; Dagster's micro-batch job has the same order.
+STEPS_AFTER_CHECK: tuple[Step, ...] = (
     write_calibrations,
     write_residuals,
     write_windows,
@@ -45,84 +46,84 @@ DAY_STEPS = (
 )
 
 
-# Tables of a day that are made from one another, in order.
-_CHAIN = (
-    "telemetry.raw_readings",
-    "telemetry.readings",
-    "features.residuals",
-    "scores.window_scores",
-    "incidents.incident_events",
-    "incidents.summaries",
-)
-
-
 @dataclass(frozen=True)
 class BatchSummary:
-    """What became of the files in the landing zone."""
+    """What became of the files in the landing zone.
+
+    Parameters
+    ----------
+    days
+        Days that were delivered or had to be made anew.
+    quarantined, windows
+        Rows written.
+    incidents
+        Incidents of the network, open or closed.
+    problems
+        A line for each way in which a day's readings break the contract; nothing was made from
+        those days.
+    """
 
     days: int
     quarantined: int
     windows: int
     incidents: int
+    problems: tuple[str, ...] = ()
 
 
 def process_landing_zone(ctx: StepContext, network: str) -> BatchSummary:
     """Take all new files of a network from the landing zone to incidents.
 
-    Days that an interrupted run left half done, or that were scored by other models than those
-    in force, are taken along.
+    Days that an interrupted run left half done, that lie after a day that came late, or that were
+    scored by other models than those in force, are taken along.
     """
     if not ctx.warehouse.partitions("network.links", network=network):
         write_network(ctx, network)
     written: list[Written] = []
-    days: set[date] = set()
+    delivered: set[date] = set()
     cursor = Cursor(done=known_files(ctx, network))
     while delivery := _next_delivery(ctx, network, cursor):
-        written += process_days(ctx, network, delivery.days)
-        days.update(delivery.days)
+        written += _run(write_raw_readings, ctx, network, delivery.days)
+        delivered.update(delivery.days)
         cursor.succeeded(cursor.take(delivery))
-    if left := stale_days(ctx, network):
-        written += process_days(ctx, network, left)
-        days.update(left)
+    problems: list[str] = []
+    if stale := stale_days(ctx, network):
+        made, problems = process_days(ctx, network, through_newest(ctx, network, stale))
+        written += made
     build_catalogue(ctx.warehouse.root)
     return BatchSummary(
-        days=len(days),
+        days=len(delivered.union(stale)),
         quarantined=_rows(written, "telemetry.quarantine"),
         windows=_rows(written, "scores.window_scores"),
         incidents=ctx.warehouse.read_all("incidents.incident_events", network=network)[
             "incident_id"
         ].n_unique(),
+        problems=tuple(problems),
     )
 
 
-def stale_days(ctx: StepContext, network: str) -> list[date]:
-    """Return the days with raw readings whose tables are missing, or made from older ones."""
-    models = {(a.model, a.version) for a in champions(ctx, network).values()}
-    stale = []
-    for partition in ctx.warehouse.partitions(_CHAIN[0], network=network):
-        records = [ctx.warehouse.record(table, partition) for table in _CHAIN]
-        is_current = all(
-            upstream is not None
-            and record is not None
-            and upstream.data_version in {i.version for i in record.inputs}
-            for upstream, record in pairwise(records)
-        )
-        scores = records[_CHAIN.index("scores.window_scores")]
-        scored_by = (
-            {(i.name, i.version) for i in scores.inputs if i.kind == "model"} if scores else ()
-        )
-        if not is_current or scored_by != models:
-            stale.append(date.fromisoformat(partition["date"]))
-    return stale
+def process_days(
+    ctx: StepContext, network: str, days: Sequence[date]
+) -> tuple[list[Written], list[str]]:
+    """Take a range of days of a network from raw readings to incident summaries.
+
+    Returns
+    -------
+    tuple
+        What was written, and a line for each problem of readings that break the contract. Nothing
+        is made from a day that has one; the other days go on.
+    """
+    written = _run(write_readings, ctx, network, days)
+    problems = {day: check_contract(ctx, network, [day])[0] for day in days}
+    sound = [day for day in days if not problems[day]]
+    for step in STEPS_AFTER_CHECK:
+        written += _run(step, ctx, network, sound)
+    return written, [line for lines in problems.values() for line in lines]
 
 
-def process_days(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    """Take a range of days of a network from landed files to incident summaries."""
-    written: list[Written] = []
-    for step in DAY_STEPS:
-        ctx.tell(step.__name__.removeprefix("write_").replace("_", " "))
-        written += step(ctx, network, days)
-    return written
+def _run(step: Step, ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
+    ctx.tell(step.__name__.removeprefix("write_").replace("_", " "))
+    with network_lock(ctx, network):
+        return step(ctx, network, days)
 
 
 def train(ctx: StepContext, network: str, plan: ScenarioPlan) -> list[str]:
@@ -150,11 +151,12 @@ def _next_delivery(ctx: StepContext, network: str, cursor: Cursor) -> Delivery |
 
 
 def _rows(written: Sequence[Written], table: str) -> int:
-    return sum(w.record.rows for w in written if w.record.table == table)
+    return sum(w.record.rows for w in written if w.changed and w.record.table == table)
 
 
 def main() -> int:
-    """Run the batch for the networks on the command line."""
+    """Run the batch for the networks on the command line; 1 if readings break the contract."""
+    code = 0
     for name in sys.argv[1:]:
         ctx = StepContext.local(run_id="batch")
         try:
@@ -163,7 +165,8 @@ def main() -> int:
             sys.stderr.write(f"error: {error}\n")
             return 2
         sys.stdout.write(f"{name}: {summary}\n")
-    return 0
+        code = max(code, int(bool(summary.problems)))
+    return code
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The incidents room's step: alarms of days become incident rows.
 
-Days are taken in order: a day starts from the incidents that the days before it left open.
+Days are taken in order: a day goes on from what the days before it left, so a change of one day
+makes all later days of the network worth another look. Those that it did not reach stand.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -13,7 +14,6 @@ from leak_assets.networks import links_frame, nodes_frame, sensors_frame
 from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES as SCHEMAS
-from leak_assets.warehouse.schemas.incidents import INCIDENT_EVENTS
 
 from .policy import TrackerPolicy
 from .tracker import DayResult, track_day
@@ -36,10 +36,16 @@ def write_incidents(ctx: StepContext, network: str, days: Sequence[date]) -> lis
     """
     links = links_frame(ctx.network(network))
     contract = load_contract()
+    fixed = fixed_inputs(ctx, network)
+    events = ctx.warehouse.read_all(TABLES[0], network=network)
     written: list[Written] = []
     for day in sorted(days):
         partition = day_partition(day, network)
         if ctx.warehouse.record("scores.window_scores", partition) is None:
+            continue
+        inputs = incident_inputs(ctx, network, day, events, fixed)
+        if standing := ctx.standing(TABLES, partition, inputs, CODE_VERSION):
+            written += standing
             continue
         scores, candidates, residuals = (_with_context(ctx, t, network, day) for t in _SOURCES)
         result = track_day(
@@ -48,16 +54,61 @@ def write_incidents(ctx: StepContext, network: str, days: Sequence[date]) -> lis
             scores=scores,
             candidates=candidates,
             residuals=residuals,
-            previous_events=_events_before(ctx, network, day),
+            previous_events=events,
             policy=POLICY,
             price_eur_per_m3=ctx.settings.water_price_eur_per_m3,
             contract_sha256=contract.sha256,
             run_id=ctx.warehouse.run_id,
             links=links,
         )
-        inputs = [*_inputs(ctx, network, day), Input("contract", "readings", "", contract.sha256)]
         written += _write(ctx, partition, result, inputs)
+        others = events.filter(pl.col("event_at").dt.date() != day)
+        events = pl.concat([others, result.events])
     return written
+
+
+def fixed_inputs(ctx: StepContext, network: str) -> list[Input]:
+    """Return what the incidents of all days of a network are made from."""
+    price = str(ctx.settings.water_price_eur_per_m3)
+    return [
+        *ctx.network_inputs(network),
+        Input("contract", "readings", "", load_contract().sha256),
+        Input("setting", "water_price_eur_per_m3", "", price),
+    ]
+
+
+def incident_inputs(
+    ctx: StepContext,
+    network: str,
+    day: date,
+    events: pl.DataFrame,
+    fixed: Sequence[Input],
+) -> list[Input]:
+    """Return what the incidents of a day are made from.
+
+    Parameters
+    ----------
+    events
+        Rows of `incidents.incident_events` of the network; those of later days do not count.
+    fixed
+        As from `fixed_inputs`.
+    """
+    sources = [(t, p) for t in _SOURCES for p in _context_partitions(network, day)]
+    sources += [(TABLES[0], day_partition(d, network)) for d in _days_gone_on_from(events, day)]
+    found = [ctx.warehouse.as_input(table, partition) for table, partition in sources]
+    return [*(source for source in found if source is not None), *fixed]
+
+
+def _days_gone_on_from(events: pl.DataFrame, day: date) -> list[date]:
+    """Return the days of the rows that the tracker resumes from: the last, and the last closing.
+
+    Which they are is part of what a day was made from: an incident that appears on a late day
+    between them and `day` changes the list.
+    """
+    before = events.filter(pl.col("event_at") < datetime(day.year, day.month, day.day, tzinfo=UTC))
+    before = before.sort("event_at", "revision")
+    rows = pl.concat([before.filter(pl.col("status") == "closed").tail(1), before.tail(1)])
+    return rows["event_at"].dt.date().unique().sort().to_list()
 
 
 def _write(
@@ -87,26 +138,6 @@ def _context_partitions(network: str, day: date) -> list[dict[str, str]]:
 
 def _with_context(ctx: StepContext, table: str, network: str, day: date) -> pl.DataFrame:
     return _concat(ctx, table, _context_partitions(network, day))
-
-
-def _events_before(ctx: StepContext, network: str, day: date) -> pl.DataFrame:
-    frames = [
-        frame
-        for partition in ctx.warehouse.partitions(TABLES[0], network=network)
-        if partition["date"] < day.isoformat()
-        and (frame := ctx.warehouse.read(TABLES[0], partition)) is not None
-    ]
-    return pl.concat([INCIDENT_EVENTS.empty(), *frames])
-
-
-def _inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
-    before = ctx.warehouse.as_input(TABLES[0], day_partition(day - timedelta(days=1), network))
-    found = [
-        ctx.warehouse.as_input(table, partition)
-        for table in _SOURCES
-        for partition in _context_partitions(network, day)
-    ]
-    return [source for source in (*found, before) if source is not None]
 
 
 def incident_plots(ctx: StepContext, network: str, days: Sequence[date]) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """The way without Dagster: the same rows, and nothing lost or doubled when it is interrupted."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,9 @@ from leak_assets import batch
 from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import run_tags
+from leak_assets.quality.checks import CheckOutcome
 from leak_assets.settings import Settings
+from leak_assets.telemetry.contract import Contract
 from leak_assets.telemetry.landing import deliver
 from leak_assets.telemetry.steps import write_raw_readings
 from leak_assets.warehouse import Warehouse
@@ -76,6 +79,108 @@ def test_batch_and_dagster_give_the_same_rows(
     for table in _TABLES:
         assert rows(plain, table).equals(rows(assets, table)), table
     assert plain.warehouse.sql("SELECT count(*) AS n FROM incidents.incidents")["n"][0] >= 1
+
+
+def land_day(ctx: StepContext, town_files: Path, day: date) -> None:
+    """Deliver the town's rows of one day, a file for each quantity as every day would bring."""
+    parts = ctx.settings.home / "parts"
+    parts.mkdir(exist_ok=True)
+    for file in sorted((town_files / "landing" / "hanoi").iterdir()):
+        header, *lines = file.read_text().splitlines(keepends=True)
+        part = parts / f"{day}_{file.name}"
+        part.write_text(header + "".join(line for line in lines if line.startswith(str(day))))
+        deliver([part], ctx.settings.landing_dir, "hanoi")
+
+
+def test_days_out_of_order_give_the_incidents_of_days_in_order(
+    trained: Path, tmp_path: Path, town_files: Path
+) -> None:
+    """A day that comes after its successor: the later day is taken again, no incident doubles."""
+    outcomes = {}
+    for name, deliveries in (
+        ("in-order", [range(4, 12)]),
+        # The last late day is a reference day: everything after it is made anew.
+        ("late", [[4], [6, 7, 8], [10], [9], [11], [5]]),
+    ):
+        shutil.copytree(trained, tmp_path / name)
+        ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / name), run_id=name)
+        for days in deliveries:
+            for day in days:
+                land_day(ctx, town_files, date(2019, 3, day))
+            batch.process_landing_zone(ctx, "hanoi")
+        assert batch.stale_days(ctx, "hanoi") == []
+        outcomes[name] = ctx
+    in_order, late = outcomes["in-order"], outcomes["late"]
+    assert rows(in_order, "incidents.incident_events")["event"].to_list().count("opened") >= 1
+    for table in _TABLES[1:]:
+        assert rows(in_order, table).equals(rows(late, table)), table
+
+
+def test_newer_reference_days_leave_the_past_as_it_was(
+    new_ctx: Callable[[str], StepContext],
+) -> None:
+    """A first day named later holds for days after its period; the days before stand."""
+    ctx = new_ctx("renewed")
+    batch.process_landing_zone(ctx, "hanoi")
+    before = rows(ctx, "scores.window_scores")
+    ctx.settings.networks_dir.mkdir(parents=True)
+    (ctx.settings.networks_dir / "hanoi.yaml").write_text("reference_first_day: 2019-03-09\n")
+    assert batch.stale_days(ctx, "hanoi") == [date(2019, 3, 13)]
+    days = [date(2019, 3, day) for day in range(4, 14)]
+    batch.process_days(ctx, "hanoi", days)
+    used = ctx.warehouse.sql(
+        "SELECT DISTINCT date, reference_first_day AS first FROM features.calibrations ORDER BY 1"
+    )
+    assert used["first"].dt.day().to_list() == [4] * 5 + [9]
+    past = pl.col("window_end").dt.date() < date(2019, 3, 13)
+    assert rows(ctx, "scores.window_scores").filter(past).equals(before.filter(past))
+
+
+def test_a_network_that_still_learns_says_what_it_waits_for(
+    trained: Path, tmp_path: Path, town_files: Path
+) -> None:
+    """A hole among the first days is named; the fourth complete day ends the learning."""
+    shutil.copytree(trained, tmp_path / "learning")
+    told: list[str] = []
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path / "learning")
+    ctx = StepContext.local(settings, run_id="learning", tell=told.append)
+    for day in (4, 5, 7):
+        land_day(ctx, town_files, date(2019, 3, day))
+    batch.process_landing_zone(ctx, "hanoi")
+    assert "hanoi is learning: 3 of 4 leak-free days; 2019-03-06 is missing" in told
+    for day in (8, 9):
+        land_day(ctx, town_files, date(2019, 3, day))
+    batch.process_landing_zone(ctx, "hanoi")
+    assert rows(ctx, "scores.window_scores")["window_end"].dt.date().unique().to_list() == [
+        date(2019, 3, 9)
+    ]
+
+
+def test_readings_that_break_the_contract_go_no_further(
+    new_ctx: Callable[[str], StepContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VAL1: a red day has no features and is told; the other days get theirs."""
+    from leak_assets.quality import steps
+
+    run_checks = steps.run_checks
+
+    def broken(readings: pl.DataFrame, contract: Contract) -> dict[str, CheckOutcome]:
+        is_red = readings["ts_utc"][0].date() == date(2019, 3, 9)
+        return run_checks(readings.cast({"value_si": pl.Float32}) if is_red else readings, contract)
+
+    monkeypatch.setattr(steps, "run_checks", broken)
+    ctx = new_ctx("red")
+    summary = batch.process_landing_zone(ctx, "hanoi")
+    assert summary.problems
+    assert all(line.startswith("hanoi 2019-03-09 ") for line in summary.problems)
+    made = {p["date"] for p in ctx.warehouse.partitions("features.residuals", network="hanoi")}
+    assert "2019-03-09" not in made
+    assert {"2019-03-08", "2019-03-10", "2019-03-13"} < made
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(ctx.settings.home))
+    monkeypatch.setattr(sys, "argv", ["batch", "hanoi"])
+    assert batch.main() == 1
+    monkeypatch.setattr(steps, "run_checks", run_checks)
+    assert batch.main() == 0
 
 
 def test_interrupted_ingestion_repeated_ends_the_same(

@@ -67,10 +67,10 @@ LINEAGE = View(
         "table_name": "table that was written",
         "partition": "partition that was written",
         "data_version": "version that was written",
-        "input_kind": "`table`, `file`, `model`, `contract` or `network`",
+        "input_kind": "`table`, `file`, `model`, `contract`, `network` or `setting`",
         "input_name": "table, file, model … that was read",
         "input_partition": "its partition, empty where it has none",
-        "input_version": "its content hash or version",
+        "input_version": "its content hash, version or value",
         "run_id": "run that did it",
     },
 )
