@@ -13,12 +13,18 @@ class ScenarioRunConfig(dg.Config):
 
     batches: int = _DEFAULT.batches
     scenarios_per_batch: int = _DEFAULT.scenarios_per_batch
+    event_share: float = _DEFAULT.event_share
+    fault_share: float = _DEFAULT.fault_share
     seed: int = _DEFAULT.seed
 
     def plan(self) -> ScenarioPlan:
         """Return the plan."""
         return ScenarioPlan(
-            batches=self.batches, scenarios_per_batch=self.scenarios_per_batch, seed=self.seed
+            batches=self.batches,
+            scenarios_per_batch=self.scenarios_per_batch,
+            event_share=self.event_share,
+            fault_share=self.fault_share,
+            seed=self.seed,
         )
 
 

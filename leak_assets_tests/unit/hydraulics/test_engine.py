@@ -308,3 +308,32 @@ def test_model_with_wntr_leaks_is_refused(net1, monday, monkeypatch) -> None:
     monkeypatch.setattr(type(net1), "water_network", lambda _: model)
     with pytest.raises(InputError, match="add_leak"):
         run_scenario(net1, load_layout(net1), start_at=monday)
+
+
+def test_rules_and_quality_of_a_model_do_not_disturb(settings, model_path, monday) -> None:
+    """EPANET's rules act in the loop as they do in EPANET alone; quality is left out."""
+    import wntr
+
+    model_path.write_text(
+        "[JUNCTIONS]\n a 0 5\n b 0 5\n[RESERVOIRS]\n r 50\n[TANKS]\n t 20 3 0 6 8 0\n[PIPES]\n"
+        " p1 r a 500 200 100 0 Open\n p2 a b 500 200 100 0 Open\n p3 b t 300 200 100 0 Open\n"
+        "[RULES]\nRULE fill\nIF TANK t LEVEL ABOVE 4\nTHEN PIPE p3 STATUS IS CLOSED\n\n"
+        "[QUALITY]\n r 1.0\n[TIMES]\n Duration 24:00\n Hydraulic Timestep 0:05\n"
+        " Report Timestep 0:05\n Pattern Timestep 1:00\n Rule Timestep 0:05\n[OPTIONS]\n"
+        " Units LPS\n Headloss H-W\n Quality Chlorine mg/L\n Accuracy 0.0001\n Demand Model PDA\n"
+        " Required Pressure 25\n[END]\n"
+    )
+    network = resolve(model_path, settings)
+    layout = layout_from_headers(network, {"pressure": ["a", "b"], "level": ["t"]})
+    run = run_scenario(network, layout, start_at=monday, duration_s=6 * 3600, record="all")
+    flow = run.everything["flow"]
+    into_tank = flow.values[:, flow.ids.index("p3")]
+    level = run.true["level"].values[:, 0]
+    assert into_tank[0] > 0
+    assert level.max() == pytest.approx(4, abs=0.2)
+    assert np.abs(into_tank[level > 4.01]).max() < 1e-6
+    alone = wntr.sim.EpanetSimulator(network.water_network())
+    expected = alone.run_sim(file_prefix=str(model_path.with_name("alone")))
+    ours = run.everything["pressure"]
+    theirs = expected.node["pressure"].loc[: 6 * 3600, list(ours.ids)].to_numpy()
+    assert np.abs(ours.values - theirs).max() < 0.02

@@ -248,3 +248,33 @@ def test_impossible_plan_is_refused(changes: dict) -> None:
     """A plan that cannot be says which value is wrong."""
     with pytest.raises(InputError, match="plan"):
         ScenarioPlan(**changes)
+
+
+def test_batch_that_fails_publishes_nothing(tmp_path, monkeypatch) -> None:
+    """An error in the last scenario leaves no partition; the repeated run writes all of them."""
+    from leak_assets.context import StepContext
+    from leak_assets.errors import HydraulicError
+    from leak_assets.hydraulics import steps
+    from leak_assets.hydraulics.engine import TownEngine
+
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path))
+    ctx = StepContext.local()
+    plan = replace(SMALL, batches=1, scenarios_per_batch=3, reference_days=1)
+    run, calls = TownEngine.run, []
+
+    def fails_at_last(self, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise HydraulicError("EPANET found no balanced solution")
+        return run(self, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TownEngine, "run", fails_at_last)
+        with pytest.raises(HydraulicError):
+            steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+    for table in steps.TABLES:
+        assert ctx.warehouse.partitions(table, network="hanoi") == []
+    written = steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+    assert [item.record.table for item in written] == list(steps.TABLES)
+    again = steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+    assert [i.record.written_at for i in again] == [i.record.written_at for i in written], "kept"
