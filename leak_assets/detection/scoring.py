@@ -17,6 +17,7 @@ from leak_assets.features.grid import window_grid
 from leak_assets.models.artefact import Artefact, load_artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.dataset import WindowSet, operation_set
+from leak_assets.networks.provenance import Provenance
 from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
 CANDIDATES = 20
@@ -37,15 +38,22 @@ class Scorer:
         Artefact or its folder.
     pinpointer
         Artefact or its folder; without it there are no candidates.
+    provenance
+        The network as it is now; without it the models are taken as they are.
 
     Raises
     ------
     InputError
-        A folder is not a verified model, or the two models are of different networks.
+        A folder is not a verified model, the two models are of different networks, or one was
+        trained on another network model or sensor layout than today's.
     """
 
     def __init__(
-        self, detector: Artefact | Path, pinpointer: Artefact | Path | None = None
+        self,
+        detector: Artefact | Path,
+        pinpointer: Artefact | Path | None = None,
+        *,
+        provenance: Provenance | None = None,
     ) -> None:
         self.detector = _of_kind(detector, DETECTOR)
         self.pinpointer = None if pinpointer is None else _of_kind(pinpointer, PINPOINTER)
@@ -54,6 +62,9 @@ class Scorer:
                 f"detector of {self.detector.network}, pinpointer of {self.pinpointer.network}"
             )
             raise InputError(message, remedy="Give two models of one network.")
+        for model in (self.detector, self.pinpointer):
+            if model is not None and provenance is not None:
+                _check_provenance(model, provenance)
         self._detect = open_session(self.detector.onnx)
         self._pinpoint = None if self.pinpointer is None else open_session(self.pinpointer.onnx)
 
@@ -168,6 +179,19 @@ class Scorer:
             part[: len(rows)] = rows
             parts.append(session.run(None, {"input_features": part})[-1][: len(rows)])
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _check_provenance(model: Artefact, now: Provenance) -> None:
+    # Channels of sensors that are gone would count as missing, and a changed model moves what the
+    # twin expects: the scores would be wrong, not absent.
+    if differences := now.differences(model.manifest):
+        message = (
+            f"{model.model} {model.version} was trained on another {' and '.join(differences)}"
+            f" of {model.network}"
+        )
+        raise InputError(
+            message, remedy=f"Train again: `leak-assets train --network {model.network}`"
+        )
 
 
 def _of_kind(source: Artefact | Path, kind: str) -> Artefact:

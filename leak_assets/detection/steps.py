@@ -8,6 +8,8 @@ from leak_assets.features.steps import context_inputs, residuals_with_context
 from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champions
+from leak_assets.networks.provenance import Provenance
+from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
@@ -27,6 +29,11 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
     -------
     list of Written
         Partitions of `scores.window_scores` and `scores.leak_candidates`.
+
+    Raises
+    ------
+    InputError
+        If the models in force were trained on another network model or sensor layout.
     """
     in_force = champions(ctx, network)
     if DETECTOR not in in_force:
@@ -48,13 +55,23 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
         if DETECTOR not in in_force:
             scores, candidates = WINDOW_SCORES.empty(), LEAK_CANDIDATES.empty()
         else:
-            scorer = scorer or Scorer(in_force[DETECTOR], in_force.get(PINPOINTER))
+            scorer = scorer or _scorer(ctx, network, in_force)
             scores, candidates = scorer.score_windows(residuals, day=day)
         written += [
             ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=CODE_VERSION)
             for table, frame in zip(TABLES, (scores, candidates), strict=True)
         ]
     return written
+
+
+def _scorer(ctx: StepContext, network: str, in_force: Mapping[str, Artefact]) -> Scorer:
+    now = Provenance.of(ctx.network(network), ctx.layout(network))
+    contract = load_contract().sha256
+    for model in in_force.values():
+        # Told, not refused: models learn from scenario runs, which no contract filters.
+        if model.manifest["contract_sha256"] != contract:
+            ctx.tell(f"{model.model} {model.version} was trained under another data contract")
+    return Scorer(in_force[DETECTOR], in_force.get(PINPOINTER), provenance=now)
 
 
 def score_inputs(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from leak_assets.detection.scoring import CANDIDATES, Scorer
 from leak_assets.errors import InputError
 from leak_assets.features.grid import WindowSpec
+from leak_assets.models.artefact import load_artefact
 from leak_assets.models.config import load_config
 from leak_assets.models.dataset import training_set
 from leak_assets.models.export import export
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import train
+from leak_assets.networks.provenance import Provenance
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
@@ -218,6 +221,23 @@ def test_wrong_network_and_wrong_model_are_refused(
         scorer.score_windows(other)
     with pytest.raises(InputError, match="is a leak_pinpointer, not a leak_detector"):
         Scorer(folders[1])
+
+
+def test_models_of_another_network_model_or_layout_are_refused(folders: tuple[Path, Path]) -> None:
+    """The message names what differs and how to mend it; nothing recorded differs too."""
+    now = Provenance("line", "line.inp", "model hash", "monday", "layout hash")
+    bare = load_artefact(folders[0])
+    made = replace(bare, manifest=bare.manifest | now.hashes())
+    assert Scorer(made, provenance=now).detector is made
+    for change, words in (
+        ({"layout_sha256": "fewer sensors"}, "another sensor layout of line"),
+        ({"network_sha256": "edited"}, "another network model of line"),
+        ({"pattern_first_weekday": "sunday"}, "another first weekday"),
+    ):
+        with pytest.raises(InputError, match=rf"{words}.*leak-assets train --network line"):
+            Scorer(made, provenance=replace(now, **change))
+    with pytest.raises(InputError, match=r"network model and first weekday.* and sensor layout"):
+        Scorer(bare, provenance=now)
 
 
 def test_scoring_does_not_import_torch(folders: tuple[Path, Path]) -> None:
