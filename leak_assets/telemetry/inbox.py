@@ -4,24 +4,23 @@ The cursor moves only over files whose run has succeeded. Files are looked at (w
 hold?) but not parsed here; nothing is written here.
 """
 
-import gzip
 import hashlib
 import json
 import time
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-
-import polars as pl
+from datetime import date, datetime, timedelta
 
 from leak_assets.errors import InputError
 from leak_assets.networks.registry import resolve, slug
 from leak_assets.settings import FIRST_DAY, Settings
 
 from .arrivals import first_seen
+from .contract import load_contract
 from .landing import LandedFile, list_files, stray_files
+from .parse import MAX_AHEAD_S
+from .spans import day_span
+from .times import TimeRange
 
 # A run that was requested but never appeared (the daemon died in between) counts as failed.
 LOST_AFTER_S = 120.0
@@ -120,7 +119,7 @@ def waiting_deliveries(settings: Settings, cursor: Cursor) -> tuple[list[Deliver
     cursor.forget_missing({f.name for f in files})
     new = [f for f in files if cursor.wants(f.name, f.signature)]
     # Also of those that have to wait: corrections count in the order in which they came.
-    first_seen(settings.landing_dir, new)
+    seen = first_seen(settings.landing_dir, new)
     busy = {slug(name.split("/", 1)[0]) for t in cursor.in_flight.values() for name in t.files}
     waiting: dict[str, dict[str, LandedFile]] = {}
     for file in new:
@@ -130,7 +129,7 @@ def waiting_deliveries(settings: Settings, cursor: Cursor) -> tuple[list[Deliver
     deliveries: list[Delivery] = []
     for network, wanted in sorted(waiting.items()):
         if network not in unknown:
-            deliveries += _group(network, wanted, cursor)
+            deliveries += _group(network, wanted, seen, cursor)
     return deliveries, [*unknown.values(), *beside_the_folders(settings)]
 
 
@@ -160,9 +159,15 @@ def beside_the_folders(settings: Settings) -> list[str]:
     ]
 
 
-def _group(network: str, files: dict[str, LandedFile], cursor: Cursor) -> list[Delivery]:
+def _group(
+    network: str, files: dict[str, LandedFile], seen: dict[str, datetime], cursor: Cursor
+) -> list[Delivery]:
     """Put files whose ranges of days overlap or touch into one delivery each, in order."""
-    spans = sorted((*day_span(f.path), name) for name, f in files.items())
+    zone = load_contract().source_timezone
+    spans = sorted(
+        (*day_span(file.path, TimeRange(FIRST_DAY, seen[name], MAX_AHEAD_S), zone), name)
+        for name, file in files.items()
+    )
     groups: list[tuple[date, date, list[str]]] = []
     for first, last, name in spans:
         if groups and first <= groups[-1][1] + timedelta(days=1):
@@ -178,46 +183,3 @@ def _group(network: str, files: dict[str, LandedFile], cursor: Cursor) -> list[D
         deliveries.append(Delivery(network, days, signatures, attempt))
     # The network's next group waits for this one, as if its run were under way already.
     return deliveries[:1]
-
-
-def day_span(path: Path) -> tuple[date, date]:
-    """Return the first and last day that a file holds readings of.
-
-    Days before `FIRST_DAY` or after tomorrow do not count (parsing will quarantine them). A file
-    without any readable day belongs to today, where its quarantine is written.
-    """
-    today = datetime.now(UTC).date()
-    try:
-        found = _parquet_days(path) if path.suffix == ".parquet" else _text_days(path)
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError):
-        # Parsing will say precisely what is wrong with the file; here only its days matter.
-        found = set()
-    inside = {day for day in found if FIRST_DAY <= day <= today + timedelta(days=1)}
-    return (min(inside), max(inside)) if inside else (today, today)
-
-
-def _parquet_days(path: Path) -> set[date]:
-    schema = pl.read_parquet_schema(path)
-    times = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)]
-    if not times:
-        return set()
-    return set(pl.read_parquet(path, columns=times[:1]).to_series().dt.date().drop_nulls())
-
-
-def _text_days(path: Path) -> set[date]:
-    starts: set[bytes] = set()
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
-        try:
-            for line in lines:
-                starts.add(line[:10])
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            # Half of a file: the days before the break count; parsing reports the break.
-            pass
-    return {day for start in starts if (day := _as_day(start)) is not None}
-
-
-def _as_day(text: bytes) -> date | None:
-    try:
-        return date.fromisoformat(text.decode())
-    except ValueError:
-        return None

@@ -4,7 +4,6 @@ Building the row belongs here; when it is written (last, after the readings) is 
 """
 
 from datetime import datetime
-from typing import Literal
 
 import polars as pl
 
@@ -21,15 +20,17 @@ def ledger_row(
     size_bytes: int,
     mtime_ns: int,
     duplicates: int,
-    status: Literal["ingested", "partial", "rejected"],
+    left: int,
     ingested_at: datetime,
     run_id: str,
 ) -> pl.DataFrame:
     """Return the row of `telemetry.ingest_ledger` of one file.
 
     `readings` counts the values that the file held (empty fields are none), `accepted` those
-    that are in the raw log now, including the `duplicates` that were there before.
+    that are in the raw log now, including the `duplicates` that were there before. `left` good
+    readings are of days that no run was asked for yet: with any of them the file is `partial`.
     """
+    is_rejected = parsed.accepted == 0
     row = {
         "network": network,
         "file_path": file_path,
@@ -40,10 +41,10 @@ def ledger_row(
         "first_ts_utc": parsed.first_ts,
         "last_ts_utc": parsed.last_ts,
         "readings": parsed.accepted + parsed.quarantined,
-        "accepted": parsed.accepted,
+        "accepted": parsed.accepted - left,
         "quarantined": parsed.quarantined,
         "duplicates": duplicates,
-        "status": status,
+        "status": "rejected" if is_rejected else "partial" if left else "ingested",
         "ingested_at": ingested_at,
         "run_id": run_id,
     }

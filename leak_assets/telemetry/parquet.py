@@ -4,6 +4,7 @@ Gives the same readings as the CSV reader for the same data. Nothing here knows 
 """
 
 import io
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -15,7 +16,8 @@ from .problems import Problem, shown, unknown_sensor, whole_file
 from .scada_header import TIME_COLUMN, quantity_of, unknown_quantity
 from .times import judge_times, parse_times, with_reason
 
-_LONG_COLUMNS = ("ts_utc", "sensor_id", "quantity", "value")
+_LONG_TIME = "ts_utc"
+_LONG_COLUMNS = (_LONG_TIME, "sensor_id", "quantity", "value")
 # Rows count from 2, as if a header were line 1, so that they match the same data as CSV.
 _FIRST_ROW = 2
 _UTC_US = pl.Datetime("us", "UTC")
@@ -38,22 +40,22 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
             f"the file is no complete Parquet file (`{shown(str(error))}`)",
             "Copy the file again from its source",
         )
-    is_long = "sensor_id" in frame.columns
+    time_name = time_column(frame.columns)
+    is_long = time_name == _LONG_TIME
     problem = _wrong_columns(frame, source, is_long=is_long)
     if problem:
         return problem
     collector = Collector(source, example="28.92")
-    time_column = "ts_utc" if is_long else TIME_COLUMN
-    rows = frame.rename({time_column: "time_text"}).with_columns(
+    rows = frame.rename({time_name: "time_text"}).with_columns(
         pl.int_range(_FIRST_ROW, pl.len() + _FIRST_ROW, dtype=pl.UInt32).alias("file_row")
     )
     per_row = 1 if is_long else frame.width - 1
     collector.values = frame.height * per_row
-    times = _times(frame.get_column(time_column), source.contract.source_timezone)
+    times = clock_to_utc(frame.get_column(time_name), source.contract.source_timezone)
     rows = pl.concat(
         [rows.with_columns(pl.col("time_text").cast(pl.String)), times], how="horizontal"
     )
-    rows, problems = judge_times(rows, source.times, column=time_column, values_per_row=per_row)
+    rows, problems = judge_times(rows, source.times, column=time_name, values_per_row=per_row)
     collector.add_problems(problems)
     if is_long:
         _add_long(rows, collector)
@@ -87,7 +89,26 @@ def _wrong_columns(frame: pl.DataFrame, source: Source, *, is_long: bool) -> Pro
     return None
 
 
-def _times(column: pl.Series, source_timezone: str) -> pl.DataFrame:
+def time_column(names: Iterable[str]) -> str:
+    """Return the column that holds the time stamps of a file with these columns."""
+    return _LONG_TIME if "sensor_id" in names else TIME_COLUMN
+
+
+def clock_to_utc(column: pl.Series, source_timezone: str) -> pl.DataFrame:
+    """Return time stamps read from a column of any type.
+
+    Parameters
+    ----------
+    column
+        Time stamps with or without zone, dates, or text (see `parse_times`).
+    source_timezone
+        Zone of times without zone or offset.
+
+    Returns
+    -------
+    polars.DataFrame
+        `ts_utc`, null where there is none, and `reason`, null where there is one.
+    """
     dtype = column.dtype
     empty = pl.Series("ts_utc", [None], _UTC_US).new_from_index(0, len(column))
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:

@@ -54,8 +54,10 @@ class _Arrival:
 def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
     """Take all new files of a network and merge their readings of `days` into the raw log.
 
-    Interrupted and repeated, it ends with the same partitions: readings are merged by key, and a
-    file enters the ledger only after all its readings are published.
+    Readings of other days are told and left; their file stays `partial` in the ledger, and new,
+    until runs of those days have merged them too. Interrupted and repeated, it ends with the
+    same partitions: readings are merged by key, and a file enters the ledger only after all its
+    readings are published.
 
     Returns
     -------
@@ -158,8 +160,13 @@ def _record_arrival(
                 code_version=RAW_CODE_VERSION,
             )
         )
-    is_whole = set(parsed.days) <= set(days)
-    status = "rejected" if parsed.accepted == 0 else "ingested" if is_whole else "partial"
+    left = [d for d in parsed.days if d not in days and not _is_merged(ctx, arrival, d)]
+    left_readings = sum(parsed.readings_of(day).height for day in left)
+    if left:
+        ctx.tell(
+            f"{arrival.name}: {left_readings} readings of {len(left)} days from {left[0]} to"
+            f" {left[-1]} are not in the raw log yet: they wait for a run of those days"
+        )
     row = ledger_row(
         parsed,
         network=network,
@@ -167,7 +174,7 @@ def _record_arrival(
         size_bytes=arrival.file.size,
         mtime_ns=arrival.file.mtime_ns,
         duplicates=duplicates,
-        status=status,  # type: ignore[arg-type]
+        left=left_readings,
         ingested_at=datetime.now(UTC),
         run_id=ctx.warehouse.run_id,
     )
@@ -181,6 +188,12 @@ def _record_arrival(
         )
     )
     return written
+
+
+def _is_merged(ctx: StepContext, arrival: _Arrival, day: date) -> bool:
+    """Whether an earlier run merged a file's readings of a day."""
+    record = ctx.warehouse.record(_RAW, day_partition(day, arrival.file.network))
+    return record is not None and arrival.as_input in record.inputs
 
 
 def write_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:

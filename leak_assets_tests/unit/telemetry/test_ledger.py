@@ -22,7 +22,7 @@ def test_row_accounts_for_every_value(
         size_bytes=parsed.size_bytes,
         mtime_ns=1,
         duplicates=2,
-        status="ingested",
+        left=0,
         ingested_at=datetime(2026, 1, 1, tzinfo=UTC),
         run_id="r",
     )
@@ -41,8 +41,27 @@ def test_row_of_a_rejected_file(parse: Callable[..., ParsedFile]) -> None:
         size_bytes=8,
         mtime_ns=1,
         duplicates=0,
-        status="rejected",
+        left=0,
         ingested_at=datetime(2026, 1, 1, tzinfo=UTC),
         run_id="r",
     ).row(0, named=True)
     assert (row["readings"], row["first_ts_utc"], row["status"]) == (0, None, "rejected")
+
+
+def test_row_of_a_file_with_days_left(
+    parse: Callable[..., ParsedFile], csv_lines: Callable[..., list[str]]
+) -> None:
+    """Accepted counts only what is in the raw log; the rest makes the file partial."""
+    parsed = parse(csv_lines(4))
+    row = ledger_row(
+        parsed,
+        network="hanoi",
+        file_path=parsed.file_path,
+        size_bytes=parsed.size_bytes,
+        mtime_ns=1,
+        duplicates=0,
+        left=5,
+        ingested_at=datetime(2026, 1, 1, tzinfo=UTC),
+        run_id="r",
+    ).row(0, named=True)
+    assert (row["status"], row["readings"], row["accepted"]) == ("partial", 12, 7)

@@ -8,12 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leak_assets.networks.layout import Sensor, SensorLayout
+from leak_assets.settings import FIRST_DAY
 from leak_assets.telemetry.contract import load_contract
-from leak_assets.telemetry.parse import parse_file
+from leak_assets.telemetry.parse import MAX_AHEAD_S, parse_file
 from leak_assets.telemetry.parsed import ParsedFile
+from leak_assets.telemetry.spans import day_span
+from leak_assets.telemetry.times import TimeRange
 
 IDS = ("12", "21", "27")
 CONTRACT = load_contract()
+RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
 LAYOUT = SensorLayout("hanoi", tuple(Sensor(i, "pressure", "node", "m") for i in IDS))
 CLEAN = "\n".join(
     [
@@ -25,16 +29,17 @@ CLEAN = "\n".join(
 
 
 def read(content: bytes) -> ParsedFile:
+    """Read content as a file; also, no reading is on a day outside the file's span."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x_Pressures.csv"
         path.write_bytes(content)
-        return parse_file(
-            path,
-            network="hanoi",
-            layout=LAYOUT,
-            contract=CONTRACT,
-            received_at=datetime(2026, 1, 1, tzinfo=UTC),
+        parsed = parse_file(
+            path, network="hanoi", layout=LAYOUT, contract=CONTRACT, received_at=RECEIVED
         )
+        allowed = TimeRange(FIRST_DAY, RECEIVED, MAX_AHEAD_S)
+        first, last = day_span(path, allowed, CONTRACT.source_timezone)
+    assert all(first <= day <= last for day in parsed.days)
+    return parsed
 
 
 def accounted(parsed: ParsedFile) -> bool:
@@ -63,6 +68,20 @@ def test_mutilated_file(edits: list[tuple[int, int, bytes]]) -> None:
     key = ["file_row", "column_name", "reason"]
     assert parsed.quarantine.select(key).is_unique().all()
     assert all("\n" not in message for message in parsed.quarantine["message"])
+
+
+CLOCK = st.text("0123456789-+: TZz.", max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 19), CLOCK), max_size=6))
+def test_mutilated_clocks(edits: list[tuple[int, int, str]]) -> None:
+    """Whatever time a line tells, its day is one that the file's span has."""
+    lines = CLEAN.decode().split("\n")
+    for number, at, inserted in edits:
+        line = lines[number + 1]
+        lines[number + 1] = line[:at] + inserted + line[at + len(inserted) :]
+    assert accounted(read("\n".join(lines).encode()))
 
 
 @settings(max_examples=60, deadline=None)

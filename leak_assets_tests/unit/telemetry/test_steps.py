@@ -1,5 +1,7 @@
 """The raw step: which landed files it takes, what it writes of them, what it tells."""
 
+import gzip
+import io
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ import pytest
 
 from leak_assets.context import StepContext, day_partition
 from leak_assets.settings import Settings
+from leak_assets.telemetry.inbox import Cursor, waiting_deliveries
 from leak_assets.telemetry.steps import known_files, write_raw_readings, write_readings
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER
@@ -172,3 +175,90 @@ def test_repeated_run_gives_the_same_time_of_receipt(
     write_raw_readings(ctx, "hanoi", days)
     raw = ctx.warehouse.read_all("telemetry.raw_readings", network="hanoi")
     assert (raw.height, raw["received_at"].n_unique()) == (4, 1)
+
+
+def test_days_nobody_asked_for_are_told_and_stay_open(
+    ctx: StepContext, told: list[str], csv_lines: Lines
+) -> None:
+    """A run of one day takes its part of a file; the ledger and the log say what is left."""
+    days = [DAY + timedelta(days=n) for n in range(3)]
+    land(ctx, csv_lines(3 * 288, ids=("12",)))
+    write_raw_readings(ctx, "hanoi", [days[1]])
+    [row] = ctx.warehouse.read_all("telemetry.ingest_ledger").to_dicts()
+    assert (row["status"], row["readings"], row["accepted"]) == ("partial", 864, 288)
+    assert any("576 readings of 2 days from 2019-03-04 to 2019-03-06" in line for line in told)
+    assert known_files(ctx, "hanoi") == {}
+    told.clear()
+    write_raw_readings(ctx, "hanoi", [days[0]])
+    write_raw_readings(ctx, "hanoi", [days[2]])
+    [row] = ctx.warehouse.read_all("telemetry.ingest_ledger").to_dicts()
+    assert (row["status"], row["accepted"]) == ("ingested", 864)
+    assert len([line for line in told if "wait for a run" in line]) == 1
+    assert known_files(ctx, "hanoi").keys() == {"hanoi/x_Pressures.csv"}
+
+
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def delivered_files() -> dict[str, tuple[str, bytes]]:
+    """Return name and content of files with one pressure, whose clocks are written in many ways."""
+    clock = ["2019-03-04 20:00:00", "2019-03-04 21:00:00"]
+    times = pl.Series(clock).str.to_datetime(time_unit="us")
+    long = {"sensor_id": ["12"] * 2, "quantity": ["pressure"] * 2, "value": [30.0, 31.0]}
+    other = pl.Series([datetime(2018, 5, 1), datetime(2018, 5, 2)])  # noqa: DTZ001 - no zone there
+    wide = {"12": [30.0, 31.0]}
+    lines = "Timestamp;12\n{};30,00\n{};31,00\n"
+    spaced, west = (
+        (lines.format(*(f.format(c) for c in clock))).encode() for f in (" {} ", "{}-05:00")
+    )
+    csv, parquet = "x_Pressures.csv", "x_Pressures.parquet"
+    return {
+        "wide, text": (parquet, as_parquet(pl.DataFrame({"Timestamp": clock, **wide}))),
+        "wide, date": (
+            parquet,
+            as_parquet(pl.DataFrame({"Timestamp": times.dt.date()[:1], "12": [30.0]})),
+        ),
+        "wide, zone": (
+            parquet,
+            as_parquet(
+                pl.DataFrame({"Timestamp": times.dt.replace_time_zone("America/Bogota"), **wide})
+            ),
+        ),
+        "wide, first time is another": (
+            parquet,
+            as_parquet(pl.DataFrame({"made": other, "Timestamp": times, **wide})),
+        ),
+        "long, first time is another": (
+            parquet,
+            as_parquet(pl.DataFrame({"made": other, "ts_utc": times, **long})),
+        ),
+        "long, text": (parquet, as_parquet(pl.DataFrame({"ts_utc": clock, **long}))),
+        "csv, spaces": (csv, spaced),
+        "csv, offset": (csv, west),
+        "csv, byte order mark": (csv, b"\xef\xbb\xbf" + spaced),
+        "csv, zipped without saying so": (csv, gzip.compress(spaced)),
+        "csv, zipped in two pieces": (
+            csv + ".gz",
+            gzip.compress(spaced[:50]) + gzip.compress(spaced[50:]),
+        ),
+        "csv, capital ending": ("x_Pressures.CSV", spaced),
+        "csv, one line too long": (csv, spaced + b"2019-03-06 00:00:00;1;2;3\n"),
+        "csv, across midnight": (csv, west.replace(b" 21:00:00-05:00", b" 18:59:00-05:00")),
+    }
+
+
+@pytest.mark.parametrize("kind", delivered_files())
+def test_every_reading_of_a_delivery_enters_the_raw_log(ctx: StepContext, kind: str) -> None:
+    """The inbox asks for the days that the reader finds, however the clock is written."""
+    name, content = delivered_files()[kind]
+    land(ctx, content, name)
+    [delivery], _ = waiting_deliveries(ctx.settings, Cursor())
+    write_raw_readings(ctx, delivery.network, delivery.days)
+    [row] = ctx.warehouse.read_all("telemetry.ingest_ledger").to_dicts()
+    raw = ctx.warehouse.read_all("telemetry.raw_readings", network="hanoi")
+    assert row["status"] == "ingested"
+    assert raw.height == row["accepted"] == (1 if kind == "wide, date" else 2)
+    assert set(raw["ts_utc"].dt.date()) <= set(delivery.days)
