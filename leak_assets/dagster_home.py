@@ -1,10 +1,12 @@
-"""Dagster's home folder: settings in place and storage made, before anything starts in it."""
+"""Dagster's home folder: settings in place, storage and catalogue made, before anything starts."""
 
 import os
 import shutil
 from pathlib import Path
 
 from leak_assets.settings import Settings
+from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.catalogue import build_catalogue
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
 
@@ -13,7 +15,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """Copy `dagster.yaml` into the home and create its storage; return the home.
 
     A fresh SQLite home that several processes open at once can break for good, so the first
-    opening happens here, in one process.
+    opening happens here, in one process. The catalogue of views is built, too: its views show
+    what runs write later, and no run builds it.
     """
     from dagster import DagsterInstance
 
@@ -21,6 +24,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(INSTANCE_SETTINGS, home / "dagster.yaml")
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
+    build_catalogue(Warehouse.from_settings(settings).root)
     # Code that Dagster starts in other processes finds the same folders.
     os.environ["LEAK_ASSETS_HOME"] = str(settings.home.resolve())
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
