@@ -17,6 +17,7 @@ from leak_assets.defs.telemetry.sensors import landing_zone
 from leak_assets.settings import Settings
 from leak_assets.telemetry.arrivals import first_seen
 from leak_assets.telemetry.landing import list_files
+from leak_assets.warehouse.schemas import TABLES
 
 
 @pytest.fixture
@@ -83,6 +84,25 @@ def test_new_file_gets_one_run_over_its_days(
     assert request.tags["dagster/asset_partition_range_end"] == "2019-03-13|hanoi"
     assert request.tags["leak_assets/network"] == "hanoi"
     assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
+
+
+def test_a_late_file_takes_all_later_days_along(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """Later days go on from the late one, so the run reaches to the newest day there is."""
+    warehouse = Platform().at("test").warehouse
+    for day in ("2019-03-01", "2019-03-20"):
+        warehouse.write(
+            "telemetry.raw_readings",
+            {"date": day, "network": "hanoi"},
+            TABLES["telemetry.raw_readings"].empty(),
+        )
+    drop(town_files, landing)
+    asked, _ = tick(instance, None)
+    assert asked is not None
+    (request,) = asked.run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2019-03-04|hanoi"
+    assert request.tags["dagster/asset_partition_range_end"] == "2019-03-20|hanoi"
 
 
 def test_two_files_of_the_same_days_share_a_run(

@@ -6,6 +6,7 @@ import dagster as dg
 
 from leak_assets.defs.partitions import NETWORK_TAG, NETWORKS, day_key, run_tags
 from leak_assets.defs.resources import Platform
+from leak_assets.stale import through_newest
 from leak_assets.telemetry.inbox import MOST_ATTEMPTS, Cursor, Delivery, waiting_deliveries
 
 from .jobs import MICRO_BATCH
@@ -38,7 +39,7 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
         time.sleep(LOOK_EVERY_S)
     for problem in problems:
         context.log.warning(problem)
-    requests = [_request(cursor.take(delivery), delivery) for delivery in deliveries]
+    requests = [_request(cursor.take(d), d, platform) for d in deliveries]
     if not requests:
         waiting = f"{len(cursor.in_flight)} runs under way" if cursor.in_flight else "no new files"
         reason = "; ".join([waiting, *problems])
@@ -75,11 +76,12 @@ def _settle_finished_runs(context: dg.SensorEvaluationContext, cursor: Cursor) -
     return settled
 
 
-def _request(run_key: str, delivery: Delivery) -> dg.RunRequest:
-    if len(delivery.days) == 1:
+def _request(run_key: str, delivery: Delivery, platform: Platform) -> dg.RunRequest:
+    """Return the run of a delivery: its days, and all later ones, which go on from them."""
+    network = delivery.network
+    days = through_newest(platform.at(run_key), network, delivery.days)
+    if len(days) == 1:
         return dg.RunRequest(
-            run_key=run_key,
-            partition_key=day_key(delivery.days[0], delivery.network),
-            tags={NETWORK_TAG: delivery.network},
+            run_key=run_key, partition_key=day_key(days[0], network), tags={NETWORK_TAG: network}
         )
-    return dg.RunRequest(run_key=run_key, tags=run_tags(delivery.days, delivery.network))
+    return dg.RunRequest(run_key=run_key, tags=run_tags(days, network))
