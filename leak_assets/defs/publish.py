@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from leak_assets.context import StepContext
+from leak_assets.locks import network_lock
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.record import combined_hash
 
@@ -23,13 +24,17 @@ def for_all_days(
     platform: Platform,
     step: Callable[[StepContext, str, Sequence[date]], list[Written]],
 ) -> list[Written]:
-    """Call a step for the run's days of each of its networks and return what it wrote."""
+    """Call a step for the run's days of each of its networks and return what it wrote.
+
+    Runs of the automation and backfills do not know of a micro-batch under way, so each step
+    holds its network's lock.
+    """
     ctx = platform.of(context)
-    return [
-        item
-        for network, days in days_by_network(context).items()
-        for item in step(ctx, network, days)
-    ]
+    written: list[Written] = []
+    for network, days in days_by_network(context).items():
+        with network_lock(ctx, network):
+            written += step(ctx, network, days)
+    return written
 
 
 def publish(

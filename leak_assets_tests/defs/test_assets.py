@@ -1,6 +1,7 @@
 """Each asset, materialized on an ephemeral instance: what it writes and what it tells."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 
 from leak_assets.context import StepContext
 from leak_assets.definitions import defs
-from leak_assets.defs.partitions import day_key, run_tags
+from leak_assets.defs.partitions import DAY_NETWORK, day_key, run_tags
+from leak_assets.defs.publish import for_all_days
+from leak_assets.defs.resources import Platform
+from leak_assets.locks import network_lock
 from leak_assets.telemetry.landing import deliver
+from leak_assets.warehouse import Written
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]
 LAST = DAYS[-1]
@@ -131,6 +136,48 @@ def test_a_range_of_days_from_files_to_incidents(
     before = {p: p.stat().st_mtime_ns for p in ctx.warehouse.lake.rglob("date=*.parquet")}
     assert run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi")).success
     assert before == {p: p.stat().st_mtime_ns for p in ctx.warehouse.lake.rglob("date=*.parquet")}
+
+
+def test_learning_is_told_with_the_calibration(
+    instance: dg.DagsterInstance, ctx: StepContext, town_files: Path
+) -> None:
+    """While the reference days are not complete the asset says how many are there."""
+    land(town_files, ctx)
+    assert run_job(instance, "micro_batch", tags=run_tags(DAYS[:3], "hanoi")).success
+    told = metadata_of(instance, "features/calibrations", day_key(DAYS[2], "hanoi"))
+    assert told["hanoi"].value == "learning: 3 of 4 leak-free days"
+
+
+def test_a_step_waits_for_another_of_its_network(ctx: StepContext, town_files: Path) -> None:
+    """Two processes, or two runs in one, never work on one network at once."""
+    land(town_files, ctx)
+    order: list[str] = []
+
+    def step(_ctx: StepContext, _network: str, _days: Sequence[date]) -> list[Written]:
+        order.append("second")
+        return []
+
+    @dg.asset(partitions_def=DAY_NETWORK)
+    def another(context: dg.AssetExecutionContext, platform: Platform) -> None:
+        for_all_days(context, platform, step)
+
+    def materialize() -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions("network", ["hanoi"])
+            dg.materialize(
+                [another],
+                instance=instance,
+                partition_key=day_key(DAYS[0], "hanoi"),
+                resources={"platform": Platform()},
+            )
+
+    with network_lock(ctx, "hanoi"):
+        run = threading.Thread(target=materialize)
+        run.start()
+        run.join(3.0)
+        order.append("first")
+    run.join(30.0)
+    assert order == ["first", "second"]
 
 
 def test_failed_blocking_check_stops_downstream_inside_a_run(

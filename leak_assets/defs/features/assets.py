@@ -10,6 +10,7 @@ from leak_assets.defs.partitions import (
     SAME_AND_PREVIOUS_DAY,
     SINGLE_RUN,
     batches_by_network,
+    days_by_network,
 )
 from leak_assets.defs.policy import table_specs
 from leak_assets.defs.publish import for_all_days, publish
@@ -18,6 +19,7 @@ from leak_assets.features.steps import (
     CALIBRATIONS_CODE_VERSION,
     RESIDUALS_CODE_VERSION,
     WINDOWS_CODE_VERSION,
+    learning_state,
     write_calibrations,
     write_residuals,
     write_windows,
@@ -48,7 +50,12 @@ def calibrations(
 ) -> Iterator[dg.MaterializeResult]:
     """The twin's correction in force on each day, learned on leak-free days before it."""
     written = for_all_days(context, platform, write_calibrations)
-    yield from publish(context, CALIBRATIONS, written)
+    learning = {
+        network: state
+        for network, days in days_by_network(context).items()
+        if (state := learning_state(platform.of(context), network, days))
+    }
+    yield from publish(context, CALIBRATIONS, written, metadata=learning)
 
 
 @dg.multi_asset(
