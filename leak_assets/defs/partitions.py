@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from leak_assets.incidents.policy import TrackerPolicy
 from leak_assets.settings import FIRST_DAY
 
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
@@ -19,18 +20,26 @@ SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 SAME_NETWORK = dg.DimensionPartitionMapping("network", dg.IdentityPartitionMapping())
 
-# A window that ends in the first hours of a day begins on the day before.
-SAME_AND_PREVIOUS_DAY = dg.MultiPartitionMapping(
-    {
-        "date": dg.DimensionPartitionMapping(
-            "date",
-            dg.TimeWindowPartitionMapping(
-                start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True
+
+def _with_days_before(days: int) -> dg.MultiPartitionMapping:
+    """Return the mapping of a day to itself and the days before it, of the same network."""
+    return dg.MultiPartitionMapping(
+        {
+            "date": dg.DimensionPartitionMapping(
+                "date",
+                dg.TimeWindowPartitionMapping(
+                    start_offset=-days, end_offset=0, allow_nonexistent_upstream_partitions=True
+                ),
             ),
-        ),
-        "network": SAME_NETWORK,
-    }
-)
+            "network": SAME_NETWORK,
+        }
+    )
+
+
+# A window that ends in the first hours of a day begins on the day before.
+SAME_AND_PREVIOUS_DAY = _with_days_before(1)
+# The start of a leak is searched, and its flow and place are reckoned, that far back.
+INCIDENT_CONTEXT = _with_days_before(TrackerPolicy().context_days)
 
 
 def day_key(day: date, network: str) -> str:

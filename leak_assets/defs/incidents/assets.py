@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from leak_assets.defs.partitions import DAY_NETWORK, SINGLE_RUN, days_by_network
+from leak_assets.defs.partitions import (
+    DAY_NETWORK,
+    INCIDENT_CONTEXT,
+    SINGLE_RUN,
+    days_by_network,
+)
 from leak_assets.defs.policy import table_specs
 from leak_assets.defs.publish import for_all_days, publish
 from leak_assets.defs.resources import Platform
@@ -20,9 +25,9 @@ SUMMARIES = ("incidents.summaries",)
     specs=table_specs(
         TABLES,
         deps=[
-            ["scores", "window_scores"],
-            ["scores", "leak_candidates"],
-            ["features", "residuals"],
+            dg.AssetDep(["scores", "window_scores"], partition_mapping=INCIDENT_CONTEXT),
+            dg.AssetDep(["scores", "leak_candidates"], partition_mapping=INCIDENT_CONTEXT),
+            dg.AssetDep(["features", "residuals"], partition_mapping=INCIDENT_CONTEXT),
             ["network", "links"],
         ],
         partitions_def=DAY_NETWORK,
@@ -33,11 +38,21 @@ SUMMARIES = ("incidents.summaries",)
 def incidents(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult]:
-    """Consecutive alarms as one incident: where, since when, how much."""
+    """Consecutive alarms as one incident: where, since when, how much.
+
+    A day also goes on from the incidents of all days before it, which no partition mapping can
+    say: make it anew together with all later days.
+    """
     written = for_all_days(context, platform, write_incidents)
-    plots = {}
-    for network, days in days_by_network(context).items():
-        plots = incident_plots(platform.of(context), network, days)
+    by_network = {
+        network: incident_plots(platform.of(context), network, days)
+        for network, days in days_by_network(context).items()
+    }
+    plots = {
+        title if len(by_network) == 1 else f"{title} of {network}": png
+        for network, pictures in by_network.items()
+        for title, png in pictures.items()
+    }
     yield from publish(context, TABLES, written, plots=plots)
 
 

@@ -19,7 +19,6 @@ SCORES = ("scores.window_scores", "scores.leak_candidates")
         SCORES,
         deps=[
             dg.AssetDep(["features", "residuals"], partition_mapping=SAME_AND_PREVIOUS_DAY),
-            ["features", "windows"],
             ["models", "registry_events"],
         ],
         partitions_def=DAY_NETWORK,
