@@ -10,14 +10,14 @@ from leak_assets.defs.network.jobs import NETWORK_MODEL
 from leak_assets.defs.policy import apply_policy
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.simulation.jobs import SCENARIOS, SIGNATURES
-from leak_assets.defs.telemetry.jobs import MICRO_BATCH
+from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
 from leak_assets.defs.telemetry.sensors import landing_zone
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(leak_assets.defs),
     asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
-    jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH],
+    jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
     sensors=[landing_zone, AUTOMATION],
     schedules=[daily, quarterly_retraining],
     resources={"platform": Platform()},

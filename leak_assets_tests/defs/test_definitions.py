@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 
 from leak_assets.definitions import defs
+from leak_assets.defs.telemetry.schedules import daily
+from leak_assets.incidents.steps import POLICY
 from leak_assets.warehouse.schemas import TABLES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -76,7 +78,6 @@ def test_the_chain_is_one_graph_without_orphans() -> None:
         "telemetry/raw_readings",
         "telemetry/readings",
         "features/residuals",
-        "features/windows",
         "models/registry_events",
         "scores/window_scores",
         "incidents/incident_events",
@@ -111,6 +112,41 @@ def test_both_entry_points_load(command: list[str], tmp_path: Path) -> None:
         env={"PATH": str(program.parent), "DAGSTER_HOME": str(tmp_path), "HOME": str(tmp_path)},
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_dependencies_are_those_that_steps_read() -> None:
+    """Scores come from residuals, not from windows; incidents look days back for context."""
+    graph = defs.resolve_asset_graph()
+    scores = dg.AssetKey(["scores", "window_scores"])
+    assert dg.AssetKey(["features", "windows"]) not in graph.get(scores).parent_keys
+    (incidents,) = (
+        spec for spec in defs.resolve_all_asset_specs() if spec.key.path[-1] == "incident_events"
+    )
+    lookback = {
+        dep.asset_key.path[-1]: dep.partition_mapping.downstream_mappings_by_upstream_dimension[
+            "date"
+        ].partition_mapping.start_offset
+        for dep in incidents.deps
+        if dep.partition_mapping is not None
+    }
+    days = -POLICY.context_days
+    assert lookback == {"window_scores": days, "leak_candidates": days, "residuals": days}
+
+
+def test_great_expectations_runs_for_whole_days_only() -> None:
+    """The micro-batch leaves the suite out; the daily batch has it, and it blocks there."""
+    graph = defs.resolve_asset_graph()
+    suite = dg.AssetCheckKey(dg.AssetKey(["telemetry", "readings"]), "expectations")
+    assert graph.get_check_spec(suite).blocking
+
+    def checks(job: str) -> set[str]:
+        return {
+            key.name for key in defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
+        }
+
+    assert checks("micro_batch") == {"data_contract"}
+    assert checks("daily_batch") == {"data_contract", "expectations"}
+    assert daily.job_name == "daily_batch"
 
 
 def test_only_the_wiring_knows_dagster() -> None:

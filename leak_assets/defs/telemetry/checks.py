@@ -1,4 +1,4 @@
-"""Checks of the readings: the contract in every batch, Great Expectations for each day."""
+"""Checks of the readings: the contract in every batch, Great Expectations once a day is over."""
 
 import dagster as dg
 

@@ -6,19 +6,20 @@ import dagster as dg
 
 from leak_assets.defs.partitions import NETWORK_TAG, NETWORKS, day_key
 
-from .jobs import MICRO_BATCH
+from .jobs import DAILY_BATCH
 
 
 @dg.schedule(
     name="daily",
     cron_schedule="10 3 * * *",
     execution_timezone="UTC",
-    job=MICRO_BATCH,
+    job=DAILY_BATCH,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Takes yesterday of every network from landed files to incidents again.",
+    description="Takes yesterday of every network from landed files to incidents again, past the"
+    " Great Expectations suite.",
 )
 def daily(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-    """Request yesterday's micro-batch for each known network."""
+    """Request yesterday's batch for each known network."""
     day = context.scheduled_execution_time.date() - timedelta(days=1)
     return [
         dg.RunRequest(
