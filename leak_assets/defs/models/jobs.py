@@ -2,6 +2,9 @@
 
 import dagster as dg
 
+# On scenario runs that a training shall follow; its value is the network.
+RETRAINING_TAG = "leak_assets/retraining"
+
 TRAINING = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.groups("models"),
