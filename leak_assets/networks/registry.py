@@ -8,6 +8,7 @@ a model back, and neither wntr nor epyt is imported to list or resolve names.
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from functools import lru_cache
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -131,7 +133,8 @@ def register(
 ) -> Network:
     """Register a user's model: check it, copy it to `networks_dir` and write its YAML.
 
-    A file with the same content as a packaged model is that model. A file whose name another
+    A file with the same content as a packaged model is that model: it is not copied, the options
+    are written beside where its copy would be. A file whose name another
     model has taken gets the beginning of its hash appended, so that no results are mixed; the
     same file registered again after an edit replaces its copy.
 
@@ -155,8 +158,16 @@ def register(
     check_text(path)
     digest = _sha256(path)
     wanted = slug(name or path.stem) or "network"
+    given = {
+        "title": title,
+        "reference_days": reference_days,
+        "pattern_first_weekday": pattern_first_weekday,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
     packaged = _packaged_paths().get(wanted)
     if packaged is not None and _sha256(packaged) == digest:
+        if given or reference_first_day is not None:
+            _write_options(settings.networks_dir / f"{wanted}.yaml", given, reference_first_day)
         return _build(wanted, packaged, settings)
     read_model(path)
     if packaged is not None or _is_taken(wanted, path, digest, settings):
@@ -169,20 +180,28 @@ def register(
         wanted = f"{wanted}-{digest[:6]}"
     target = settings.networks_dir / f"{wanted}.inp"
     _replace(target, path.read_bytes())
-    options = _read_yaml(target.with_suffix(".yaml"))
-    if reference_first_day is not None:
-        earlier = _first_days(options, target.with_suffix(".yaml"))
-        options["reference_first_day"] = sorted({*earlier, reference_first_day})
-    given = {
-        "title": title,
-        "reference_days": reference_days,
-        "pattern_first_weekday": pattern_first_weekday,
-    }
-    options = {"title": path.stem, "reference_days": 4, "pattern_first_weekday": "monday"} | options
-    options |= {"source": str(path)} | {k: v for k, v in given.items() if v is not None}
-    _options(options, target.with_suffix(".yaml"))
-    _replace(target.with_suffix(".yaml"), yaml.safe_dump(options, sort_keys=True).encode())
+    _write_options(
+        target.with_suffix(".yaml"),
+        {"source": str(path)} | given,
+        reference_first_day,
+        defaults={"title": path.stem, "reference_days": 4, "pattern_first_weekday": "monday"},
+    )
     return _build(wanted, target, settings)
+
+
+def _write_options(
+    file: Path,
+    given: Mapping[str, Any],
+    reference_first_day: date | None,
+    *,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write given options over those in a network's YAML, and these over defaults."""
+    options = {**defaults, **_read_yaml(file), **given}
+    if reference_first_day is not None:
+        options["reference_first_day"] = sorted({*_first_days(options, file), reference_first_day})
+    _options(options, file)
+    _replace(file, yaml.safe_dump(options, sort_keys=True).encode())
 
 
 def _is_taken(name: str, path: Path, digest: str, settings: Settings) -> bool:

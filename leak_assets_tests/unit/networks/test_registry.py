@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.networks import packaged_names, register, registered_names, resolve
+from leak_assets.networks import (
+    load_layout,
+    packaged_names,
+    register,
+    registered_names,
+    resolve,
+)
 from leak_assets.settings import Settings
 
 
@@ -78,6 +84,24 @@ def test_copy_of_packaged_model_is_that_model(settings: Settings, ltown, tmp_pat
     copy.write_bytes(ltown.inp_path.read_bytes())
     assert resolve(copy, settings).name == "l-town"
     assert registered_names(settings) == ()
+
+
+def test_options_of_a_packaged_model_are_kept(settings: Settings, ltown, tmp_path: Path) -> None:
+    """They reach the model by name too; what is known of it, and its layout, stay."""
+    copy = tmp_path / "L-TOWN.inp"
+    copy.write_bytes(ltown.inp_path.read_bytes())
+    first, second = date(2018, 1, 8), date(2018, 6, 4)
+    network = register(copy, settings, reference_first_day=first, reference_days=9)
+    assert network == resolve("l-town", settings)
+    assert (network.reference_first_days, network.reference_days) == ((first,), 9)
+    assert (network.title, network.pattern_first_weekday) == (ltown.title, 1)
+    assert load_layout(network) == load_layout(ltown)
+    again = register(copy, settings, reference_first_day=second)
+    assert (again.reference_first_days, again.reference_days) == ((first, second), 9)
+    assert registered_names(settings) == ()
+    with pytest.raises(InputError, match="someday"):
+        register(copy, settings, pattern_first_weekday="someday")
+    assert resolve("l-town", settings) == again
 
 
 def test_taken_name_is_refused(settings: Settings, small_inp: Path) -> None:
