@@ -67,10 +67,10 @@ class Stages:
         """Train, evaluate, check the gates, put the models in force."""
         self._run("training", partition_key=network)
 
-    def micro_batch(self, network: str) -> None:
-        """Take the landed days to incidents."""
+    def daily_batch(self, network: str) -> None:
+        """Take the landed days, which are whole, to incidents."""
         days = [(FIRST_DAY + timedelta(days=number)).date() for number in range(DAYS)]
-        self._run("micro_batch", tags=run_tags(days, network))
+        self._run("daily_batch", tags=run_tags(days, network))
 
     def _run(self, job: str, *, config: Mapping[str, Any] | None = None, **arguments: Any) -> None:
         result = defs.resolve_job_def(job).execute_in_process(

@@ -15,6 +15,7 @@ from leak_assets.defs.partitions import DAY_NETWORK, day_key, run_tags
 from leak_assets.defs.publish import for_all_days
 from leak_assets.defs.resources import Platform
 from leak_assets.locks import network_lock
+from leak_assets.models.steps import champions
 from leak_assets.telemetry.landing import deliver
 from leak_assets.warehouse import Written
 
@@ -98,10 +99,25 @@ def test_every_node_and_link_of_one_scenario(ctx: StepContext) -> None:
     }  # fmt: skip
 
 
-def test_no_scenario_stands_in_two_splits_and_models_are_in_force(ctx: StepContext) -> None:
+def test_no_scenario_stands_in_two_splits(ctx: StepContext) -> None:
+    """MOD3: each scenario of the plan in one set of each model, and with it its whole town."""
+    planned = ctx.warehouse.sql(
+        "SELECT scenario_id, batch FROM simulation.scenarios WHERE NOT is_reference"
+    )
+    town = dict(planned.rows())
+    for artefact in champions(ctx, "hanoi").values():
+        split = artefact.manifest["split"]
+        assert split["grouped_by"] == "batch"
+        members = [scenario for group in split["sets"].values() for scenario in group]
+        assert sorted(members) == sorted(town)
+        towns = [{town[scenario] for scenario in group} for group in split["sets"].values()]
+        assert sum(len(names) for names in towns) == len(set.union(*towns))
+
+
+def test_models_are_in_force_under_one_contract(ctx: StepContext) -> None:
     """The trained home has a champion of each model, with the hash of its contract."""
-    champions = ctx.warehouse.sql("SELECT model, status FROM models.registry ORDER BY model")
-    assert champions.rows() == [("leak_detector", "champion"), ("leak_pinpointer", "champion")]
+    in_force = ctx.warehouse.sql("SELECT model, status FROM models.registry ORDER BY model")
+    assert in_force.rows() == [("leak_detector", "champion"), ("leak_pinpointer", "champion")]
     hashes = ctx.warehouse.sql("SELECT DISTINCT contract_sha256 FROM models.training_runs")
     assert hashes.height == 1
 
@@ -180,19 +196,25 @@ def test_a_step_waits_for_another_of_its_network(ctx: StepContext, town_files: P
     assert order == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("job", "red"),
+    [("micro_batch", {"data_contract"}), ("daily_batch", {"data_contract", "expectations"})],
+)
 def test_failed_blocking_check_stops_downstream_inside_a_run(
     instance: dg.DagsterInstance,
     ctx: StepContext,
     town_files: Path,
     monkeypatch: pytest.MonkeyPatch,
+    job: str,
+    red: set[str],
 ) -> None:
     """VAL1: a contract that wants another type turns the check red; features do not run."""
     break_contract(monkeypatch)
     land(town_files, ctx)
-    result = run_job(instance, "micro_batch", partition_key=day_key(DAYS[0], "hanoi"))
+    result = run_job(instance, job, partition_key=day_key(DAYS[0], "hanoi"))
     assert not result.success
     failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
-    assert "data_contract" in failed
+    assert failed == red
     assert ctx.warehouse.partitions("telemetry.readings") != []
     assert instance.get_materialized_partitions(dg.AssetKey(["features", "calibrations"])) == set()
     assert ctx.warehouse.partitions("features.calibrations") == []
