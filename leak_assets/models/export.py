@@ -112,6 +112,7 @@ def _write(result: TrainingResult, folder: Path) -> None:
         **(result.provenance.hashes() if result.provenance else {}),
         "weights_sha256": model.weights_sha256(),
         "data_versions": result.data_versions,
+        "split": asdict(result.split),
         "packages": {name: package_version(name) for name in _PACKAGES},
         "files": {name: hashlib.sha256(contents[name]).hexdigest() for name in FILES},
     }
