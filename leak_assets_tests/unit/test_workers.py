@@ -27,6 +27,9 @@ def notes(folder, item):
     pathlib.Path(folder, str(item)).touch()
     if item == 0:
         raise ValueError("item 0 cannot be done")
+    while not pathlib.Path(folder, "0").exists():  # its process may start later than this one
+        time.sleep(0.05)
+    time.sleep(0.2)
 """
 
 
