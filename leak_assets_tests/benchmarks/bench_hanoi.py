@@ -11,7 +11,7 @@ import polars as pl
 
 from leak_assets.features.channels import Channels, twin_of
 from leak_assets.hydraulics.plan import ScenarioPlan
-from leak_assets.hydraulics.scenarios import run_batch
+from leak_assets.hydraulics.scenarios import BatchTables, run_batch
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.config import DETECTOR, PINPOINTER, load_config
 from leak_assets.models.dataset import WindowSet, training_set
@@ -38,8 +38,10 @@ DETECTOR_ROWS = (
 PINPOINTER_ROWS = ("top5_hit", "node_top5_hit", "atd", "atd_far_end", "atd_m")
 
 
-def batch_residuals(network: Network, batch: str, plan: ScenarioPlan) -> tuple[pl.DataFrame, ...]:
-    """Return `features.training_residuals` and `simulation.leak_truth` of a batch."""
+def batch_residuals(
+    network: Network, batch: str, plan: ScenarioPlan
+) -> tuple[pl.DataFrame, BatchTables]:
+    """Return `features.training_residuals` of a batch, and its tables."""
     layout = load_layout(network)
     twin = twin_of(network, layout)
     tables = run_batch(network, layout, batch, plan)
@@ -58,7 +60,7 @@ def batch_residuals(network: Network, batch: str, plan: ScenarioPlan) -> tuple[p
         .with_columns(scenario_id=pl.lit(name), batch=pl.lit(batch))
         for (name,), frame in sorted(readings.items())
     ]
-    return pl.concat(frames), tables.leak_truth
+    return pl.concat(frames), tables
 
 
 def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidatePipes) -> Metrics:
@@ -78,7 +80,7 @@ def main(*, smoke: bool = False) -> None:
     begin = time.perf_counter()
     parts = [batch_residuals(network, batch, plan) for batch in plan.batch_names()]
     simulated_s = time.perf_counter() - begin
-    leak_truth = pl.concat([truth for _, truth in parts])
+    leak_truth = pl.concat([tables.leak_truth for _, tables in parts])
     pipes = CandidatePipes.from_tables(links_frame(network), pipe_distance_frame(network))
     spec = load_config(DETECTOR).window.spec
     windows = training_set((residuals for residuals, _ in parts), leak_truth, spec)
