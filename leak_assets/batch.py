@@ -140,13 +140,17 @@ def train(ctx: StepContext, network: str, plan: ScenarioPlan) -> list[str]:
     train_models(ctx, network)
     write_evaluations(ctx, network)
     register_models(ctx, network)
-    # Days that were scored by other models, or by none, are scored by the new ones.
-    process_landing_zone(ctx, network)
-    return failed_gates(ctx, network)
+    failures = failed_gates(ctx, network)
+    if not failures:
+        # Days that were scored by other models, or by none, are scored by the new ones.
+        process_landing_zone(ctx, network)
+    return failures
 
 
 def _next_delivery(ctx: StepContext, network: str, cursor: Cursor) -> Delivery | None:
-    deliveries, _ = waiting_deliveries(ctx.settings, cursor)
+    deliveries, problems = waiting_deliveries(ctx.settings, cursor)
+    for problem in problems:
+        ctx.tell(problem)
     return next((d for d in deliveries if d.network == network), None)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from leak_assets.networks.layout import SensorLayout, load_layout
+from leak_assets.networks.provenance import Provenance
 from leak_assets.networks.registry import Network, resolve
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Input, Warehouse, Written
@@ -48,12 +49,9 @@ class StepContext:
         return load_layout(self.network(name))
 
     def network_inputs(self, name: str) -> list[Input]:
-        """Return the model file and the sensor layout of a network as inputs of a write."""
+        """Return what identifies a network, with its layout, as inputs of a write."""
         entry = self.network(name)
-        return [
-            Input("network", entry.inp_path.name, name, entry.sha256),
-            Input("network", "sensor layout", name, load_layout(entry).sha256),
-        ]
+        return list(Provenance.of(entry, load_layout(entry)).inputs())
 
     def standing(
         self,

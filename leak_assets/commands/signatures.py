@@ -6,7 +6,7 @@ import typer
 
 from leak_assets.context import StepContext
 
-from .output import AsJson, console, print_frame, print_json, print_rows
+from .output import AsJson, console, print_frame, print_json, print_rows, progress
 
 _Network = Annotated[str, typer.Option(help="Network name, or path of an .inp file.")]
 
@@ -82,7 +82,7 @@ def place_sensors(
 
 
 def _context(run_id: str, *, as_json: bool) -> StepContext:
-    return StepContext.local(run_id=run_id, tell=(lambda _: None) if as_json else console().log)
+    return StepContext.local(run_id=run_id, tell=progress(as_json=as_json))
 
 
 def _look_next(what: str, query: str, *more: str) -> None:

@@ -9,7 +9,7 @@ import typer
 from leak_assets.context import StepContext
 
 from .happenings import EVENT_FORM, FAULT_FORM, LEAK_FORM
-from .output import AsJson, console, print_frame, print_json
+from .output import AsJson, console, print_frame, print_json, progress
 
 _FORMATS = "csv, parquet, leakdb, ldim (LDIMBenchmark), jsonl (windows), inp; several times."
 
@@ -143,7 +143,7 @@ def scenarios(
     from leak_assets.hydraulics.steps import TABLES, clear_scenarios, write_scenario_batches
     from leak_assets.warehouse.catalogue import build_catalogue
 
-    ctx = StepContext.local(run_id="scenarios", tell=(lambda _: None) if as_json else console().log)
+    ctx = StepContext.local(run_id="scenarios", tell=progress(as_json=as_json))
     name = ctx.network(network).name
     plan = ScenarioPlan(
         batches=batches,

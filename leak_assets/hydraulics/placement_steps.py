@@ -15,6 +15,7 @@ from leak_assets.context import StepContext
 from leak_assets.errors import HydraulicError
 from leak_assets.networks import Network, Sensor, SensorLayout
 from leak_assets.networks.derived_layout import spread_junctions
+from leak_assets.networks.provenance import Provenance
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.simulation import SENSOR_PLACEMENT
 from leak_assets.workers import fan_out
@@ -27,7 +28,7 @@ from .placement import (
     placement_quality,
     random_quality,
 )
-from .signature_steps import leaking_pipes, model_inputs, unsolvable, worth_workers
+from .signature_steps import leaking_pipes, unsolvable, worth_workers
 from .signature_table import LEAK_SHARES, leak_sizes_m3_per_s, mean_demand_m3_per_s
 from .signatures import signatures
 
@@ -81,7 +82,10 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
     entry, layout = ctx.network(network), ctx.layout(network)
     partition = {"network": entry.name}
     digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True).encode()).hexdigest()
-    inputs = (*model_inputs(entry, layout), Input("plan", "sensor_placement", entry.name, digest))
+    inputs = (
+        *Provenance.of(entry, layout).inputs(),
+        Input("plan", "sensor_placement", entry.name, digest),
+    )
     standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
     if standing is not None:
         ctx.tell(f"placement of {entry.name} stands: same model, meters, plan and code")

@@ -1,6 +1,5 @@
 """The step of `simulation.leak_signatures`: solved once for each model and layout."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -10,8 +9,9 @@ import numpy as np
 from leak_assets.context import StepContext
 from leak_assets.errors import HydraulicError, InputError
 from leak_assets.networks import Network, SensorLayout, candidate_pipes
+from leak_assets.networks.provenance import Provenance
 from leak_assets.settings import Settings
-from leak_assets.warehouse import Input, Written
+from leak_assets.warehouse import Written
 from leak_assets.workers import fan_out
 
 from .signature_table import HOURS, leak_sizes_m3_per_s, signature_rows
@@ -40,7 +40,7 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
     """
     entry, layout = ctx.network(network), ctx.layout(network)
     partition = {"network": entry.name}
-    inputs = model_inputs(entry, layout)
+    inputs = Provenance.of(entry, layout).inputs()
     standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
     if standing is not None:
         ctx.tell(f"signatures of {entry.name} stand: same model, sensors and code")
@@ -74,15 +74,6 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
     by_size = [_joined([done[size, half] for half in halves if half]) for size in sizes]
     frame = signature_rows(entry.name, sizes, by_size)
     return [ctx.warehouse.write(TABLE, partition, frame, inputs=inputs, code_version=CODE_VERSION)]
-
-
-def model_inputs(entry: Network, layout: SensorLayout) -> tuple[Input, Input]:
-    """Return model file and sensor layout as inputs of a partition."""
-    digest = hashlib.sha256("\n".join(layout.columns()).encode()).hexdigest()
-    return (
-        Input("network", entry.inp_path.name, entry.name, entry.sha256),
-        Input("layout", "sensor_layout", entry.name, digest),
-    )
 
 
 def leaking_pipes(entry: Network) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 
 from leak_assets.context import StepContext
+from leak_assets.networks.provenance import Provenance
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Input, Warehouse, Written
 from leak_assets.workers import fan_out
@@ -48,8 +49,7 @@ def _write_batch(
     partition = {"batch": batch, "network": network}
     digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True, default=str).encode())
     inputs = (
-        Input("network", entry.inp_path.name, network, entry.sha256),
-        Input("layout", "sensors", network, layout.sha256),
+        *Provenance.of(entry, layout).inputs(),
         Input("plan", "scenario_plan", batch, digest.hexdigest()),
     )
     standing = [

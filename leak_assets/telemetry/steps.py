@@ -22,7 +22,7 @@ from .ledger import ledger_row
 from .locks import exclusive
 from .parse import ParsedFile, parse_file
 from .raw import merge_raw
-from .reference import Reference, reference_before
+from .reference import reference_before
 from .validate import validate_day
 
 RAW_CODE_VERSION = "1"
@@ -207,15 +207,13 @@ def write_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list
     """
     contract, layout = load_contract(), ctx.layout(network)
     agreed = Input("contract", "readings", "", contract.sha256)
-    reference: Reference | None = None
     written: list[Written] = []
     for day in sorted(days):
         today, before = (day_partition(d, network) for d in (day, day - timedelta(days=1)))
         raw = ctx.warehouse.read(_RAW, today)
         if raw is None:
             continue
-        if reference is None:
-            reference = reference_before(ctx, network, day)
+        reference = reference_before(ctx, network, day)
         readings, gaps, quarantine = validate_day(
             raw,
             network=network,

@@ -14,6 +14,7 @@ OFFICIAL_FORMAT = "%Y-%m-%d %H:%M:%S"
 _OTHER_FORMATS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f")
 _OFFSET_FORMATS = ("%Y-%m-%dT%H:%M:%S%#z", "%Y-%m-%d %H:%M:%S%#z")
 _UTC_US = pl.Datetime("us", "UTC")
+_LAST_YEAR = 9999
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ def parse_times(text: pl.Series, source_timezone: str) -> pl.DataFrame:
 
 def with_reason(naive: pl.Series, aware: pl.Series, source_timezone: str) -> pl.DataFrame:
     """Return `ts_utc` and `reason` from clocks without and with offset (one of them null)."""
+    # `-019-03-04` is the year -19 to the parser, and no time to Python.
+    naive, aware = (
+        t.set((t.dt.year() < 1) | (t.dt.year() > _LAST_YEAR), None) for t in (naive, aware)
+    )
     local = naive.dt.replace_time_zone(source_timezone, ambiguous="null", non_existent="null")
     times = local.dt.convert_time_zone("UTC").cast(_UTC_US).fill_null(aware)
     return pl.DataFrame({"ts_utc": times, "naive": naive}).select(

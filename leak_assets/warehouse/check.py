@@ -1,5 +1,6 @@
 """Health of the lake: whether every partition holds what its schema and its record say."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,18 +35,20 @@ def _check_table(folder: Path, table: Table) -> TableHealth:
         count += 1
         size += path.stat().st_size
         try:
-            frame = pl.read_parquet(path)
+            # Once: a run may replace the file between two readings.
+            content = path.read_bytes()
+            frame = pl.read_parquet(content)
             rows += frame.height
             validate(frame, table)
-            found = _compare_with_record(path, frame)
+            found = _compare_with_record(content, frame)
         except (ValueError, OSError, pl.exceptions.PolarsError) as error:
             found = f"{type(error).__name__}: {error}".splitlines()[0]
         problem = problem or (f"{path.name}: {found}" if found else "")
     return TableHealth(table.full_name, count, rows, round(size / 1e6, 3), problem)
 
 
-def _compare_with_record(path: Path, frame: pl.DataFrame) -> str:
-    text = pl.read_parquet_metadata(path).get(METADATA_KEY)
+def _compare_with_record(content: bytes, frame: pl.DataFrame) -> str:
+    text = pl.read_parquet_metadata(io.BytesIO(content)).get(METADATA_KEY)
     if text is None:
         return "carries no record of its write; re-materialize the partition"
     if WriteRecord.from_json(text).data_version != content_hash(frame):

@@ -24,8 +24,8 @@ SUPERSEDED_KEPT = 50
 class Input:
     """Something a partition was made from.
 
-    `kind` is `table`, `file`, `model`, `contract`, `network` or `setting`; `version` a content
-    hash, or the value of the setting.
+    `kind` is `table`, `file`, `model`, `contract`, `network`, `layout`, `plan` or
+    `setting`; `version` a content hash, or the value of the setting.
     """
 
     kind: str

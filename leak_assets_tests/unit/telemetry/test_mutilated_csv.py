@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from leak_assets.networks.layout import Sensor, SensorLayout
@@ -75,6 +75,7 @@ CLOCK = st.text("0123456789-+: TZz.", max_size=3)
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 19), CLOCK), max_size=6))
+@example([(0, 0, "-")])
 def test_mutilated_clocks(edits: list[tuple[int, int, str]]) -> None:
     """Whatever time a line tells, its day is one that the file's span has."""
     lines = CLEAN.decode().split("\n")
