@@ -14,9 +14,9 @@ from leak_assets.errors import InputError
 from leak_assets.hydraulics.engine import run_scenario
 from leak_assets.hydraulics.exports import (
     LeakTruth,
+    write_long_parquet,
     write_scada_csv,
     write_truth,
-    write_wide_parquet,
 )
 from leak_assets.hydraulics.leaks import Leak
 from leak_assets.hydraulics.schedules import read_schedule
@@ -77,10 +77,15 @@ def test_years_are_separate_files(run, tmp_path: Path) -> None:
 
 
 def test_no_half_written_file_stays(run, tmp_path: Path) -> None:
-    """Only whole files are in the folder afterwards."""
-    write_wide_parquet(run.wide(), tmp_path / "run.parquet")
+    """Only whole files are in the folder afterwards; the Parquet form has every value once."""
+    write_long_parquet(run.wide(), run.layout, tmp_path / "run.parquet")
     assert [p.name for p in tmp_path.iterdir()] == ["run.parquet"]
-    assert pl.read_parquet(tmp_path / "run.parquet").equals(run.wide())
+    long = pl.read_parquet(tmp_path / "run.parquet")
+    assert long.columns == ["ts_utc", "sensor_id", "quantity", "value", "unit"]
+    for sensor in run.layout.sensors:
+        rows = long.filter(sensor_id=sensor.sensor_id, quantity=sensor.quantity).sort("ts_utc")
+        assert rows["unit"].unique().to_list() == [sensor.unit]
+        assert np.allclose(rows["value"] * sensor.to_si, run.wide()[sensor.column])
 
 
 def _truth(run) -> LeakTruth:

@@ -107,7 +107,7 @@ def test_the_step_solves_once(
     """All pipes, hours, sizes and sensors; again: nothing; other sensors: computed anew."""
     (written,) = write_leak_signatures(ctx, "hanoi")
     assert written.record.rows == 34 * 24 * 3 * 11
-    assert {i.kind for i in written.record.inputs} == {"network", "layout"}
+    assert {i.kind for i in written.record.inputs} == {"network", "setting", "layout"}
     frame = ctx.warehouse.read_all(TABLE, network="hanoi")
     larger = (
         frame.filter(quantity="pressure")
