@@ -51,10 +51,17 @@ class Emitters:
         if exponent > 1:
             np.maximum(self._openings, _AJAR * self._openings.max(axis=0), out=self._openings)
         self._openings += self._base
+        changes = np.any(np.diff(self._openings, axis=0) != 0, axis=1)
+        self._is_new = np.concatenate([[True], changes])
         self._now = np.full(len(nodes), np.nan)
 
     def set(self, k: int) -> None:
-        """Set the openings of step k; those of step 0 before EPANET's hydraulics start."""
+        """Set the openings of step k; those of step 0 before EPANET's hydraulics start.
+
+        Steps are set in order, from 0.
+        """
+        if not self._is_new[k]:
+            return
         wanted = self._openings[k]
         for i in np.flatnonzero(wanted != self._now):
             self._project.set_node(self._index[i], epanet.NODE_EMITTER, float(wanted[i]))

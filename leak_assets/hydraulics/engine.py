@@ -341,7 +341,7 @@ def run_scenario(
     Without a town the model is taken as it is: no noise, perfect sensors.
     """
     town = town or Town.nominal(network)
-    model = network.water_network()
+    model = network.shared_model()
     check_leaks(model, leaks)
     check_events(model, layout, events, town.closed_pipes)
     pipes = [leak.link_id for leak in leaks if leak.link_id is not None]

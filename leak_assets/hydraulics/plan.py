@@ -173,7 +173,7 @@ def plan_batch(
     number = _batch_number(batch, plan)
     rng = np.random.default_rng(np.random.SeedSequence([plan.seed, number, 0x5C]))
     town = town or plan_town(network, batch, plan)
-    model = network.water_network()
+    model = network.shared_model()
     pipes = [p for p in candidate_pipes(network) if p not in town.closed_pipes]
     if not pipes:
         raise InputError(
@@ -186,6 +186,7 @@ def plan_batch(
     has_leak = rng.permutation(np.arange(others) < leaking)
     grows = rng.permutation(np.arange(leaking) < round(plan.incipient_share * leaking))
     first_point = number * leaking
+    sizes_mm = leak_range_mm(model, plan)
     offset = np.random.default_rng([plan.seed, 0xB3]).uniform(size=3)
 
     midnight = datetime.combine(plan.start_date, time(), UTC)
@@ -211,7 +212,9 @@ def plan_batch(
         if has_leak[i]:
             point = _r3(first_point + drawn, offset)
             grow = bool(grows[drawn])
-            leaks = (_leak(model, pipes, point, plan, start_at=start_at, grows=grow, rng=rng),)
+            leaks = (
+                _leak(model, pipes, point, plan, sizes_mm, start_at=start_at, grows=grow, rng=rng),
+            )
             drawn += 1
         scenarios.append(
             _scenario(
@@ -328,6 +331,7 @@ def _leak(
     pipes: list[str],
     point: tuple[float, float, float],
     plan: ScenarioPlan,
+    sizes_mm: tuple[float, float],
     *,
     start_at: datetime,
     grows: bool,
@@ -336,7 +340,7 @@ def _leak(
     """Turn a point of the unit cube into a leak: pipe, diameter, start."""
     pipe = pipes[int(point[0] * len(pipes))]
     widest = float(model.get_link(pipe).diameter) * 1000
-    small, large = leak_range_mm(model, plan)
+    small, large = sizes_mm
     # A town's pipe may be narrower than the model's; a hole as wide as the pipe is no leak.
     diameter_mm = min(small * (large / small) ** point[1], 0.8 * widest)
     steps = plan.days * _DAY_S // plan.step_s

@@ -61,7 +61,7 @@ def run_batch(
     """
     town = plan_town(network, batch, plan)
     scenarios = plan_batch(network, layout, batch, plan, town)
-    model = network.water_network()
+    model = network.shared_model()
     town_json = town.to_json()
     rows: list[tuple[Any, ...]] = []
     telemetry: list[pl.DataFrame] = []

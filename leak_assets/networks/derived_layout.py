@@ -23,7 +23,7 @@ def derive_layout(network: Network) -> SensorLayout:
     the first source, one per 25 junctions, at least 4 and at most 40), flows of pumps and of the
     links that leave reservoirs, levels of all tanks.
     """
-    model = network.water_network()
+    model = network.shared_model()
     junctions = list(model.junction_name_list)
     count = min(len(junctions), max(FEWEST, min(MOST, len(junctions) // JUNCTIONS_PER_SENSOR)))
     pressures = spread_junctions(network, model, count)

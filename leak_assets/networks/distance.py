@@ -23,7 +23,7 @@ class PipeDistance:
     """
 
     def __init__(self, network: Network) -> None:
-        model = network.water_network()
+        model = network.shared_model()
         self._network = network.name
         self._node_index = {name: i for i, name in enumerate(model.node_name_list)}
         self.link_ids: tuple[str, ...] = tuple(model.link_name_list)

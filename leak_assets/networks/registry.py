@@ -80,6 +80,19 @@ class Network:
         """
         return read_model(self.inp_path)
 
+    def shared_model(self) -> Any:
+        """Return the model for reading: the same object for all, which nobody may change.
+
+        Reading L-Town's file takes as long as a simulated day of it.
+        """
+        return _shared_model(self.inp_path, self.sha256)
+
+
+@lru_cache(maxsize=4)
+def _shared_model(path: Path, sha256: str) -> Any:
+    """Return the model of a file; `sha256` keys the cache."""
+    return read_model(path)
+
 
 def slug(text: str) -> str:
     """Return the lower-case name of a network: `L-TOWN` gives `l-town`."""

@@ -14,21 +14,21 @@ from .registry import Network
 
 def nodes_frame(network: Network) -> pl.DataFrame:
     """Return `network.nodes` of a network: one row per node, SI."""
-    model = network.water_network()
+    model = network.shared_model()
     rows = [_node(network.name, name, node) for name, node in model.nodes()]
     return pl.DataFrame(rows, schema=NODES.polars_schema, orient="row")
 
 
 def links_frame(network: Network) -> pl.DataFrame:
     """Return `network.links` of a network: one row per link, SI."""
-    model = network.water_network()
+    model = network.shared_model()
     rows = [_link(network.name, name, link) for name, link in model.links()]
     return pl.DataFrame(rows, schema=LINKS.polars_schema, orient="row")
 
 
 def sensors_frame(network: Network, layout: SensorLayout) -> pl.DataFrame:
     """Return `network.sensors`: one row per sensor, at the middle of instrumented links."""
-    model = network.water_network()
+    model = network.shared_model()
     rows = []
     for s in layout.sensors:
         if s.element_type == "node":
@@ -64,7 +64,7 @@ def pipe_distance_frame(network: Network) -> pl.DataFrame:
 
 def candidate_pipes(network: Network) -> tuple[str, ...]:
     """Return the pipes that can leak, in file order: those with a length that are not closed."""
-    model = network.water_network()
+    model = network.shared_model()
     return tuple(
         name
         for name, pipe in model.pipes()

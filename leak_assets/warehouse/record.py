@@ -5,7 +5,6 @@ data. Hashing and (de)serialization belong here; reading and writing files does 
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -82,13 +81,21 @@ class WriteRecord:
 def content_hash(frame: pl.DataFrame) -> str:
     """Return the SHA-256 of names, types and values of `frame`, in row order.
 
-    Values are hashed as shortest round-trip text, so the hash depends neither on memory layout
-    nor on the Parquet writer's version.
+    Each column is hashed as its values' own bytes (text with its lengths) and where it is null,
+    so the hash depends neither on chunks nor on the Parquet writer's version.
     """
     digest = hashlib.sha256(repr(list(frame.schema.items())).encode())
-    buffer = io.BytesIO()
-    frame.write_csv(buffer, null_value="\\N", quote_style="non_numeric")
-    digest.update(buffer.getbuffer())
+    for column in frame.iter_columns():
+        if column.null_count():
+            digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype == pl.String:
+            text = column.fill_null("")
+            digest.update(text.str.len_bytes().to_numpy().tobytes())
+            digest.update((text.str.join("").item() or "").encode())
+        else:
+            numbers = column.to_physical()
+            zero = False if numbers.dtype == pl.Boolean else 0
+            digest.update(numbers.fill_null(zero).to_numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -158,8 +158,11 @@ def test_content_hash_depends_on_content_only() -> None:
         frame.with_columns(a=pl.Series([1.0, None], dtype=pl.Float32)),
         frame.with_columns(b=pl.Series(["x", None])),
         frame.reverse(),
+        frame.with_columns(b=pl.Series(["x\\", "N"])),
     ]
     assert content_hash(frame) not in {content_hash(other) for other in others}
+    assert content_hash(frame.clear()) != content_hash(frame)
+    assert content_hash(frame.clear()) == content_hash(frame[:0])
 
 
 def _keep_writing(root: Path, writer: int, seconds: float) -> None:
