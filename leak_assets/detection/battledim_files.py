@@ -4,7 +4,6 @@ Reading, writing and checking belong here; what a detection is worth is `battled
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
+from leak_assets.files import publish
 from leak_assets.networks.registry import Network, slug
 
 STEP = timedelta(minutes=5)
@@ -134,13 +134,7 @@ def read_submission(path: Path) -> list[tuple[int, str, datetime]]:
 
 def write_lines(path: Path, lines: list[str]) -> None:
     """Write a text file so that a reader sees the old or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with part.open("w", encoding="utf-8") as handle:
-        handle.write("".join(f"{line}\n" for line in lines))
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.replace(path)
+    publish(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _meta(file: Path) -> dict[str, object]:

@@ -4,14 +4,14 @@ Self-contained: style, script and data are inside, nothing is loaded from anywhe
 gathers and publishes; `report_view` turns frames into what the page shows.
 """
 
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+
+from leak_assets.files import publish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +119,4 @@ def write_report(path: Path, data: ReportData) -> None:
     data
         What to report.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_text(render_report(data), encoding="utf-8")
-        os.replace(temporary, path)  # noqa: PTH105 - the name says that it is atomic
-    finally:
-        temporary.unlink(missing_ok=True)
+    publish(path, render_report(data).encode())

@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from leak_assets.errors import InputError
+from leak_assets.files import publish
 from leak_assets.settings import Settings
 
 from .model_file import check_text, read_model
@@ -192,7 +193,7 @@ def register(
             )
         wanted = f"{wanted}-{digest[:6]}"
     target = settings.networks_dir / f"{wanted}.inp"
-    _replace(target, path.read_bytes())
+    publish(target, path.read_bytes())
     _write_options(
         target.with_suffix(".yaml"),
         {"source": str(path)} | given,
@@ -214,7 +215,7 @@ def _write_options(
     if reference_first_day is not None:
         options["reference_first_day"] = sorted({*_first_days(options, file), reference_first_day})
     _options(options, file)
-    _replace(file, yaml.safe_dump(options, sort_keys=True).encode())
+    publish(file, yaml.safe_dump(options, sort_keys=True).encode())
 
 
 def _is_taken(name: str, path: Path, digest: str, settings: Settings) -> bool:
@@ -299,14 +300,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             file=path,
         )
     return content
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never half of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    part.write_bytes(content)
-    part.replace(target)
 
 
 def _sha256(path: Path) -> str:
