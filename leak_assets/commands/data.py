@@ -56,7 +56,9 @@ def ingest(
                 soft_wrap=True,
             )
         console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
-    if any(row["status"] == "rejected" for row in files):
+        for problem in summary.problems:
+            console().print(problem, style="red", soft_wrap=True, markup=False)
+    if summary.problems or any(row["status"] == "rejected" for row in files):
         raise typer.Exit(1)
 
 

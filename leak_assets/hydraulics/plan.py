@@ -4,7 +4,6 @@ A batch is one town and can be planned and run without any other batch. Everythi
 the seed of the plan.
 """
 
-import math
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,22 +20,14 @@ from . import sensor_faults
 from .events import Event
 from .leaks import Leak
 from .plan_events import EventSampler, draw_fault, mean_demand_m3_per_h
+from .plan_leaks import leak_range_mm, place_leak, spread_point
 from .sensor_faults import SensorFault
 from .town import Town, TownBounds
 
-# Steps of the R3 sequence (Roberts 2018): points that fill pipe × size × start evenly, however
-# many there are. The base is the positive root of x⁴ = x + 1.
-_R3_BASE = 1.2207440846057596
 _DAY_S = 86400
-# Leaks start within these parts of the run, so that windows without leak come before.
-_START_FROM, _START_TO = 1 / 6, 1 / 2
 # Scenarios follow their reference run within a month, as operation follows its calibration: over a
 # season the demand of a town moves by more than a leak takes.
 _WEEKS = 4
-# Leaks against the network's mean demand: below, three hours do not show them among the noise of
-# demand; above, nobody needs a detector.
-SMALLEST_LEAK_SHARE, LARGEST_LEAK_SHARE = 0.10, 0.50
-TYPICAL_PRESSURE_M = 45.0
 # Tanks start within this share of their range around the initial level, off both ends.
 _TANK_LEVEL_RANGE, _TANK_MARGIN = 0.15, 0.05
 
@@ -57,7 +48,7 @@ class ScenarioPlan:
         Share of scenarios with a leak, and of those the share that grows.
     smallest_leak_mm, largest_leak_mm
         Range of diameters, filled evenly in its logarithm. None stands for the hole that takes
-        `SMALLEST_LEAK_SHARE` or `LARGEST_LEAK_SHARE` of the network's mean demand.
+        10 or 50 % of the network's mean demand (`plan_leaks`).
     event_share
         Share of the leak-free scenarios with an event that is no leak, kinds in turn.
     fault_share
@@ -127,24 +118,6 @@ class Scenario:
     faults: tuple[SensorFault, ...] = ()
 
 
-def leak_range_mm(model: Any, plan: ScenarioPlan) -> tuple[float, float]:
-    """Return the smallest and largest leak diameter of a plan for a network.
-
-    What a leak is to a network goes by its flow against the demand: 12 mm are much in a town of
-    170 m3/h and nothing in one of 20,000 m3/h. Torricelli at `TYPICAL_PRESSURE_M`.
-    """
-    demand_m3_per_s = mean_demand_m3_per_h(model) / 3600
-    jet_m_per_s = 0.75 * math.sqrt(2 * 9.81 * TYPICAL_PRESSURE_M)
-
-    def hole_mm(share: float) -> float:
-        return 1000 * math.sqrt(4 * share * demand_m3_per_s / jet_m_per_s / math.pi)
-
-    return (
-        plan.smallest_leak_mm or hole_mm(SMALLEST_LEAK_SHARE),
-        plan.largest_leak_mm or hole_mm(LARGEST_LEAK_SHARE),
-    )
-
-
 def plan_town(network: Network, batch: str, plan: ScenarioPlan) -> Town:
     """Return the town of a batch."""
     return Town.draw(network, _town_seed(batch, plan), plan.bounds)
@@ -186,7 +159,7 @@ def plan_batch(
     has_leak = rng.permutation(np.arange(others) < leaking)
     grows = rng.permutation(np.arange(leaking) < round(plan.incipient_share * leaking))
     first_point = number * leaking
-    sizes_mm = leak_range_mm(model, plan)
+    sizes_mm = leak_range_mm(model, plan.smallest_leak_mm, plan.largest_leak_mm)
     offset = np.random.default_rng([plan.seed, 0xB3]).uniform(size=3)
 
     midnight = datetime.combine(plan.start_date, time(), UTC)
@@ -210,11 +183,18 @@ def plan_batch(
         start_at = midnight + timedelta(days=day)
         leaks: tuple[Leak, ...] = ()
         if has_leak[i]:
-            point = _r3(first_point + drawn, offset)
-            grow = bool(grows[drawn])
-            leaks = (
-                _leak(model, pipes, point, plan, sizes_mm, start_at=start_at, grows=grow, rng=rng),
+            leak = place_leak(
+                model,
+                pipes,
+                spread_point(first_point + drawn, offset),
+                sizes_mm,
+                start_at=start_at,
+                steps=plan.days * _DAY_S // plan.step_s,
+                step_s=plan.step_s,
+                grows=bool(grows[drawn]),
+                rng=rng,
             )
+            leaks = (leak,)
             drawn += 1
         scenarios.append(
             _scenario(
@@ -324,42 +304,6 @@ def _tank_levels(model: Any, rng: np.random.Generator) -> dict[str, float]:
         margin = _TANK_MARGIN * span
         levels[name] = float(np.clip(drawn, tank.min_level + margin, tank.max_level - margin))
     return levels
-
-
-def _leak(
-    model: Any,
-    pipes: list[str],
-    point: tuple[float, float, float],
-    plan: ScenarioPlan,
-    sizes_mm: tuple[float, float],
-    *,
-    start_at: datetime,
-    grows: bool,
-    rng: np.random.Generator,
-) -> Leak:
-    """Turn a point of the unit cube into a leak: pipe, diameter, start."""
-    pipe = pipes[int(point[0] * len(pipes))]
-    widest = float(model.get_link(pipe).diameter) * 1000
-    small, large = sizes_mm
-    # A town's pipe may be narrower than the model's; a hole as wide as the pipe is no leak.
-    diameter_mm = min(small * (large / small) ** point[1], 0.8 * widest)
-    steps = plan.days * _DAY_S // plan.step_s
-    first = round((_START_FROM + (_START_TO - _START_FROM) * point[2]) * steps)
-    peak = first + round(float(rng.uniform(0.2, 0.9)) * (steps - first)) if grows else first
-    step = timedelta(seconds=plan.step_s)
-    return Leak(
-        link_id=pipe,
-        start_at=start_at + first * step,
-        diameter_m=round(diameter_mm / 1000, 6),
-        kind="incipient" if grows else "abrupt",
-        peak_at=start_at + peak * step,
-    )
-
-
-def _r3(index: int, offset: Any) -> tuple[float, float, float]:
-    steps = (offset[k] + (index + 1) / _R3_BASE ** (k + 1) for k in range(3))
-    x, y, z = (float(s % 1.0) for s in steps)
-    return x, y, z
 
 
 def _batch_number(batch: str, plan: ScenarioPlan) -> int:
