@@ -50,3 +50,27 @@ FROM models.registry AS r
 JOIN models.evaluations AS e USING (network, model, version)
 WHERE r.status = 'champion' AND e.split = 'test'
 ORDER BY ALL;
+
+-- Which three sensors see a leak at a pipe best, by day and by night.
+SELECT link_id, hour, quantity, sensor_id, round(residual_si, 4) AS residual_si
+FROM simulation.leak_signatures
+WHERE network = 'l-town' AND link_id = 'p523' AND hour IN (3, 12)
+QUALIFY row_number() OVER (
+    PARTITION BY hour, leak_m3_per_s ORDER BY abs(residual_si) DESC
+) <= 3
+ORDER BY hour, leak_m3_per_s, abs(residual_si) DESC;
+
+-- What happened in simulated towns besides leaks: events and sensor faults, by kind.
+SELECT 'event' AS what, kind, count(*) AS times, round(avg(volume_m3), 1) AS mean_m3
+FROM simulation.event_truth GROUP BY ALL
+UNION ALL
+SELECT 'sensor fault', kind, count(*), NULL FROM simulation.sensor_fault_labels GROUP BY ALL
+ORDER BY ALL;
+
+-- Telemetry of a scenario while one of its sensors was wrong.
+SELECT t.ts_utc, t.value_si, f.kind
+FROM simulation.sensor_fault_labels AS f
+JOIN simulation.telemetry AS t
+    ON t.scenario_id = f.scenario_id AND t.element_id = f.sensor_id AND t.quantity = f.quantity
+    AND t.ts_utc >= f.fault_start AND t.ts_utc < f.fault_end
+ORDER BY t.scenario_id, t.ts_utc LIMIT 20;
