@@ -5,13 +5,14 @@ What is done with the files is the matter of the inbox and of the steps.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from leak_assets.files import publish
+from leak_assets.locks import exclusive
+
 from .landing import LandedFile
-from .locks import exclusive
 
 # Beside the networks' folders, not in them: senders may mirror theirs and delete what is not.
 _REGISTER = ".received"
@@ -53,7 +54,7 @@ def _enter(register: Path, files: list[LandedFile], seen: dict[str, datetime | N
         if time is None:
             # The clock may stand still between two files; their order may not.
             time = max(datetime.now(UTC), last + timedelta(microseconds=1))
-            _write(entry, f"{time.isoformat()} {file.name}\n")
+            publish(entry, f"{time.isoformat()} {file.name}\n".encode())
         seen[file.name] = last = time
 
 
@@ -66,13 +67,3 @@ def _read(entry: Path) -> datetime | None:
         return datetime.fromisoformat(entry.read_text().split(" ", 1)[0])
     except FileNotFoundError:
         return None
-
-
-def _write(entry: Path, text: str) -> None:
-    """Write an entry that is there as a whole or not at all, also after a power cut."""
-    draft = entry.with_suffix(".tmp")
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(entry)

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from leak_assets.context import StepContext, day_partition
+from leak_assets.locks import exclusive
 from leak_assets.warehouse import Input, Written
 
 from .arrivals import first_seen
@@ -19,7 +20,6 @@ from .contract import Contract, load_contract
 from .inbox import beside_the_folders, unknown_folders
 from .landing import LandedFile, list_files
 from .ledger import ledger_row
-from .locks import exclusive
 from .parse import ParsedFile, parse_file
 from .raw import merge_raw
 from .reference import reference_before

@@ -11,6 +11,7 @@ from functools import partial
 
 from leak_assets.context import StepContext
 from leak_assets.hydraulics.scenarios import ScenarioPlan
+from leak_assets.hydraulics.signature_steps import write_leak_signatures
 from leak_assets.hydraulics.steps import write_scenario_batches
 from leak_assets.hydraulics.town import Town
 from leak_assets.networks import resolve
@@ -66,13 +67,23 @@ def main(*, smoke: bool = False) -> None:
         wall_s = time.perf_counter() - begin
         # Before and after: machines slow down and recover.
         bare_s = (before_s + bare_day_s(home, each)) / 2
+        peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         rows = sum(w.record.rows for w in written if w.record.table == "simulation.telemetry")
-    peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        name = "net1" if smoke else NETWORK
+        begin = time.perf_counter()
+        (table,) = write_leak_signatures(ctx, name)
+        signatures_s = time.perf_counter() - begin
     cores = worker_count()
     _line(f"{days} scenario-days of L-Town, plan to partition, {cores} cores", f"{wall_s:.0f} s")
     _line("  against bare stepping on as many cores", f"{wall_s / days / bare_s:.2f} ×", "≤ 1.5")
     _line("  rows of telemetry", f"{rows:,}")
     _line("  largest worker", f"{peak_gib:.2f} GiB", "≤ 2 GiB")
+    _line(
+        f"leak signatures of {name}, all pipes x 24 hours x 3 sizes",
+        f"{signatures_s:.0f} s",
+        "≤ 180",
+    )
+    _line("  rows", f"{table.record.rows:,}")
 
 
 def _line(name: str, value: str, reach: str = "") -> None:
