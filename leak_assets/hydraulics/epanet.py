@@ -27,7 +27,6 @@ STAT_DEFICIENT_NODES = 5
 TIME_DURATION, TIME_HYDSTEP, TIME_PATTERNSTEP, TIME_PATTERNSTART, TIME_STARTTIME = 0, 1, 3, 4, 10
 TIME_REPORTSTEP = 5
 COUNT_CONTROLS = 5
-OPTION_EMITTER_EXPONENT = 3
 WARN_UNBALANCED, WARN_UNSTABLE, WARN_DISCONNECTED, WARN_PUMP, WARN_VALVE, WARN_NEGATIVE = range(
     1, 7
 )
@@ -146,10 +145,6 @@ class EpanetProject:
     def set_time(self, code: int, value_s: int) -> None:
         """Set a time parameter in seconds."""
         self._check(self._lib.EN_settimeparam(self._project, code, ctypes.c_long(value_s)))
-
-    def set_option(self, code: int, value: float) -> None:
-        """Set an analysis option."""
-        self._check(self._lib.EN_setoption(self._project, code, ctypes.c_double(value)))
 
     def set_node(self, index: int, code: int, value: float) -> None:
         """Set a value of a node."""

@@ -5,8 +5,7 @@ Only what an event is and which a network can have; `actuators` carries it out i
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
 from leak_assets.networks.layout import SensorLayout
+
+from .periods import period_problem, steps_between
 
 Effect = Literal["draw", "close", "open", "set_point", "meter"]
 
@@ -79,19 +80,13 @@ class Event:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             self._refuse("no such kind of event", f"Use one of {', '.join(KINDS)}")
-        if self.start_at.tzinfo is None or self.end_at.tzinfo is None:
-            self._refuse("a time has no time zone", "Give times in UTC")
-        if self.end_at <= self.start_at:
-            self._refuse(
-                f"ends at {self.end_at:%Y-%m-%d %H:%M}, not after its start"
-                f" {self.start_at:%Y-%m-%d %H:%M}",
-                "Put the end after the start",
-            )
+        if wrong := period_problem(self.start_at, self.end_at):
+            self._refuse(*wrong)
         unit = KINDS[self.kind].size_unit
         if not unit and self.size:
             self._refuse(f"size {self.size:g}", "This kind of event has no size: leave it out")
-        if unit == "m" and not self.size:
-            self._refuse("size 0", "Give the change of the set-point in metres")
+        if unit == "m" and not (self.size and np.isfinite(self.size)):
+            self._refuse(f"size {self.size:g}", "Give the change of the set-point in metres")
         if unit in ("m3/h", "factor") and not 0 < self.size < np.inf:
             self._refuse(f"size {self.size:g}", f"Give a positive size ({unit})")
 
@@ -105,9 +100,9 @@ class Event:
 
     def steps(self, start_at: datetime, step_s: int, steps: int) -> range:
         """Return the numbers of the steps at which it is in force, within a run."""
-        step = timedelta(seconds=step_s)
-        first = max(0, ceil((self.start_at - start_at) / step))
-        return range(first, max(first, min(steps, ceil((self.end_at - start_at) / step))))
+        return steps_between(
+            self.start_at, self.end_at, run_start_at=start_at, step_s=step_s, steps=steps
+        )
 
     def is_on(self, start_at: datetime, step_s: int, steps: int) -> NDArray[np.bool_]:
         """Return whether it is in force at each step (T)."""

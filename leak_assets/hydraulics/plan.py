@@ -19,7 +19,7 @@ from leak_assets.networks.tables import candidate_pipes
 from . import sensor_faults
 from .events import Event
 from .leaks import Leak
-from .plan_events import EventSampler, draw_fault, mean_demand_m3_per_h
+from .plan_events import EventSampler, base_demand_m3_per_h, draw_fault
 from .plan_leaks import leak_range_mm, place_leak, spread_point
 from .sensor_faults import SensorFault
 from .town import Town, TownBounds
@@ -210,7 +210,7 @@ def plan_batch(
             )
         )
     scenarios = _with_events(network, layout, town, plan, number, scenarios)
-    return _with_faults(layout, mean_demand_m3_per_h(model), plan, number, scenarios)
+    return _with_faults(layout, base_demand_m3_per_h(model), plan, number, scenarios)
 
 
 def _with_events(

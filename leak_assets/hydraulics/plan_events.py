@@ -64,7 +64,7 @@ class EventSampler:
         for name in town.closed_pipes:
             model.get_link(name).initial_status = "CLOSED"
         self._model, self._layout, self._town = model, layout, town
-        self._demand_m3_per_h = mean_demand_m3_per_h(model)
+        self._demand_m3_per_h = base_demand_m3_per_h(model)
         junctions = [name for name, j in model.junctions() if _has_demand(j)]
         pumps = [str(name) for name in model.pump_name_list]
         shut = [name for name, pipe in model.pipes() if str(pipe.initial_status) == "Closed"]
@@ -173,8 +173,8 @@ def draw_fault(
     )
 
 
-def mean_demand_m3_per_h(model: Any) -> float:
-    """Return the sum of the base demands that are positive."""
+def base_demand_m3_per_h(model: Any) -> float:
+    """Return the sum of the base demands that are positive; time patterns do not count."""
     total = sum(
         d.base_value
         for _, junction in model.junctions()

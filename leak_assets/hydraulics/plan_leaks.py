@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .leaks import Leak
-from .plan_events import mean_demand_m3_per_h
+from .plan_events import base_demand_m3_per_h
 
 # Leaks against the network's mean demand: below, three hours do not show them among the noise of
 # demand; above, nobody needs a detector.
@@ -34,7 +34,7 @@ def leak_range_mm(
     What a leak is to a network goes by its flow against the demand: 12 mm are much in a town of
     170 m3/h and nothing in one of 20,000 m3/h. Torricelli at `TYPICAL_PRESSURE_M`.
     """
-    demand_m3_per_s = mean_demand_m3_per_h(model) / 3600
+    demand_m3_per_s = base_demand_m3_per_h(model) / 3600
     jet_m_per_s = 0.75 * math.sqrt(2 * 9.81 * TYPICAL_PRESSURE_M)
 
     def hole_mm(share: float) -> float:

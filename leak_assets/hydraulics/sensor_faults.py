@@ -5,14 +5,15 @@ The network does not notice any of it: only measured values change, true values 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
 from leak_assets.networks.layout import SensorLayout
+
+from .periods import period_problem, steps_between
 
 Array = NDArray[np.float64]
 # Steps of a spike fault that carry a spike; the first one always does.
@@ -78,14 +79,8 @@ class SensorFault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             self._refuse("no such kind of fault", f"Use one of {', '.join(KINDS)}")
-        if self.start_at.tzinfo is None or self.end_at.tzinfo is None:
-            self._refuse("a time has no time zone", "Give times in UTC")
-        if self.end_at <= self.start_at:
-            self._refuse(
-                f"ends at {self.end_at:%Y-%m-%d %H:%M}, not after its start"
-                f" {self.start_at:%Y-%m-%d %H:%M}",
-                "Put the end after the start",
-            )
+        if wrong := period_problem(self.start_at, self.end_at):
+            self._refuse(*wrong)
         unit = KINDS[self.kind].size_unit
         if not np.isfinite(self.size) or bool(unit) != bool(self.size):
             remedy = "Give a size other than 0" if unit else "This kind has no size: leave it out"
@@ -110,9 +105,10 @@ class SensorFault:
 
     def steps(self, start_at: datetime, step_s: int, steps: int) -> slice:
         """Return the steps with wrong values, within a run."""
-        step = timedelta(seconds=step_s)
-        first = min(max(0, ceil((self.start_at - start_at) / step)), steps)
-        return slice(first, max(first, min(steps, ceil((self.end_at - start_at) / step))))
+        found = steps_between(
+            self.start_at, self.end_at, run_start_at=start_at, step_s=step_s, steps=steps
+        )
+        return slice(found.start, found.stop)
 
 
 def check_faults(layout: SensorLayout, faults: Iterable[SensorFault], step_s: int) -> None:

@@ -18,17 +18,6 @@ def column_name(quantity: str, sensor_id: str) -> str:
     return f"{quantity}/{sensor_id}"
 
 
-def split_column(name: str) -> tuple[str, str]:
-    """Return quantity and sensor of a wide column."""
-    quantity, _, sensor_id = name.partition("/")
-    return quantity, sensor_id
-
-
-def columns_of(wide: pl.DataFrame, quantity: str) -> list[str]:
-    """Return the columns of a wide frame that hold a quantity, in their order."""
-    return [name for name in wide.columns if name.startswith(f"{quantity}/")]
-
-
 def to_wide(readings: pl.DataFrame) -> pl.DataFrame:
     """Return readings as a wide frame.
 

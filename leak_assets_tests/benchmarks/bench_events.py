@@ -90,7 +90,7 @@ def alarms(name: str, detector: LeakDetector, plan: ScenarioPlan) -> list[Share]
     return [Share(kind, len(hits), sum(hits)) for kind, hits in sorted(found.items())]
 
 
-def _parts(name: str, plan: ScenarioPlan):  # type: ignore[no-untyped-def]
+def _parts(name: str, plan: ScenarioPlan) -> list[tuple[str, tuple[pl.DataFrame, BatchTables]]]:
     return sorted(fan_out(partial(residuals_of, name, plan), plan.batch_names()), key=_first)
 
 

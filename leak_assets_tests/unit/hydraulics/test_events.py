@@ -195,6 +195,10 @@ def test_repaired_leaks_and_events_at_once(ltown, monday) -> None:
         ({"kind": "valve_operation", "element_id": "p1"}, "has no size"),
         ({"size": 0.0}, "positive size"),
         ({"size": float("nan")}, "positive size"),
+        (
+            {"kind": "prv_set_point", "element_id": "PRV-1", "size": float("nan")},
+            "size nan",
+        ),
     ],
 )
 def test_impossible_event_is_refused(ltown, monday, changes, words) -> None:

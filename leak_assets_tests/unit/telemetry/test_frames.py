@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from leak_assets.telemetry.frames import column_name, columns_of, split_column, to_long, to_wide
+from leak_assets.telemetry.frames import column_name, to_long, to_wide
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
 WIDE = pl.DataFrame(
@@ -45,5 +45,3 @@ def test_no_readings() -> None:
 def test_column_names() -> None:
     """Quantity and sensor can be read from a column, also where the id has a slash."""
     assert column_name("flow", "p/1") == "flow/p/1"
-    assert split_column("flow/p/1") == ("flow", "p/1")
-    assert columns_of(WIDE, "pressure") == ["pressure/12"]
