@@ -10,19 +10,10 @@ import sys
 
 import typer
 
-from leak_assets import __version__
-from leak_assets.commands import (
-    data,
-    detection,
-    generators,
-    incidents,
-    models,
-    networks,
-    platform,
-    signatures,
-    simulation,
-)
-from leak_assets.errors import InputError
+from . import __version__
+from .commands import data, detection, incidents, models, networks, platform, signatures, simulation
+from .commands import simulators as generators
+from .errors import InputError
 
 UNUSABLE_INPUT = 2
 

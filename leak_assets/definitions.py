@@ -4,13 +4,13 @@ import dagster as dg
 
 import leak_assets.defs
 from leak_assets.defs.automation import AUTOMATION
+from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.models.jobs import TRAINING
 from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
-from leak_assets.defs.network.jobs import NETWORK_MODEL
 from leak_assets.defs.policy import apply_policy
 from leak_assets.defs.resources import Platform
-from leak_assets.defs.simulation.jobs import SCENARIOS, SIGNATURES
+from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
 from leak_assets.defs.telemetry.sensors import landing_zone

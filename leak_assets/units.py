@@ -3,7 +3,7 @@
 Only multiplicative units of the quantities that sensors deliver belong here.
 """
 
-from leak_assets.errors import InputError
+from .errors import InputError
 
 SI_UNITS = {"pressure": "m", "level": "m", "flow": "m3/s", "demand": "m3/s"}
 QUANTITIES = tuple(SI_UNITS)

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leak_assets import batch
-from leak_assets.context import StepContext
 from leak_assets.demo.town import SMALL, deliver_telemetry
-from leak_assets.hydraulics.scenarios import ScenarioPlan
+from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
 
 # Leaks that nobody could miss: these tests are about the way of the data, not about how small a

@@ -6,10 +6,16 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
 from leak_assets.errors import InputError
-
-from .output import AsJson, console, print_frame, print_json, print_rows, progress
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import (
+    AsJson,
+    console,
+    print_frame,
+    print_json,
+    print_rows,
+    progress,
+)
 
 warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
 
@@ -28,8 +34,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring files into the landing zone and through validation, scoring and incidents."""
-    from leak_assets.batch import process_landing_zone
-    from leak_assets.telemetry.landing import deliver
+    from leak_assets.runs.daemonless import process_landing_zone
+    from leak_assets.telemetry.sources.landing import deliver
 
     ctx = StepContext.local(run_id="ingest", tell=progress(as_json=as_json))
     name = ctx.network(network).name

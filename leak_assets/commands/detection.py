@@ -5,9 +5,15 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
-
-from .output import AsJson, console, print_frame, print_json, print_rows, progress
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import (
+    AsJson,
+    console,
+    print_frame,
+    print_json,
+    print_rows,
+    progress,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,8 +30,8 @@ def detect(
     as_json: AsJson = False,
 ) -> None:
     """Find the leaks of 2019 in a BattLeDIM export, causally, with 2018 as history."""
-    from leak_assets.detection.battledim_run import detect as run
-    from leak_assets.detection.battledim_run import write_submission
+    from leak_assets.benchmark.battledim_run import detect as run
+    from leak_assets.benchmark.battledim_run import write_submission
 
     ctx = StepContext.local()
     detections = run(ctx.network(network), scada, progress=progress(as_json=as_json))
@@ -47,7 +53,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a submission: euro, precision, recall, delay, distance."""
-    from leak_assets.detection.battledim_score import score as run
+    from leak_assets.benchmark.score import score as run
 
     result = run(truth, submission, crew_eur=crew)
     if as_json:

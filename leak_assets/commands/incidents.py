@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
 from leak_assets.errors import InputError
-
-from .output import AsJson, console, print_frame, print_json
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What to act on.")
 

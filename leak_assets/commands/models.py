@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
-
-from .output import AsJson, console, print_frame, print_json, progress
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
 models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
 
@@ -27,8 +26,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Simulate scenarios, train detector and pinpointer, put them in force if the gates hold."""
-    from leak_assets.batch import train as run
-    from leak_assets.hydraulics.scenarios import ScenarioPlan
+    from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
+    from leak_assets.runs.daemonless import train as run
 
     ctx = StepContext.local(run_id="train", tell=progress(as_json=as_json))
     name = ctx.network(network).name

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
-
-from .output import AsJson, print_rows
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import AsJson, print_rows
 
 networks_app = typer.Typer(no_args_is_help=True, help="List and register network models.")
 
@@ -21,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 @networks_app.command("list")
 def list_networks(*, as_json: AsJson = False) -> None:
     """List packaged and registered networks."""
-    from leak_assets.networks import packaged_names, registered_names
+    from leak_assets.sites import packaged_names, registered_names
 
     settings = StepContext.local().settings
     own = registered_names(settings)
@@ -43,8 +42,8 @@ def register_network(
     as_json: AsJson = False,
 ) -> None:
     """Check a network model and register it by name."""
-    from leak_assets.networks import register
-    from leak_assets.networks.steps import write_network
+    from leak_assets.sites import register
+    from leak_assets.sites.steps import write_network
 
     ctx = StepContext.local(run_id="register")
     first = reference_first_day.date() if reference_first_day else None

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from leak_assets.settings import Settings
-
-from .output import AsJson
+from leak_assets.system.terminal import AsJson
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def dev(
     port: Annotated[int, typer.Option(help="Port of the user interface, on 127.0.0.1.")] = 3000,
 ) -> None:
     """Start Dagster's user interface and daemon on this warehouse."""
-    from leak_assets.dagster_home import prepare_dagster_home
+    from leak_assets.deployment.instance import prepare_dagster_home
 
     settings = Settings()
     home = prepare_dagster_home(settings)

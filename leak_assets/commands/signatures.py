@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
-
-from .output import AsJson, console, print_frame, print_json, print_rows, progress
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import (
+    AsJson,
+    console,
+    print_frame,
+    print_json,
+    print_rows,
+    progress,
+)
 
 _Network = Annotated[str, typer.Option(help="Network name, or path of an .inp file.")]
 
@@ -19,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def signatures(network: _Network, *, as_json: AsJson = False) -> None:
     """Compute what a leak at each pipe does to each sensor, by hour and leak size."""
-    from leak_assets.hydraulics.signature_steps import TABLE, write_leak_signatures
+    from leak_assets.hydraulics.signatures.steps import TABLE, write_leak_signatures
 
     ctx = _context("signatures", as_json=as_json)
     name = ctx.network(network).name
@@ -58,7 +64,7 @@ def place_sensors(
     as_json: AsJson = False,
 ) -> None:
     """Choose the junctions where pressure sensors miss the fewest leaks and pinpoint best."""
-    from leak_assets.hydraulics.placement_steps import (
+    from leak_assets.hydraulics.signatures.placement_steps import (
         TABLE,
         PlacementPlan,
         write_sensor_placement,

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.context import StepContext
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
-from .happenings import EVENT_FORM, FAULT_FORM, LEAK_FORM
-from .output import AsJson, console, print_frame, print_json, progress
+from .leak_options import EVENT_FORM, FAULT_FORM, LEAK_FORM
 
 _FORMATS = "csv, parquet, leakdb, ldim (LDIMBenchmark), jsonl (windows), inp; several times."
 
@@ -51,13 +51,13 @@ def simulate(
     """Write scenario telemetry and its truth: leaks, events, sensor faults."""
     from dataclasses import replace
 
-    from leak_assets.features.export_jsonl import scenario_frames, write_windows_jsonl
-    from leak_assets.hydraulics.engine import run_scenario
-    from leak_assets.hydraulics.run_files import clear_run, write_list, write_run
-    from leak_assets.hydraulics.schedules import read_leaks
-    from leak_assets.hydraulics.town import Town
+    from leak_assets.exchange.run_folder import clear_run, write_list, write_run
+    from leak_assets.exchange.schedules import read_leaks
+    from leak_assets.exchange.windows_jsonl import scenario_frames, write_windows_jsonl
+    from leak_assets.hydraulics.engine.run import run_scenario
+    from leak_assets.hydraulics.towns.town import Town
 
-    from .happenings import parse_event, parse_fault, parse_leak
+    from .leak_options import parse_event, parse_fault, parse_leak
 
     ctx = StepContext.local()
     entry, layout = ctx.network(network), ctx.layout(network)
@@ -139,7 +139,7 @@ def scenarios(
     as_json: AsJson = False,
 ) -> None:
     """Simulate batches of scenarios into the warehouse: telemetry, leaks, events, faults."""
-    from leak_assets.hydraulics.scenarios import ScenarioPlan
+    from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
     from leak_assets.hydraulics.steps import TABLES, clear_scenarios, write_scenario_batches
     from leak_assets.warehouse.catalogue import build_catalogue
 

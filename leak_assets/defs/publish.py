@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from leak_assets.context import StepContext
-from leak_assets.locks import network_lock
+from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.locks import network_lock
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.record import combined_hash
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from leak_assets.context import StepContext
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Warehouse
 

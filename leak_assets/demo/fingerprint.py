@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from leak_assets.context import StepContext
+from leak_assets.pipeline.context import StepContext
 
 from .town import DemoSize
 

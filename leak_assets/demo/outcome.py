@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leak_assets.context import StepContext
-from leak_assets.detection.battledim_files import STEP, Truth
-from leak_assets.networks import PipeDistance
+from leak_assets.exchange.battledim.files import STEP, Truth
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites import PipeDistance
 
 STEP_H = STEP.total_seconds() / 3600
 

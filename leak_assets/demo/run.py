@@ -8,17 +8,17 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from leak_assets.commands.output import console, print_json, print_rows
-from leak_assets.context import StepContext
-from leak_assets.dagster_home import prepare_dagster_home
-from leak_assets.detection.battledim_files import read_truth
-from leak_assets.incidents.report import write_report
+from leak_assets.deployment.instance import prepare_dagster_home
+from leak_assets.exchange.battledim.files import read_truth
+from leak_assets.pipeline.context import StepContext
+from leak_assets.reports.network_report import report_data
+from leak_assets.reports.report import write_report
 from leak_assets.settings import Settings
+from leak_assets.system.terminal import console, print_json, print_rows
 from leak_assets.warehouse.catalogue import CATALOGUE_FILE, build_catalogue
 
 from .fingerprint import demo_fingerprint, is_standing, remember
 from .outcome import Outcome, incidents_beside_truth
-from .report import report_data
 from .town import L_TOWN, SMALL, DemoSize, deliver_telemetry
 
 Result = TypeVar("Result")

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import dagster as dg
 
-from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import NETWORKS, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.errors import InputError
+from leak_assets.pipeline.context import StepContext
 
 from .town import DAYS, FIRST_DAY, DemoSize
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from leak_assets.hydraulics.engine import run_scenario
-from leak_assets.hydraulics.exports import LeakTruth, write_scada_csv, write_truth
-from leak_assets.hydraulics.leaks import Leak
-from leak_assets.hydraulics.town import Town
-from leak_assets.networks import Network, SensorLayout, candidate_pipes
+from leak_assets.exchange.battledim.telemetry import LeakTruth, write_scada_csv, write_truth
+from leak_assets.hydraulics.engine.run import run_scenario
+from leak_assets.hydraulics.towns.leaks import Leak
+from leak_assets.hydraulics.towns.town import Town
+from leak_assets.sites import Network, SensorLayout, candidate_pipes
 
 STEP_S = 300
 FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""From residuals to alarms: scoring windows with the exported models."""
+"""Detection: one interface, one folder for each method behind it."""

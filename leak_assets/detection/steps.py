@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.detection.windows.scoring import Scorer
 from leak_assets.features.steps import context_inputs, residuals_with_context
 from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champions
-from leak_assets.networks.provenance import Provenance
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.sites.provenance import Provenance
 from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
-
-from .scoring import Scorer
 
 CODE_VERSION = "1"
 TABLES = ("scores.window_scores", "scores.leak_candidates")

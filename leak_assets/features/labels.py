@@ -6,7 +6,7 @@ The rule that turns leak truth into window labels belongs here; metrics of label
 import numpy as np
 import polars as pl
 
-from leak_assets.features.grid import US_PER_S, WindowSpec
+from .grid import US_PER_S, WindowSpec
 
 
 def label_windows(

@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from leak_assets.context import StepContext, day_partition
-from leak_assets.telemetry.frames import to_wide
+from leak_assets.hydraulics.twin.calibration import Calibration
+from leak_assets.hydraulics.twin.channels import Channels, twin_of
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.telemetry.reference import (
     ReferencePeriod,
     reference_in_force,
@@ -20,8 +22,6 @@ from leak_assets.telemetry.reference import (
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.features import CALIBRATIONS, RESIDUALS, WINDOW_REFERENCES
 
-from .calibration import Calibration
-from .channels import Channels, twin_of
 from .grid import WindowSpec
 from .scaler import WindowScaler
 from .windows import window_features

@@ -9,15 +9,15 @@ from functools import partial
 
 import polars as pl
 
-from leak_assets.context import StepContext
-from leak_assets.networks.provenance import Provenance
+from leak_assets.hydraulics.twin.channels import Channels, twin_of
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
-from leak_assets.telemetry.frames import to_wide
+from leak_assets.sites.provenance import Provenance
+from leak_assets.system.processes import fan_out
+from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.warehouse import Warehouse, Written
 from leak_assets.warehouse.schemas.features import TRAINING_RESIDUALS, TRAINING_WINDOWS
-from leak_assets.workers import fan_out
 
-from .channels import Channels, twin_of
 from .scaler import WindowScaler
 from .windows import training_windows, window_features
 

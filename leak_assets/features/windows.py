@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from leak_assets.features.grid import WindowGrid, WindowSpec, window_grid
-from leak_assets.features.labels import label_windows
-from leak_assets.features.scaler import WindowScaler
 from leak_assets.warehouse.schemas.features import TRAINING_WINDOWS, WINDOWS
+
+from .grid import WindowGrid, WindowSpec, window_grid
+from .labels import label_windows
+from .scaler import WindowScaler
 
 LOW_BAND_PERIOD_H = 1.0
 STATISTICS = (

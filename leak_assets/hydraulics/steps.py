@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
-from leak_assets.context import StepContext
-from leak_assets.networks.provenance import Provenance
+from leak_assets.hydraulics.plan.scenarios import ScenarioPlan, run_batch
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
+from leak_assets.sites.provenance import Provenance
+from leak_assets.system.processes import fan_out
 from leak_assets.warehouse import Input, Warehouse, Written
-from leak_assets.workers import fan_out
-
-from .scenarios import ScenarioPlan, run_batch
 
 CODE_VERSION = "2"
 TABLES = (

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import polars as pl
 
+from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
 from leak_assets.warehouse.schemas.simulation import EVENT_TRUTH, SENSOR_FAULT_LABELS
 
-from . import events, sensor_faults
-from .scenario_run import ScenarioRun
+from .towns import events, sensor_faults
 
 _NAMES = ("network", "batch", "scenario_id")
 

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from leak_assets.context import StepContext, day_partition
-from leak_assets.networks import links_frame, nodes_frame, sensors_frame
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.sites import links_frame, nodes_frame, sensors_frame
 from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES as SCHEMAS
@@ -145,7 +145,7 @@ def incident_plots(ctx: StepContext, network: str, days: Sequence[date]) -> dict
 
     Empty where nothing was scored.
     """
-    from .figures import current_state, map_figure, signal_figure
+    from leak_assets.reports.figures import current_state, map_figure, signal_figure
 
     partitions = [day_partition(day, network) for day in sorted(days)[-SHOWN_DAYS:]]
     scores, residuals, events, candidates = (

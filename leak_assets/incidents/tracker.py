@@ -14,10 +14,10 @@ import polars as pl
 
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS
 
+from .evidence import pooled_candidates, sensor_evidence
 from .lifecycle import OpenIncident, RecentWindows, stride_of
 from .onset import leak_start
 from .policy import TrackerPolicy
-from .reasons import pooled_candidates, sensor_evidence
 from .value import inflow_residual, leak_flow_m3_per_h, severity, value_eur, volume_between_m3
 
 _DECIMALS = 9

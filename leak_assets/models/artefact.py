@@ -14,7 +14,8 @@ import yaml
 
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.features.grid import WindowSpec
-from leak_assets.models.scaler import ChannelScaler
+
+from .scaler import ChannelScaler
 
 MANIFEST = "manifest.json"
 FILES = (

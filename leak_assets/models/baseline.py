@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.pipes import CandidatePipes
+from .dataset import WindowSet
+from .pipes import CandidatePipes
 
 
 class ForestPinpointer:

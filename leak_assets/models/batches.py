@@ -10,9 +10,9 @@ from datetime import datetime
 
 import polars as pl
 
-from leak_assets.context import StepContext
 from leak_assets.errors import MissingInputError
-from leak_assets.networks.provenance import Provenance
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse import Input
 from leak_assets.warehouse.record import WriteRecord
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from string import Template
 
-from leak_assets.models.gates import check_gates
-from leak_assets.models.metrics import Metrics
-from leak_assets.models.training import TrainingResult
+from .gates import check_gates
+from .metrics import Metrics
+from .training import TrainingResult
 
 _CARD = Template("""# $model $version
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.estimator import ExportedNetwork, WindowModel, inputs_of
-from leak_assets.models.scaler import ChannelScaler, whitening_matrix
+from .dataset import WindowSet
+from .estimator import ExportedNetwork, WindowModel, inputs_of
+from .scaler import ChannelScaler, whitening_matrix
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leak_assets.models.nets import Progress
+    from .nets import Progress
 
 # What a false alarm weighs against a missed leak, both as rates: the gates allow a recall that
 # is 0.15 short and a false-alarm rate of 0.05.
@@ -87,7 +87,7 @@ class LeakDetector(WindowModel):
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        from leak_assets.models.nets import DetectorNet, deterministic, fit_network
+        from .nets import DetectorNet, deterministic, fit_network
 
         train = train.select(~train.is_partial)
         validation = validation.select(~validation.is_partial)
@@ -140,7 +140,7 @@ class LeakDetector(WindowModel):
 
     def exported(self) -> ExportedNetwork:
         """Return the network with its threshold: label and anomaly score."""
-        from leak_assets.models.nets import DetectorExport
+        from .nets import DetectorExport
 
         self.check_fitted()
         return ExportedNetwork(

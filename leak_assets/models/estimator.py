@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.scaler import ChannelScaler
+from .dataset import WindowSet
+from .scaler import ChannelScaler
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -105,7 +105,7 @@ class WindowModel:
     def _outputs(self, x: NDArray[np.float32]) -> "Tensor":
         import torch
 
-        from leak_assets.models.nets import predict
+        from .nets import predict
 
         self.check_fitted()
         return predict(self.network_, torch.from_numpy(self.scaler_.transform(x)))

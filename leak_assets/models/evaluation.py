@@ -4,18 +4,14 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from leak_assets.models.config import GateLimit
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.detector import LeakDetector
-from leak_assets.models.gates import check_gates
-from leak_assets.models.metrics import (
-    Metrics,
-    event_metrics,
-    localisation_metrics,
-    window_metrics,
-)
-from leak_assets.models.pinpointer import LeakPinpointer
 from leak_assets.warehouse.schemas.models import EVALUATIONS
+
+from .config import GateLimit
+from .dataset import WindowSet
+from .detector import LeakDetector
+from .gates import check_gates
+from .metrics import Metrics, event_metrics, localisation_metrics, window_metrics
+from .pinpointer import LeakPinpointer
 
 GATED_SPLIT = "test"
 

@@ -21,13 +21,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from leak_assets.models.artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact
-from leak_assets.models.card import model_card
-from leak_assets.models.detector import LeakDetector
-from leak_assets.models.estimator import WindowModel
-from leak_assets.models.metrics import Metrics
-from leak_assets.models.pinpointer import LeakPinpointer
-from leak_assets.models.training import CODE_VERSION, TrainingResult
+from .artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact
+from .card import model_card
+from .detector import LeakDetector
+from .estimator import WindowModel
+from .metrics import Metrics
+from .pinpointer import LeakPinpointer
+from .training import CODE_VERSION, TrainingResult
 
 INPUT = "input_features"
 ONNX_TOLERANCE = 1e-4
@@ -153,7 +153,7 @@ def onnx_bytes(model: WindowModel) -> bytes:
 
 
 def _verify_and_time(model: LeakDetector | LeakPinpointer, onnx: bytes) -> Metrics:
-    from leak_assets.detection.session import open_session
+    from .session import open_session
 
     rng = np.random.default_rng(0)
     channels = len(model.channels_)

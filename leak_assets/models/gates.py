@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leak_assets.models.config import GateLimit
+from .config import GateLimit
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from leak_assets.models.pipes import CandidatePipes
+from .pipes import CandidatePipes
 
 TOP_K = (1, 3, 5, 10)
 Metrics = dict[str, float | None]

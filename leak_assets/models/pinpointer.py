@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.estimator import ExportedNetwork, WindowModel, inputs_of
-from leak_assets.models.pipes import CandidatePipes
-from leak_assets.models.scaler import ChannelScaler, whitening_matrix
+from .dataset import WindowSet
+from .estimator import ExportedNetwork, WindowModel, inputs_of
+from .pipes import CandidatePipes
+from .scaler import ChannelScaler, whitening_matrix
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leak_assets.models.nets import Progress
+    from .nets import Progress
 
 # Range of the basis functions in distance scales, and how many at most.
 _BASIS_RANGE = 3.0
@@ -83,7 +83,7 @@ patience, seed, threads
         """Train on the leak windows; the leak-free ones fit the input scaling."""
         import torch
 
-        from leak_assets.models.nets import PinpointerNet, deterministic, fit_network
+        from .nets import PinpointerNet, deterministic, fit_network
 
         self.channels_, self.points_ = train.channels, train.spec.points
         self.pipes_ = pipes
@@ -126,7 +126,7 @@ patience, seed, threads
 
     def exported(self) -> ExportedNetwork:
         """Return the network with its softmax: probability of each pipe."""
-        from leak_assets.models.nets import PinpointerExport
+        from .nets import PinpointerExport
 
         self.check_fitted()
         link_ids = self.pipes_.link_ids

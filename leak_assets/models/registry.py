@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.models.artefact import Artefact
-from leak_assets.models.config import sha256_of
 from leak_assets.warehouse.schemas.models import REGISTRY_EVENTS
+
+from .artefact import Artefact
+from .config import sha256_of
 
 CANDIDATE, REJECTED, CHAMPION, RETIRED = "candidate", "rejected", "champion", "retired"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from leak_assets.context import StepContext
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.networks import PipeDistance, candidate_pipes, links_frame
-from leak_assets.networks.provenance import Provenance
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites import PipeDistance, candidate_pipes, links_frame
+from leak_assets.sites.provenance import Provenance
 from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from leak_assets.models.config import DetectorConfig, ModelConfig, PinpointerConfig, sha256_of
-from leak_assets.models.dataset import WindowSet
-from leak_assets.models.detector import LeakDetector
-from leak_assets.models.evaluation import evaluate_detector, evaluate_pinpointer
-from leak_assets.models.metrics import Metrics
-from leak_assets.models.pinpointer import LeakPinpointer
-from leak_assets.models.pipes import CandidatePipes
-from leak_assets.models.split import Split, grouped_split
-from leak_assets.networks.provenance import Provenance
+from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
+from .config import DetectorConfig, ModelConfig, PinpointerConfig, sha256_of
+from .dataset import WindowSet
+from .detector import LeakDetector
+from .evaluation import evaluate_detector, evaluate_pinpointer
+from .metrics import Metrics
+from .pinpointer import LeakPinpointer
+from .pipes import CandidatePipes
+from .split import Split, grouped_split
+
 if TYPE_CHECKING:
-    from leak_assets.models.nets import Progress
+    from .nets import Progress
 
 # Part of every version: raise it when the same data would give another model, or another export.
 CODE_VERSION = "2"

@@ -15,7 +15,7 @@ from leak_assets.telemetry.contract import Contract
 
 from .checks import SAMPLE_ROWS, Severity, json_value, sample_rows
 from .expectations import OFF_GRID_S, Expected, expectations_of
-from .page import write_page
+from .expectations_page import write_page
 
 _LEVELS = {"ERROR": "critical", "WARN": "warning"}
 

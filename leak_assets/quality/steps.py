@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.telemetry.contract import load_contract
 
 from .checks import run_checks

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.incidents import SUMMARIES
 

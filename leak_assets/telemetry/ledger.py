@@ -7,9 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
+from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER
-
-from .parsed import ParsedFile
 
 
 def ledger_row(

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.warehouse import Input
 
 from .contract import load_contract

@@ -11,16 +11,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from leak_assets.context import StepContext, day_partition
-from leak_assets.locks import exclusive
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.locks import exclusive
+from leak_assets.telemetry.readers.read_file import ParsedFile, parse_file
+from leak_assets.telemetry.sources.arrivals import first_seen
+from leak_assets.telemetry.sources.inbox import beside_the_folders, unknown_folders
+from leak_assets.telemetry.sources.landing import LandedFile, list_files
 from leak_assets.warehouse import Input, Written
 
-from .arrivals import first_seen
 from .contract import Contract, load_contract
-from .inbox import beside_the_folders, unknown_folders
-from .landing import LandedFile, list_files
 from .ledger import ledger_row
-from .parse import ParsedFile, parse_file
 from .raw import merge_raw
 from .reference import reference_before
 from .validate import validate_day

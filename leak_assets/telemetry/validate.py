@@ -8,13 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.networks.layout import SensorLayout
+from leak_assets.sites.layout import SensorLayout
+from leak_assets.telemetry.readers.problems import (
+    Problem,
+    out_of_range,
+    quarantine_frame,
+    unknown_sensor,
+)
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS
 
 from .contract import Contract
-from .frames import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
-from .problems import Problem, out_of_range, quarantine_frame, unknown_sensor
+from .long_wide import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
 
 _SENSOR = ("sensor_id", "quantity")
 _UTC_US = pl.Datetime("us", "UTC")

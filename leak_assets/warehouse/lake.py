@@ -22,14 +22,7 @@ from leak_assets.errors import InputError, MissingInputError
 from leak_assets.settings import Settings
 
 from .catalogue import create_views
-from .record import (
-    METADATA_KEY,
-    Input,
-    WriteRecord,
-    content_hash,
-    now_iso,
-    time_range,
-)
+from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
 
 SCHEMA_FILE = "0_schema.parquet"

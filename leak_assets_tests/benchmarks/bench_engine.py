@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from leak_assets.hydraulics import epanet
-from leak_assets.hydraulics.demand import DemandModel
-from leak_assets.hydraulics.engine import TownEngine, run_scenario
-from leak_assets.hydraulics.leaks import Leak
-from leak_assets.hydraulics.pressure_driven import REQUIRED_PRESSURE_M
-from leak_assets.hydraulics.schedules import read_leaks
-from leak_assets.hydraulics.town import Town
-from leak_assets.hydraulics.town_model import TownModel, write_town_model
-from leak_assets.networks import Network, SensorLayout, layout_from_headers, load_layout, resolve
+from leak_assets.exchange.schedules import read_leaks
+from leak_assets.hydraulics.engine.run import TownEngine, run_scenario
+from leak_assets.hydraulics.epanet import project as epanet
+from leak_assets.hydraulics.epanet.pressure_driven import REQUIRED_PRESSURE_M
+from leak_assets.hydraulics.towns.demand import DemandModel
+from leak_assets.hydraulics.towns.leaks import Leak
+from leak_assets.hydraulics.towns.town import Town
+from leak_assets.hydraulics.towns.town_model import TownModel, write_town_model
 from leak_assets.settings import Settings
+from leak_assets.sites import Network, SensorLayout, layout_from_headers, load_layout, resolve
 
 START = datetime(2019, 1, 15, tzinfo=UTC)
 PIPES = ("p523", "p1", "p800")

@@ -12,15 +12,15 @@ from functools import partial
 
 import polars as pl
 
-from leak_assets.hydraulics.plan import ScenarioPlan
-from leak_assets.hydraulics.scenarios import BatchTables
+from leak_assets.hydraulics.plan.plan import ScenarioPlan
+from leak_assets.hydraulics.plan.scenarios import BatchTables
 from leak_assets.models.config import DETECTOR, load_config
 from leak_assets.models.dataset import training_set
 from leak_assets.models.detector import LeakDetector
 from leak_assets.models.training import train
-from leak_assets.networks import resolve
 from leak_assets.settings import Settings
-from leak_assets.workers import fan_out
+from leak_assets.sites import resolve
+from leak_assets.system.processes import fan_out
 from leak_assets_tests.benchmarks.bench_hanoi import batch_residuals
 
 # Towns that the detector has never seen: another seed than the training's.

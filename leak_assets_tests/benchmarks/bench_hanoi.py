@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from leak_assets.features.channels import Channels, twin_of
-from leak_assets.hydraulics.plan import ScenarioPlan
-from leak_assets.hydraulics.scenarios import BatchTables, run_batch
+from leak_assets.hydraulics.plan.plan import ScenarioPlan
+from leak_assets.hydraulics.plan.scenarios import BatchTables, run_batch
+from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.config import DETECTOR, PINPOINTER, load_config
 from leak_assets.models.dataset import WindowSet, training_set
 from leak_assets.models.metrics import Metrics, localisation_metrics
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import TrainingResult, train
-from leak_assets.networks import Network, links_frame, load_layout, pipe_distance_frame, resolve
 from leak_assets.settings import Settings
-from leak_assets.telemetry.frames import to_wide
+from leak_assets.sites import Network, links_frame, load_layout, pipe_distance_frame, resolve
+from leak_assets.telemetry.long_wide import to_wide
 
 NETWORK = "hanoi"
 FULL = ScenarioPlan(batches=20, scenarios_per_batch=26, record_all=False)

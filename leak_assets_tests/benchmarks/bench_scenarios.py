@@ -9,15 +9,15 @@ import tempfile
 import time
 from functools import partial
 
-from leak_assets.context import StepContext
-from leak_assets.hydraulics.scenarios import ScenarioPlan
-from leak_assets.hydraulics.signature_steps import write_leak_signatures
+from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
+from leak_assets.hydraulics.signatures.steps import write_leak_signatures
 from leak_assets.hydraulics.steps import write_scenario_batches
-from leak_assets.hydraulics.town import Town
-from leak_assets.networks import resolve
+from leak_assets.hydraulics.towns.town import Town
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
+from leak_assets.sites import resolve
+from leak_assets.system.processes import fan_out, worker_count
 from leak_assets.warehouse import Warehouse
-from leak_assets.workers import fan_out, worker_count
 from leak_assets_tests.benchmarks.bench_engine import BareRun
 
 NETWORK = "l-town"

@@ -9,14 +9,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import DAY_NETWORK, day_key, run_tags
 from leak_assets.defs.publish import for_all_days
 from leak_assets.defs.resources import Platform
-from leak_assets.locks import network_lock
 from leak_assets.models.steps import champions
-from leak_assets.telemetry.landing import deliver
+from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.locks import network_lock
+from leak_assets.telemetry.sources.landing import deliver
 from leak_assets.warehouse import Written
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]

@@ -15,8 +15,8 @@ from leak_assets.defs.resources import Platform
 from leak_assets.defs.telemetry import sensors
 from leak_assets.defs.telemetry.sensors import landing_zone
 from leak_assets.settings import Settings
-from leak_assets.telemetry.arrivals import first_seen
-from leak_assets.telemetry.landing import list_files
+from leak_assets.telemetry.sources.arrivals import first_seen
+from leak_assets.telemetry.sources.landing import list_files
 from leak_assets.warehouse.schemas import TABLES
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
 from leak_assets.defs.resources import Platform
+from leak_assets.pipeline.context import StepContext
 
 pytestmark = pytest.mark.slow
 QUARTER = datetime(2026, 4, 1, 2, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.definitions import defs
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 
 RESPONSES = {

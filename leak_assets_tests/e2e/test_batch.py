@@ -10,14 +10,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from leak_assets import batch
-from leak_assets.context import StepContext
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import run_tags
+from leak_assets.pipeline.context import StepContext
 from leak_assets.quality.checks import CheckOutcome
+from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
 from leak_assets.telemetry.contract import Contract
-from leak_assets.telemetry.landing import deliver
+from leak_assets.telemetry.sources.landing import deliver
 from leak_assets.telemetry.steps import write_raw_readings
 from leak_assets.warehouse import Warehouse
 

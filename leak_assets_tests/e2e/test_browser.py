@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leak_assets.context import StepContext
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.commands.happenings import parse_leak
+from leak_assets.commands.leak_options import parse_leak
 from leak_assets.errors import InputError
 
 PROGRAM = Path(sys.executable).with_name("leak-assets")

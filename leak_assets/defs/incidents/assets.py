@@ -4,12 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from leak_assets.defs.partitions import (
-    DAY_NETWORK,
-    INCIDENT_CONTEXT,
-    SINGLE_RUN,
-    days_by_network,
-)
+from leak_assets.defs.partitions import DAY_NETWORK, INCIDENT_CONTEXT, SINGLE_RUN, days_by_network
 from leak_assets.defs.policy import table_specs
 from leak_assets.defs.publish import for_all_days, publish
 from leak_assets.defs.resources import Platform

@@ -8,7 +8,6 @@ from leak_assets.defs.partitions import NETWORKS
 from leak_assets.defs.policy import table_specs
 from leak_assets.defs.publish import publish
 from leak_assets.defs.resources import Platform
-from leak_assets.incidents.figures import training_figure
 from leak_assets.models.steps import (
     newest_artefacts,
     register_models,
@@ -16,6 +15,7 @@ from leak_assets.models.steps import (
     write_evaluations,
 )
 from leak_assets.models.training import CODE_VERSION
+from leak_assets.reports.figures import training_figure
 
 TRAINING_RUNS = ("models.training_runs",)
 EVALUATIONS = ("models.evaluations",)

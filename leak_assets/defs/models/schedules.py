@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from leak_assets.defs.hydraulics.config import ScenarioRunConfig
+from leak_assets.defs.hydraulics.jobs import SCENARIOS
 from leak_assets.defs.partitions import NETWORKS
 from leak_assets.defs.resources import Platform
-from leak_assets.defs.simulation.config import ScenarioRunConfig
-from leak_assets.defs.simulation.jobs import SCENARIOS
 from leak_assets.models.config import DETECTOR
 from leak_assets.models.registry import champion
 from leak_assets.models.steps import registry_events

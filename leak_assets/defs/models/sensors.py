@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from leak_assets.defs.simulation.jobs import SCENARIOS
+from leak_assets.defs.hydraulics.jobs import SCENARIOS
 
 from .jobs import RETRAINING_TAG, TRAINING
 

@@ -6,8 +6,8 @@ import dagster as dg
 
 from leak_assets.defs.partitions import NETWORK_TAG, NETWORKS, day_key, run_tags
 from leak_assets.defs.resources import Platform
-from leak_assets.stale import through_newest
-from leak_assets.telemetry.inbox import MOST_ATTEMPTS, Cursor, Delivery, waiting_deliveries
+from leak_assets.runs.freshness import through_newest
+from leak_assets.telemetry.sources.inbox import MOST_ATTEMPTS, Cursor, Delivery, waiting_deliveries
 
 from .jobs import MICRO_BATCH
 

@@ -3,10 +3,10 @@
 import pytest
 from typer.testing import CliRunner
 
-from leak_assets import batch
 from leak_assets.cli import app
-from leak_assets.context import StepContext
 from leak_assets.models import steps
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs import daemonless as batch
 
 pytestmark = pytest.mark.slow
 LINE = "leak_detector 1.0.0: auc is 0.5000, the gate is 0.9"

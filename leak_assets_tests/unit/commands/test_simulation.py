@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from leak_assets.cli import app
-from leak_assets.commands.happenings import parse_event, parse_fault, parse_leak, parse_time
-from leak_assets.context import StepContext
+from leak_assets.commands.leak_options import parse_event, parse_fault, parse_leak, parse_time
 from leak_assets.errors import InputError
-from leak_assets.hydraulics.run_files import MANIFEST, clear_run
+from leak_assets.exchange.run_folder import MANIFEST, clear_run
+from leak_assets.pipeline.context import StepContext
 
 QUICK = ("--network", "net1", "--start", "2019-01-07", "--days", "1")
 

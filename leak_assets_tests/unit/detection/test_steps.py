@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.context import StepContext, day_partition
 from leak_assets.detection import steps
 from leak_assets.detection.steps import write_scores
 from leak_assets.errors import InputError
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.warehouse.schemas.features import RESIDUALS
 
 pytestmark = pytest.mark.slow

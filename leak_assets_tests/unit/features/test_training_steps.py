@@ -2,8 +2,8 @@
 
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.features.training_steps import TRAINING_TABLES, write_training_features
+from leak_assets.pipeline.context import StepContext
 
 pytestmark = pytest.mark.slow
 BATCH = {"batch": "b000", "network": "hanoi"}

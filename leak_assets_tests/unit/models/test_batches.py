@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.errors import MissingInputError
 from leak_assets.models.batches import FEATURES, SCENARIOS, training_batches
-from leak_assets.networks.provenance import Provenance
+from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
+from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse import Input, lake
 from leak_assets.warehouse.schemas import TABLES
 

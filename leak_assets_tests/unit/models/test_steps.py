@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.context import StepContext
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.models import training
 from leak_assets.models.steps import champions, newest_artefacts, train_models
-from leak_assets.networks.provenance import Provenance
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.provenance import Provenance
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from leak_assets.models.detector import LeakDetector, balanced_threshold
 from leak_assets.models.estimator import NotFittedError
 from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
 from leak_assets.models.training import model_version, train
-from leak_assets.networks.provenance import Provenance
+from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 

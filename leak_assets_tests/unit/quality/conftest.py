@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from leak_assets.telemetry.contract import Contract, load_contract
-from leak_assets.telemetry.frames import to_long
+from leak_assets.telemetry.long_wide import to_long
 
 
 @pytest.fixture(scope="session")

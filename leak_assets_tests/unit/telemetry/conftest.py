@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leak_assets.networks.layout import Sensor, SensorLayout
+from leak_assets.sites.layout import Sensor, SensorLayout
 from leak_assets.telemetry.contract import Contract, load_contract
-from leak_assets.telemetry.parse import parse_file
-from leak_assets.telemetry.parsed import ParsedFile
+from leak_assets.telemetry.readers.parsed_file import ParsedFile
+from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 NODES = ("12", "21", "27")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from leak_assets.telemetry.ledger import ledger_row
-from leak_assets.telemetry.parsed import ParsedFile
+from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER
 
 

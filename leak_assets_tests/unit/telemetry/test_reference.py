@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.settings import Settings
 from leak_assets.telemetry.reference import (
     reference_before,

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leak_assets.context import StepContext, day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.settings import Settings
-from leak_assets.telemetry.inbox import Cursor, waiting_deliveries
+from leak_assets.telemetry.sources.inbox import Cursor, waiting_deliveries
 from leak_assets.telemetry.steps import known_files, write_raw_readings, write_readings
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.telemetry import INGEST_LEDGER

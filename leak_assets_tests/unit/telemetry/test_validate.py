@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from leak_assets.networks.layout import SensorLayout
+from leak_assets.sites.layout import SensorLayout
 from leak_assets.telemetry.contract import Contract, check_frame
-from leak_assets.telemetry.frames import to_wide
+from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.validate import reference_statistics, validate_day
 from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS

@@ -1,0 +1,1 @@
+"""What an installation needs: settings of Dagster's instance, kept as package data."""

@@ -1,0 +1,1 @@
+"""The window method: trained models score windows of three hours."""

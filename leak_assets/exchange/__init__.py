@@ -1,0 +1,1 @@
+"""Other programs' files: what is written for them and read from them. No computation."""

@@ -1,0 +1,1 @@
+"""BattLeDIM's files: telemetry, leaks, truth and submissions."""

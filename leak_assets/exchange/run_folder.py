@@ -1,0 +1,152 @@
+"""One run as a folder of files: telemetry in the format asked for, and the truth beside it.
+
+The formats themselves are in `exports` and `export_*`; here is which file lies where.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from leak_assets.errors import InputError
+from leak_assets.exchange.battledim.telemetry import (
+    LeakTruth,
+    write_long_parquet,
+    write_scada_csv,
+    write_truth,
+)
+from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
+from leak_assets.hydraulics.truth import event_truth, fault_labels
+from leak_assets.sites.registry import Network
+from leak_assets.system.files import publish
+
+from .inp import write_scenario_inp
+from .ldim import write_ldim_dataset
+from .leakdb import write_leakdb_scenario
+
+FORMATS = ("csv", "parquet", "leakdb", "ldim", "inp")
+MANIFEST = "simulation.json"
+
+
+def write_run(
+    network: Network, run: ScenarioRun, folder: Path, formats: Sequence[str] = ("csv",)
+) -> list[Path]:
+    """Write a run and return its files.
+
+    Parameters
+    ----------
+    formats
+        `csv`: BattLeDIM's SCADA files, one per quantity and year. `parquet`: one long file for
+        the landing zone. `leakdb`: `leakdb/Scenario-1/`. `ldim`: `ldim/`, a dataset of
+        LDIMBenchmark. `inp`: `scenario.inp`, which EPANET alone can run.
+
+    Returns
+    -------
+    list of Path
+        Telemetry, and under `truth/`: `leaks.csv`, `leak_flows.parquet` and `meta.json` as the
+        scorer reads them, `events.csv` and `sensor_faults.csv` where there are any.
+
+    Raises
+    ------
+    InputError
+        Unknown format, or a folder of the export holds other files.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise InputError(f"no format {unknown[0]!r}", remedy=f"Use {', '.join(FORMATS)}")
+    files: list[Path] = []
+    if "csv" in formats:
+        files += write_scada_csv(run.wide(), run.layout, folder)
+    if "parquet" in formats:
+        path = folder / f"{run.start_at:%Y-%m-%d}_SCADA.parquet"
+        write_long_parquet(run.wide(), run.layout, path)
+        files.append(path)
+    if "leakdb" in formats:
+        files += _within(write_leakdb_scenario(network, run, folder / "leakdb"))
+    if "ldim" in formats:
+        files += _within(write_ldim_dataset(network, run, folder / "ldim"))
+    if "inp" in formats:
+        write_scenario_inp(network, run, folder / "scenario.inp")
+        files.append(folder / "scenario.inp")
+    return files + _write_truth(network, run, folder / "truth")
+
+
+def write_list(network: Network, run: ScenarioRun, folder: Path, files: Sequence[Path]) -> None:
+    """Write `simulation.json`: what was simulated, and all files of this and earlier runs.
+
+    `clear_run` removes these files and nothing else.
+    """
+    before = _listed(folder)
+    listed = sorted({*before, *(str(path.relative_to(folder)) for path in files)})
+    content = {
+        "network": network.name,
+        "start": run.start_at.isoformat(),
+        "steps": run.steps,
+        "step_s": run.step_s,
+        "seed": run.seed,
+        "town_seed": run.town.seed,
+        "leaks": len(run.leaks),
+        "events": len(run.events),
+        "sensor_faults": len(run.faults),
+        "files": listed,
+    }
+    publish(folder / MANIFEST, json.dumps(content, indent=1).encode())
+
+
+def clear_run(folder: Path) -> int:
+    """Remove what earlier runs wrote into a folder; return the number of files.
+
+    Files that no run wrote stay.
+    """
+    removed = 0
+    for name in _listed(folder):
+        path = folder / name
+        if path.is_file():
+            path.unlink()
+            removed += 1
+        for parent in path.parents:
+            if parent == folder or not parent.is_dir() or any(parent.iterdir()):
+                break
+            parent.rmdir()
+    (folder / MANIFEST).unlink(missing_ok=True)
+    return removed
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the files that earlier runs wrote, as far as they lie in the folder."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        return []
+    try:
+        names = [str(name) for name in json.loads(file.read_text("utf-8"))["files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "the list of an earlier simulation cannot be read",
+            remedy="Remove the file, or choose another folder",
+            file=file,
+        ) from error
+    root = folder.resolve()
+    for name in names:
+        if not (folder / name).resolve().is_relative_to(root):
+            raise InputError(
+                f"the list of an earlier simulation names {name!r}, outside of its folder",
+                remedy="Remove the file, or choose another folder",
+                file=file,
+            )
+    return names
+
+
+def _within(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _write_truth(network: Network, run: ScenarioRun, folder: Path) -> list[Path]:
+    end_at = run.start_at + timedelta(seconds=(run.steps - 1) * run.step_s)
+    truth = LeakTruth(run.start_at, end_at, network.inp_path, run.leaks, run.leak_flow_m3_per_h())
+    write_truth(truth, folder, {"network_name": network.name, "seed": run.seed})
+    files = [folder / name for name in ("leaks.csv", "leak_flows.parquet", "meta.json")]
+    for name, rows in (("events.csv", event_truth(run)), ("sensor_faults.csv", fault_labels(run))):
+        if rows.height:
+            publish(folder / name, rows.write_csv().encode())
+            files.append(folder / name)
+    return files

@@ -1,0 +1,1 @@
+"""What models look at: grids, windows, labels and their statistics."""

@@ -1,0 +1,1 @@
+"""The engine: EPANET's time loop with leaks, events and recorders."""

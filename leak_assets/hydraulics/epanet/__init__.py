@@ -1,0 +1,1 @@
+"""EPANET in process: project, snapshots, pressure-driven demand. Knows no town and no sensor."""

@@ -1,0 +1,1 @@
+"""Plans of scenario batches: which towns, leaks, events and faults are drawn."""

@@ -1,0 +1,196 @@
+"""The step of `simulation.sensor_placement`: solve with a sensor everywhere, then choose."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from leak_assets.errors import HydraulicError
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites import Network, Sensor, SensorLayout
+from leak_assets.sites.derived_layout import spread_junctions
+from leak_assets.sites.provenance import Provenance
+from leak_assets.system.processes import fan_out
+from leak_assets.warehouse import Input, Written
+from leak_assets.warehouse.schemas.simulation import SENSOR_PLACEMENT
+
+from .placement import (
+    LeakCases,
+    Quality,
+    check_request,
+    place_sensors,
+    placement_quality,
+    random_quality,
+)
+from .signatures import signatures
+from .steps import leaking_pipes, unsolvable, worth_workers
+from .table import LEAK_SHARES, leak_sizes_m3_per_s, mean_demand_m3_per_s
+
+CODE_VERSION = "1"
+TABLE = "simulation.sensor_placement"
+# Sizes and hours of the leaks that sensors are chosen for, and of those that they are tried on.
+CHOICE_HOURS, TRIAL_HOURS = (0, 6, 12, 18), (3, 9, 15, 21)
+TRIAL_SHARES = (0.03, 0.06)
+# In leak-free simulated towns the daily mean of a calibrated residual scatters by 4 to 12 mm on
+# L-Town and by 50 to 60 cm in Hanoi: on both as much as a leak of this share of the demand does
+# to the junction that feels it most, in the median over pipes.
+NOISE_LEAK_SHARE = 0.005
+# Beyond this, junctions that are spread evenly stand for their neighbors.
+MOST_JUNCTIONS = 1000
+
+Floats = NDArray[np.float64]
+_Task = tuple[float, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class PlacementPlan:
+    """What is asked for.
+
+    Parameters
+    ----------
+    sensors
+        How many pressure sensors.
+    noise_m
+        Standard deviation of a daily mean residual in metres; None derives it from the network.
+    seed
+        Of the drawn leaks and their noise.
+    """
+
+    sensors: int = 5
+    noise_m: float | None = None
+    seed: int = 1
+
+
+def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) -> list[Written]:
+    """Choose junctions for pressure sensors and write them with what they see.
+
+    The layout's flow meters and AMR meters stay: what they take out of the residual, no pressure
+    sensor sees.
+
+    Raises
+    ------
+    InputError
+        More sensors than junctions, noise that is not positive, or a model that
+        `write_leak_signatures` refuses too.
+    """
+    entry, layout = ctx.network(network), ctx.layout(network)
+    partition = {"network": entry.name}
+    digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True).encode()).hexdigest()
+    inputs = (
+        *Provenance.of(entry, layout).inputs(),
+        Input("plan", "sensor_placement", entry.name, digest),
+    )
+    standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
+    if standing is not None:
+        ctx.tell(f"placement of {entry.name} stands: same model, meters, plan and code")
+        return [standing]
+    model = entry.water_network()
+    junctions: Sequence[str] = model.junction_name_list
+    if len(junctions) > MOST_JUNCTIONS:
+        junctions = spread_junctions(entry, model, MOST_JUNCTIONS)
+    # Before minutes of solving, not after them.
+    check_request(plan.sensors, len(junctions), 1.0 if plan.noise_m is None else plan.noise_m)
+    sizes = np.array(leak_sizes_m3_per_s(entry, LEAK_SHARES))
+    trial_sizes = np.array(leak_sizes_m3_per_s(entry, TRIAL_SHARES))
+    everywhere = _instrumented(layout, junctions)
+    responses = _mean_responses(
+        ctx,
+        entry,
+        everywhere,
+        [*((s, CHOICE_HOURS) for s in sizes), *((s, TRIAL_HOURS) for s in trial_sizes)],
+    )
+    known, trial = responses[: len(sizes)], responses[len(sizes) :]
+    library = known.mean(axis=0)
+    noise_m = plan.noise_m
+    if noise_m is None:
+        strongest = np.median(np.abs(library).max(axis=1))
+        noise_m = float(NOISE_LEAK_SHARE * mean_demand_m3_per_s(entry) * strongest)
+    ctx.tell(f"choosing {plan.sensors} of {len(junctions)} junctions, noise {noise_m:.3g} m")
+    chosen = place_sensors(
+        library,
+        LeakCases.of_sizes(known, sizes),
+        sensors=plan.sensors,
+        noise_m=noise_m,
+        seed=plan.seed,
+    )
+    tried = LeakCases.of_sizes(trial, trial_sizes)
+    frame = _rows(
+        entry,
+        model,
+        [junctions[number] for number in chosen],
+        placement_quality(library, tried, chosen, noise_m=noise_m, seed=plan.seed),
+        random_quality(library, tried, plan.sensors, noise_m=noise_m, seed=plan.seed),
+        noise_m,
+        plan.seed,
+    )
+    return [ctx.warehouse.write(TABLE, partition, frame, inputs=inputs, code_version=CODE_VERSION)]
+
+
+def _instrumented(layout: SensorLayout, junctions: Sequence[str]) -> SensorLayout:
+    """Return the layout with a pressure sensor at each of the junctions and nowhere else."""
+    pressures = (Sensor(name, "pressure", "node", "m") for name in junctions)
+    others = (sensor for sensor in layout.sensors if sensor.quantity != "pressure")
+    return SensorLayout(layout.network, (*pressures, *others))
+
+
+def _mean_responses(
+    ctx: StepContext, entry: Network, layout: SensorLayout, tasks: Sequence[_Task]
+) -> Floats:
+    """Return the response per m3/s, mean over a task's hours, at all pressures (Z × P × N)."""
+    pipes = leaking_pipes(entry)
+    solve = partial(_mean_response, entry, layout, pipes)
+    solutions = len(pipes) * sum(len(hours) for _, hours in tasks)
+    found: dict[_Task, Floats] = {}
+    try:
+        for task, response in fan_out(solve, tasks, workers=worth_workers(solutions)):
+            found[task] = response
+            ctx.tell(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
+    except HydraulicError as error:
+        raise unsolvable(entry, error) from error
+    return np.stack([found[task] for task in tasks])
+
+
+def _mean_response(
+    entry: Network, layout: SensorLayout, pipes: tuple[str, ...], task: _Task
+) -> Floats:
+    size, hours = task
+    found = signatures(entry, layout, pipes, hours=hours, leak_m3_per_s=size)
+    return found.mean()[:, : len(layout.ids("pressure"))]
+
+
+def _rows(
+    entry: Network,
+    model: Any,
+    nodes: Sequence[str],
+    found: Sequence[Quality],
+    random: Sequence[Sequence[Quality]],
+    noise_m: float,
+    seed: int,
+) -> pl.DataFrame:
+    rows = []
+    for i, (node, quality) in enumerate(zip(nodes, found, strict=True)):
+        x, y = model.get_node(node).coordinates
+        rows.append(
+            (
+                entry.name,
+                i + 1,
+                node,
+                float(x),
+                float(y),
+                quality.seen_share,
+                quality.top1_hit,
+                quality.topk_hit,
+                float(np.mean([one[i].seen_share for one in random])),
+                float(np.mean([one[i].top1_hit for one in random])),
+                float(np.mean([one[i].topk_hit for one in random])),
+                noise_m,
+                seed,
+            )
+        )
+    return pl.DataFrame(rows, schema=SENSOR_PLACEMENT.polars_schema, orient="row")

@@ -1,0 +1,139 @@
+"""The step of `simulation.leak_signatures`: solved once for each model and layout."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from leak_assets.errors import HydraulicError, InputError
+from leak_assets.pipeline.context import StepContext
+from leak_assets.settings import Settings
+from leak_assets.sites import Network, SensorLayout, candidate_pipes
+from leak_assets.sites.provenance import Provenance
+from leak_assets.system.processes import fan_out
+from leak_assets.warehouse import Written
+
+from .signatures import Signatures, signatures
+from .table import HOURS, leak_sizes_m3_per_s, signature_rows
+
+CODE_VERSION = "1"
+TABLE = "simulation.leak_signatures"
+# Validating and hashing takes some 450 bytes a row: this many stay below 2 GB.
+MOST_ROWS = 4_000_000
+# Below this many solutions starting processes takes longer than solving.
+_WORTH_PROCESSES = 20_000
+
+_Task = tuple[float, tuple[int, ...]]
+
+
+def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
+    """Compute and write the signatures of all pipes that can leak; keep what stands already.
+
+    A network whose 24 hours would have more than `MOST_ROWS` rows gets every 2nd, 3rd … hour.
+
+    Raises
+    ------
+    InputError
+        The layout has no pressure sensor or flow meter, no pipe can leak, the model has no demand
+        or no steady state.
+    """
+    entry, layout = ctx.network(network), ctx.layout(network)
+    partition = {"network": entry.name}
+    inputs = Provenance.of(entry, layout).inputs()
+    standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
+    if standing is not None:
+        ctx.tell(f"signatures of {entry.name} stand: same model, sensors and code")
+        return [standing]
+    pipes, sizes = leaking_pipes(entry), leak_sizes_m3_per_s(entry)
+    sensors = len(layout.ids("pressure")) + len(layout.ids("flow"))
+    if sensors == 0:
+        raise InputError(
+            f"{entry.name} has no pressure sensor and no flow meter that could see a leak",
+            remedy="Name some under `sensors` in the network's YAML, or remove `sensors` there"
+            " to get a derived layout",
+            file=entry.settings_path,
+        )
+    hours = _hours(len(pipes) * len(sizes) * sensors)
+    if len(hours) < HOURS:
+        ctx.tell(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
+    halves = [hours[: len(hours) // 2], hours[len(hours) // 2 :]]
+    tasks: list[_Task] = [(size, half) for size, half in product(sizes, halves) if half]
+    done: dict[_Task, Signatures] = {}
+    solve = partial(_solve, ctx.settings, entry, layout, pipes)
+    solutions = len(pipes) * len(hours) * len(sizes)
+    try:
+        for task, found in fan_out(solve, tasks, workers=worth_workers(solutions)):
+            done[task] = found
+            ctx.tell(
+                f"leaks of {task[0] * 1000:g} L/s, hours {task[1][0]} to {task[1][-1]}:"
+                f" {len(pipes)} pipes ({len(done)} of {len(tasks)})"
+            )
+    except HydraulicError as error:
+        raise unsolvable(entry, error) from error
+    by_size = [_joined([done[size, half] for half in halves if half]) for size in sizes]
+    frame = signature_rows(entry.name, sizes, by_size)
+    return [ctx.warehouse.write(TABLE, partition, frame, inputs=inputs, code_version=CODE_VERSION)]
+
+
+def leaking_pipes(entry: Network) -> tuple[str, ...]:
+    """Return the pipes that can leak.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    pipes = candidate_pipes(entry)
+    if not pipes:
+        raise InputError(
+            f"{entry.name} has no pipe that can leak",
+            remedy="Use a model with open pipes of positive length",
+            file=entry.inp_path,
+        )
+    return pipes
+
+
+def worth_workers(solutions: int) -> int | None:
+    """Return the number of processes for so many steady states; None for all there are."""
+    return 1 if solutions < _WORTH_PROCESSES else None
+
+
+def unsolvable(entry: Network, error: HydraulicError) -> InputError:
+    """Return what a user is told about a model without a steady state."""
+    return InputError(
+        str(error),
+        remedy="Signatures need a steady state at every hour: open the model in EPANET and mend"
+        " what it warns of (unconnected demands, pumps that cannot deliver)",
+        file=entry.inp_path,
+    )
+
+
+def _hours(rows_per_hour: int) -> tuple[int, ...]:
+    """Return as many evenly spaced hours of a day as `MOST_ROWS` has room for, at least one."""
+    for step in (1, 2, 3, 4, 6, 8, 12):
+        if rows_per_hour * (HOURS // step) <= MOST_ROWS:
+            return tuple(range(0, HOURS, step))
+    return (0,)
+
+
+def _solve(
+    settings: Settings, entry: Network, layout: SensorLayout, pipes: tuple[str, ...], task: _Task
+) -> Signatures:
+    size, hours = task
+    return signatures(
+        entry, layout, pipes, hours=hours, leak_m3_per_s=size, cache_dir=settings.cache_dir
+    )
+
+
+def _joined(parts: Sequence[Signatures]) -> Signatures:
+    """Return signatures of several parts of the day as one."""
+    first = parts[0]
+    return Signatures(
+        first.pipes,
+        first.sensors,
+        tuple(hour for part in parts for hour in part.hours),
+        np.concatenate([part.response for part in parts], axis=1),
+        first.zone,
+        np.concatenate([part.spread for part in parts], axis=1),
+    )

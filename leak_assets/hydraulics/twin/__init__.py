@@ -1,0 +1,1 @@
+"""The twin: what sensors should read, its calibration, and measured minus expected."""

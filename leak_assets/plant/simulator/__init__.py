@@ -1,0 +1,1 @@
+"""A simulated stream of a treatment plant's sensors, with labeled anomalies."""

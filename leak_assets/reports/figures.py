@@ -1,0 +1,293 @@
+"""Small pictures for asset metadata: what a reader sees before reading a number.
+
+Each function takes table rows and returns the bytes of a PNG of at most some 80 kB. Pictures
+that can be zoomed are in the report.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from leak_assets.incidents.value import inflow_residual
+
+from .drawing import (
+    AMBER,
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    RED,
+    add_legend,
+    as_png,
+    date_axis,
+    label_panel,
+    panels,
+    say_no_data,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MAX_SENSORS = 8
+_M3_PER_H = 3600.0
+
+
+def current_state(events: pl.DataFrame) -> pl.DataFrame:
+    """Return the newest row of each incident, by first detection."""
+    return (
+        events.sort("revision")
+        .group_by("incident_id", maintain_order=True)
+        .last()
+        .sort("detected_at", "incident_id")
+        .select(events.columns)
+    )
+
+
+def signal_figure(
+    *,
+    scores: pl.DataFrame,
+    residuals: pl.DataFrame,
+    events: pl.DataFrame,
+    truth: pl.DataFrame | None = None,
+) -> bytes:
+    """Draw anomaly score with threshold and alarms above the inflow residual.
+
+    Parameters
+    ----------
+    scores, residuals, events
+        Rows of `scores.window_scores`, `features.residuals`, `incidents.incident_events`.
+    truth
+        Rows of `simulation.leak_truth` where the leaks are known.
+    """
+    figure, (top, bottom) = panels(2, 4.2)
+    shown = scores.sort("window_end")
+    if shown.is_empty():
+        say_no_data(top)
+    else:
+        _incident_spans((top, bottom), events, shown)
+        top.plot(shown["window_end"], shown["anomaly_score"], color=BLUE, lw=1.1, label="score")
+        top.plot(shown["window_end"], shown["threshold"], color=MUTED, lw=1, ls="--",
+                 label="threshold")  # fmt: skip
+        alarms = shown.filter(pl.col("is_alarm"))
+        top.plot(alarms["window_end"], alarms["anomaly_score"], ".", color=RED, ms=4, label="alarm")
+    inflow = inflow_residual(residuals)
+    bottom.plot(
+        inflow["ts_utc"], inflow["residual_si"] * _M3_PER_H, color=BLUE, lw=0.7, label="residual"
+    )
+    bottom.axhline(0.0, color=MUTED, lw=0.8)
+    if truth is not None:
+        first, last = shown["window_start"].min(), shown["window_end"].max()
+        for axis in (top, bottom):
+            for number, leak in enumerate(truth.iter_rows(named=True)):
+                if first is not None and leak["leak_start"] <= last and leak["leak_end"] >= first:
+                    axis.axvline(leak["leak_start"], color=GREEN, lw=1.4, ls=":",
+                                 label="true start" if number == 0 else None)  # fmt: skip
+    label_panel(top, "Anomaly score of 3 h windows", "score, 0 to 1")
+    top.set_ylim(-0.03, 1.05)
+    label_panel(bottom, "Inflow beyond expectation", "m³/h")
+    date_axis(bottom)
+    add_legend(top, 5)
+    add_legend(bottom)
+    return as_png(figure)
+
+
+def _incident_spans(axes: "Sequence[Axes]", events: pl.DataFrame, shown: pl.DataFrame) -> None:
+    span: tuple[Any, Any] = (shown["window_start"].min(), shown["window_end"].max())
+    for axis in axes:
+        for number, row in enumerate(current_state(events).iter_rows(named=True)):
+            until = row["leak_end"] or span[1]
+            axis.axvspan(row["leak_start"], until, color=AMBER, alpha=0.16, lw=0,
+                         label="incident" if number == 0 else None)  # fmt: skip
+        axis.set_xlim(*span)
+
+
+def map_figure(
+    *,
+    nodes: pl.DataFrame,
+    links: pl.DataFrame,
+    sensors: pl.DataFrame,
+    candidates: pl.DataFrame,
+    truth_links: Sequence[str] = (),
+    title: str = "Candidate pipes",
+) -> bytes:
+    """Draw the network with its sensors and the candidate pipes colored by probability.
+
+    Parameters
+    ----------
+    nodes, links, sensors
+        Rows of `network.nodes`, `network.links`, `network.sensors`.
+    candidates
+        `link_id` and `probability` of one incident revision.
+    truth_links
+        Pipes that really leak, where known.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+
+    spread = nodes.select(pl.max("x", "y") - pl.min("x", "y")).row(0)
+    figure, (axis,) = panels(1, float(np.clip(0.7 + 7.4 * spread[1] / max(spread[0], 1.0), 3, 8)))
+    axis.grid(visible=False)
+    axis.axis("off")
+    axis.set_aspect("equal")
+    segments = link_segments(nodes, links)
+    axis.add_collection(LineCollection(list(segments.values()), colors="#b9c4cf", linewidths=0.8))
+    axis.autoscale()
+    ranked = candidates.filter(pl.col("link_id").is_in(list(segments))).sort("probability")
+    if not ranked.is_empty():
+        colors = LinearSegmentedColormap.from_list("leak", ["#f7c873", "#e0561b", "#8c1010"])
+        heat = LineCollection(
+            [segments[link] for link in ranked["link_id"]],
+            cmap=colors,
+            linewidths=4.0,
+            capstyle="round",
+        )
+        heat.set_array(ranked["probability"].to_numpy() * 100.0)
+        heat.set_clim(0.0, 100.0 * ranked["probability"].to_numpy().max())
+        axis.add_collection(heat)
+        bar: Any = figure.colorbar(heat, ax=axis, shrink=0.55, pad=0.01, aspect=28)
+        bar.set_label("probability, %", fontsize=8, color=MUTED)
+        bar.ax.tick_params(labelsize=8, colors=MUTED)
+        bar.outline.set_visible(False)
+        best = np.mean(segments[ranked["link_id"][-1]], axis=0)
+        axis.annotate(f"dig first: {ranked['link_id'][-1]}", best, xytext=(10, 10), fontsize=9,
+                      textcoords="offset points", color=INK, fontweight="bold")  # fmt: skip
+    for quantity, marker in (("pressure", "o"), ("flow", "s"), ("level", "^"), ("demand", ".")):
+        of = sensors.filter(pl.col("quantity") == quantity)
+        if not of.is_empty():
+            axis.plot(of["x"], of["y"], marker, color=BLUE, ms=3 if marker == "." else 5, lw=0,
+                      mec="white", mew=0.5, label=f"{quantity} sensor")  # fmt: skip
+    for number, link in enumerate(t for t in truth_links if t in segments):
+        x, y = np.mean(segments[link], axis=0)
+        axis.plot(x, y, "X", color=GREEN, ms=11, mec="white", mew=1.2, lw=0,
+                  label="true leak" if number == 0 else None)  # fmt: skip
+    axis.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
+    add_legend(axis, 5)
+    return as_png(figure)
+
+
+def link_segments(
+    nodes: pl.DataFrame, links: pl.DataFrame
+) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
+    """Return the end points of each link in the coordinates of the EPANET file."""
+    at = {n: (x, y) for n, x, y in nodes.select("node_id", "x", "y").iter_rows()}
+    return {
+        link: (at[start], at[end])
+        for link, start, end in links.select("link_id", "start_node", "end_node").iter_rows()
+    }
+
+
+def training_figure(training_runs: pl.DataFrame) -> bytes:
+    """Draw the loss curves of training runs, one panel per model version.
+
+    Parameters
+    ----------
+    training_runs
+        Rows of `models.training_runs`.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    runs = training_runs.sort("model", "version", "epoch").partition_by(
+        "model", "version", maintain_order=True
+    )
+    figure, axes = panels(max(1, len(runs)), 2.4 * max(1, len(runs)), share_x=False)
+    for axis, run in zip(axes, runs, strict=False):
+        axis.plot(run["epoch"], run["train_loss"], color=MUTED, lw=1.2, label="training")
+        axis.plot(run["epoch"], run["validation_loss"], color=BLUE, lw=1.4, label="validation")
+        best = run.filter(pl.col("is_best"))
+        axis.plot(best["epoch"], best["validation_loss"], "o", color=RED, ms=6, label="kept")
+        label_panel(axis, f"{run['model'][0]}  {run['version'][0]}", "loss")
+        axis.set_xlabel("epoch", fontsize=8, color=MUTED)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        add_legend(axis)
+    if not runs:
+        say_no_data(axes[0])
+    return as_png(figure)
+
+
+_UNITS_SI = {"pressure": "m", "level": "m", "flow": "m³/h", "demand": "m³/h"}
+
+
+def readings_figure(readings: pl.DataFrame) -> bytes:
+    """Draw a few sensors of each quantity.
+
+    Parameters
+    ----------
+    readings
+        Rows of `telemetry.readings` (pressure and level in m, flow and demand in m³/h) or of
+        `telemetry.raw_readings` (units as delivered).
+    """
+    is_raw = "value_si" not in readings.columns
+    value = "value" if is_raw else "value_si"
+    by_quantity = readings.sort("ts_utc").partition_by(
+        "quantity", maintain_order=False, as_dict=True
+    )
+    names = sorted(str(key[0]) for key in by_quantity)
+    figure, axes = panels(max(1, len(names)), 1.2 + 1.5 * max(1, len(names)))
+    for axis, name in zip(axes, names, strict=False):
+        panel = by_quantity[name,]
+        shown = panel["sensor_id"].unique().sort().head(_MAX_SENSORS).to_list()
+        for number, sensor in enumerate(shown):
+            rows = panel.filter(pl.col("sensor_id") == sensor)
+            scale = _M3_PER_H if not is_raw and name in {"flow", "demand"} else 1.0
+            axis.plot(rows["ts_utc"], rows[value] * scale, lw=0.8, label=str(sensor),
+                      color=_shade(number, len(shown)))  # fmt: skip
+        total = panel["sensor_id"].n_unique()
+        unit = str(panel["unit"][0]) if is_raw else _UNITS_SI.get(name, "")
+        label_panel(axis, f"{name}: {len(shown)} of {total}", unit)
+        add_legend(axis, _MAX_SENSORS)
+    if names:
+        date_axis(axes[-1])
+    else:
+        say_no_data(axes[0])
+    return as_png(figure)
+
+
+def _shade(number: int, count: int) -> tuple[float, float, float]:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("sensors", ["#0b2f6b", BLUE, "#23a6a6", "#8bc34a"])
+    red, green, blue, _ = shades(number / max(1, count - 1))
+    return red, green, blue
+
+
+def residual_heatmap(residuals: pl.DataFrame, *, day: date | None = None) -> bytes:
+    """Draw the residual z-scores, one row per channel, one column per half hour.
+
+    Parameters
+    ----------
+    residuals
+        Rows of `features.residuals`.
+    day
+        Named in the title where given.
+    """
+    usable = residuals.filter((pl.col("mask") == 1) & pl.col("residual_z").is_finite())
+    table = (
+        usable.group_by("quantity", "sensor_id", pl.col("ts_utc").dt.truncate("30m").alias("t"))
+        .agg(pl.col("residual_z").mean())
+        .pivot(on="t", index=["quantity", "sensor_id"], values="residual_z", sort_columns=False)
+        .sort("quantity", "sensor_id")
+    )
+    times = sorted(c for c in table.columns if c not in {"quantity", "sensor_id"})
+    figure, (axis,) = panels(1, 1.4 + 0.12 * max(8, table.height))
+    axis.grid(visible=False)
+    if table.is_empty():
+        say_no_data(axis)
+        return as_png(figure)
+    image = axis.imshow(
+        table.select(times).to_numpy().astype(float),
+        aspect="auto", cmap="RdBu_r", vmin=-6, vmax=6, interpolation="nearest",
+    )  # fmt: skip
+    axis.set_yticks(range(table.height), table["sensor_id"].to_list(), fontsize=6.5)
+    ticks = np.linspace(0, len(times) - 1, min(9, len(times))).round().astype(int)
+    axis.set_xticks(ticks, [times[i][5:16] for i in ticks], fontsize=7)
+    axis.set_xlabel("time (UTC)", fontsize=8, color=MUTED)
+    bar: Any = figure.colorbar(image, ax=axis, pad=0.01, aspect=28)
+    bar.set_label("residual, z-score", fontsize=8, color=MUTED)
+    bar.ax.tick_params(labelsize=8, colors=MUTED)
+    bar.outline.set_visible(False)
+    axis.set_title("Residuals" + (f" on {day}" if day else ""), loc="left", fontsize=10,
+                   color=INK, fontweight="bold")  # fmt: skip
+    return as_png(figure)

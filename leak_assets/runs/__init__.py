@@ -1,0 +1,1 @@
+"""The graph as a whole: run it without a daemon, say what is stale."""

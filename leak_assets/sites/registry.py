@@ -1,0 +1,319 @@
+"""Which network models there are: packaged ones by name, a user's own `.inp` by path.
+
+Models stay where they are installed (L-Town and Hanoi are EUPL and never copied into this
+repository); only a user's own file is copied, into `Settings.networks_dir`. Nothing here writes
+a model back, and neither wntr nor epyt is imported to list or resolve names.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from leak_assets.errors import InputError
+from leak_assets.settings import Settings
+from leak_assets.system.files import publish
+
+from .model_file import check_text, read_model
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONDAY = date(2018, 1, 1)
+# Where wheels keep their models; the first one that has a name wins.
+_PACKAGED = (("wntr", "library/networks"), ("epyt", "networks"))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network model by name.
+
+    Parameters
+    ----------
+    name
+        Lower-case slug, e.g. `l-town`; the value of the column `network`.
+    title
+        Name for people.
+    inp_path
+        The EPANET file. It is only read.
+    sha256
+        Content hash of the file.
+    reference_first_days, reference_days
+        Days without leaks in the delivered telemetry that calibrate the twin: first day of each
+        reference period, oldest first (empty: the first days of the telemetry serve), and how
+        many complete days a period has.
+    pattern_first_weekday
+        Weekday (0 is Monday) of index 0 of the model's time patterns.
+    settings_path
+        The user's YAML beside the registered model (sensors, title, reference days), or None.
+    """
+
+    name: str
+    title: str
+    inp_path: Path
+    sha256: str
+    reference_first_days: tuple[date, ...] = ()
+    reference_days: int = 4
+    pattern_first_weekday: int = 0
+    settings_path: Path | None = None
+
+    @property
+    def pattern_epoch(self) -> date:
+        """A day on which the model's time patterns start at index 0."""
+        return _MONDAY + timedelta(days=self.pattern_first_weekday)
+
+    def water_network(self) -> Any:
+        """Return a fresh `wntr.network.WaterNetworkModel`; changes to it stay in memory.
+
+        Raises
+        ------
+        InputError
+            The file is missing or cannot be read.
+        """
+        return read_model(self.inp_path)
+
+    def shared_model(self) -> Any:
+        """Return the model for reading: the same object for all, which nobody may change.
+
+        Reading L-Town's file takes as long as a simulated day of it.
+        """
+        return _shared_model(self.inp_path, self.sha256)
+
+
+@lru_cache(maxsize=4)
+def _shared_model(path: Path, sha256: str) -> Any:
+    """Return the model of a file; `sha256` keys the cache."""
+    return read_model(path)
+
+
+def slug(text: str) -> str:
+    """Return the lower-case name of a network: `L-TOWN` gives `l-town`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def packaged_names() -> tuple[str, ...]:
+    """Return the sorted names of all models that installed packages bring."""
+    return tuple(sorted(_packaged_paths()))
+
+
+def registered_names(settings: Settings) -> tuple[str, ...]:
+    """Return the sorted names of the models that the user registered."""
+    return tuple(sorted(path.stem for path in settings.networks_dir.glob("*.inp")))
+
+
+def resolve(name_or_path: str | Path, settings: Settings) -> Network:
+    """Return the network of a name, or of the path of an `.inp` file, which is then registered.
+
+    Raises
+    ------
+    InputError
+        Unknown name (with close matches), missing or unreadable file.
+    """
+    text = str(name_or_path)
+    if text.lower().endswith(".inp") or os.sep in text:
+        return register(Path(text), settings)
+    name = slug(text)
+    if (own := settings.networks_dir / f"{name}.inp").is_file():
+        return _build(name, own, settings)
+    if (packaged := _packaged_paths().get(name)) is not None:
+        return _build(name, packaged, settings)
+    known = sorted({*packaged_names(), *registered_names(settings)})
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {', '.join(close)}? " if close else ""
+    raise InputError(
+        f"unknown network {text!r}",
+        remedy=f"{hint}`leak-assets networks list` names them; a path to an .inp file works too",
+    )
+
+
+def register(
+    path: Path,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    reference_first_day: date | None = None,
+    reference_days: int | None = None,
+    pattern_first_weekday: str | None = None,
+) -> Network:
+    """Register a user's model: check it, copy it to `networks_dir` and write its YAML.
+
+    A file with the same content as a packaged model is that model: it is not copied, the options
+    are written beside where its copy would be. A file whose name another
+    model has taken gets the beginning of its hash appended, so that no results are mixed; the
+    same file registered again after an edit replaces its copy.
+
+    Parameters
+    ----------
+    path
+        The user's `.inp` file.
+    name
+        Name to give it; by default made from the file name.
+    title, reference_days, pattern_first_weekday
+        Written to the YAML; None keeps what it says, or the default.
+    reference_first_day
+        Added to those in the YAML: days before the new period keep the reference they had.
+
+    Raises
+    ------
+    InputError
+        Missing or unreadable file, or a given name that is taken.
+    """
+    path = path.expanduser().resolve()
+    check_text(path)
+    digest = _sha256(path)
+    wanted = slug(name or path.stem) or "network"
+    given = {
+        "title": title,
+        "reference_days": reference_days,
+        "pattern_first_weekday": pattern_first_weekday,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    packaged = _packaged_paths().get(wanted)
+    if packaged is not None and _sha256(packaged) == digest:
+        if given or reference_first_day is not None:
+            _write_options(settings.networks_dir / f"{wanted}.yaml", given, reference_first_day)
+        return _build(wanted, packaged, settings)
+    read_model(path)
+    if packaged is not None or _is_taken(wanted, path, digest, settings):
+        if name is not None:
+            raise InputError(
+                f"the name {wanted!r} belongs to another network model",
+                remedy="Choose another name",
+                file=path,
+            )
+        wanted = f"{wanted}-{digest[:6]}"
+    target = settings.networks_dir / f"{wanted}.inp"
+    publish(target, path.read_bytes())
+    _write_options(
+        target.with_suffix(".yaml"),
+        {"source": str(path)} | given,
+        reference_first_day,
+        defaults={"title": path.stem, "reference_days": 4, "pattern_first_weekday": "monday"},
+    )
+    return _build(wanted, target, settings)
+
+
+def _write_options(
+    file: Path,
+    given: Mapping[str, Any],
+    reference_first_day: date | None,
+    *,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write given options over those in a network's YAML, and these over defaults."""
+    options = {**defaults, **_read_yaml(file), **given}
+    if reference_first_day is not None:
+        options["reference_first_day"] = sorted({*_first_days(options, file), reference_first_day})
+    _options(options, file)
+    publish(file, yaml.safe_dump(options, sort_keys=True).encode())
+
+
+def _is_taken(name: str, path: Path, digest: str, settings: Settings) -> bool:
+    """Say whether another file is registered under the name."""
+    own = settings.networks_dir / f"{name}.inp"
+    if not own.is_file() or own.resolve() == path or _sha256(own) == digest:
+        return False
+    return _read_yaml(own.with_suffix(".yaml")).get("source") != str(path)
+
+
+def _build(name: str, path: Path, settings: Settings) -> Network:
+    own = settings.networks_dir / f"{name}.yaml"
+    known = yaml.safe_load((resources.files(__package__) / "known.yaml").read_text())
+    options = known.get(name, {}) | _read_yaml(own)
+    return Network(
+        name=name,
+        inp_path=path,
+        sha256=_sha256(path),
+        settings_path=own if own.is_file() else None,
+        **_options(options, own),
+    )
+
+
+def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Check the values of a network's YAML and return them as fields of `Network`."""
+    weekday = str(options.get("pattern_first_weekday", "monday")).lower()
+    if weekday not in WEEKDAYS:
+        raise InputError(
+            f"{weekday!r} is not a weekday",
+            remedy=f"Use one of {', '.join(WEEKDAYS)}",
+            file=file,
+            column="pattern_first_weekday",
+        )
+    days = options.get("reference_days", 4)
+    if not isinstance(days, int) or days < 1:
+        raise InputError(
+            f"{days!r} is not a number of days",
+            remedy="Use a whole number from 1",
+            file=file,
+            column="reference_days",
+        )
+    return {
+        "title": str(options.get("title", file.stem)),
+        "reference_first_days": _first_days(options, file),
+        "reference_days": days,
+        "pattern_first_weekday": WEEKDAYS.index(weekday),
+    }
+
+
+def _first_days(options: dict[str, Any], file: Path) -> tuple[date, ...]:
+    """Return the first days of all reference periods: the YAML has one date, a list or none."""
+    given = options.get("reference_first_day")
+    days = given if isinstance(given, list) else [] if given is None else [given]
+    for day in days:
+        if not isinstance(day, date) or isinstance(day, datetime):
+            raise InputError(
+                f"{day!r} is not a date",
+                remedy="Write it as 2019-01-31, several as [2019-01-01, 2019-01-31]",
+                file=file,
+                column="reference_first_day",
+            )
+    return tuple(sorted(set(days)))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(
+            "the network settings are not YAML",
+            remedy="Mend or delete the file",
+            file=path,
+            row=None if mark is None else mark.line + 1,
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(
+            "the network settings are not a mapping",
+            remedy="Write `key: value` lines",
+            file=path,
+        )
+    return content
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _packaged_paths() -> dict[str, Path]:
+    """Find the model files inside installed wheels without importing the packages."""
+    found: dict[str, Path] = {}
+    for package, folder in _PACKAGED:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            continue
+        for path in sorted(Path(spec.origin).parent.joinpath(folder).rglob("*.inp")):
+            found.setdefault(slug(path.stem), path)
+    return found

@@ -1,0 +1,1 @@
+"""The machine: whole files, locks, processes, terminal, clock. Knows nothing of water."""

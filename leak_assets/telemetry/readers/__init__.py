@@ -1,0 +1,1 @@
+"""Readers: one delivered file in, parsed readings and problems out."""

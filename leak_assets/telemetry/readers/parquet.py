@@ -1,0 +1,205 @@
+"""Reader of Parquet telemetry: wide like the CSV export, or long with one reading a row.
+
+Gives the same readings as the CSV reader for the same data. Nothing here knows CSV.
+"""
+
+import io
+from collections.abc import Iterable
+
+import polars as pl
+
+from leak_assets.units import unit_choices
+
+from .cells import Collector, Source
+from .parsed_file import ParsedFile
+from .problems import Problem, shown, unknown_sensor, whole_file
+from .scada_header import TIME_COLUMN, quantity_of, unknown_quantity
+from .times import judge_times, parse_times, with_reason
+
+_LONG_TIME = "ts_utc"
+_LONG_COLUMNS = (_LONG_TIME, "sensor_id", "quantity", "value")
+# Rows count from 2, as if a header were line 1, so that they match the same data as CSV.
+_FIRST_ROW = 2
+_UTC_US = pl.Datetime("us", "UTC")
+
+
+def parse_parquet(source: Source) -> ParsedFile | Problem:
+    """Read one Parquet file; a problem instead where nothing of it can be used.
+
+    Wide: `Timestamp` (time stamp or text) and one column per sensor in the layout's unit; the
+    file name ends in the quantity. Long: `ts_utc`, `sensor_id`, `quantity`, `value` and, where
+    it differs from the layout's, `unit`.
+    """
+    if not source.raw:
+        return whole_file("empty_file", "the file is empty", "Export it again")
+    try:
+        frame = pl.read_parquet(io.BytesIO(source.raw))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return whole_file(
+            "unreadable_parquet",
+            f"the file is no complete Parquet file (`{shown(str(error))}`)",
+            "Copy the file again from its source",
+        )
+    time_name = time_column(frame.columns)
+    is_long = time_name == _LONG_TIME
+    problem = _wrong_columns(frame, source, is_long=is_long)
+    if problem:
+        return problem
+    collector = Collector(source, example="28.92")
+    rows = frame.rename({time_name: "time_text"}).with_columns(
+        pl.int_range(_FIRST_ROW, pl.len() + _FIRST_ROW, dtype=pl.UInt32).alias("file_row")
+    )
+    per_row = 1 if is_long else frame.width - 1
+    collector.values = frame.height * per_row
+    times = clock_to_utc(frame.get_column(time_name), source.contract.source_timezone)
+    rows = pl.concat(
+        [rows.with_columns(pl.col("time_text").cast(pl.String)), times], how="horizontal"
+    )
+    rows, problems = judge_times(rows, source.times, column=time_name, values_per_row=per_row)
+    collector.add_problems(problems)
+    if is_long:
+        _add_long(rows, collector)
+    else:
+        _add_wide(rows, [c for c in frame.columns if c != TIME_COLUMN], collector)
+    return collector.result("parquet")
+
+
+def _wrong_columns(frame: pl.DataFrame, source: Source, *, is_long: bool) -> Problem | None:
+    required = _LONG_COLUMNS if is_long else (TIME_COLUMN,)
+    missing = [name for name in required if name not in frame.columns]
+    remedy = (
+        f"Name the columns {', '.join(_LONG_COLUMNS)} (long)"
+        f" or {TIME_COLUMN} and one per sensor (wide)"
+    )
+    if missing:
+        return whole_file(
+            "wrong_header", f"the column `{missing[0]}` is missing", remedy, column=missing[0]
+        )
+    clash = [c for c in frame.columns if c in ("file_row", "time_text", "reason")]
+    if clash and not is_long:
+        return whole_file(
+            "wrong_header", f"`{clash[0]}` is no sensor", "Remove the column", column=clash[0]
+        )
+    if frame.width < len(required) + (not is_long):
+        return whole_file("wrong_header", "no column holds a sensor's values", remedy)
+    if frame.is_empty():
+        return whole_file("empty_file", "the file has no row", "Export it again")
+    if not is_long and quantity_of(source.name) is None:
+        return unknown_quantity(source.name)
+    return None
+
+
+def time_column(names: Iterable[str]) -> str:
+    """Return the column that holds the time stamps of a file with these columns."""
+    return _LONG_TIME if "sensor_id" in names else TIME_COLUMN
+
+
+def clock_to_utc(column: pl.Series, source_timezone: str) -> pl.DataFrame:
+    """Return time stamps read from a column of any type.
+
+    Parameters
+    ----------
+    column
+        Time stamps with or without zone, dates, or text (see `parse_times`).
+    source_timezone
+        Zone of times without zone or offset.
+
+    Returns
+    -------
+    polars.DataFrame
+        `ts_utc`, null where there is none, and `reason`, null where there is one.
+    """
+    dtype = column.dtype
+    empty = pl.Series("ts_utc", [None], _UTC_US).new_from_index(0, len(column))
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        aware = column.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
+        naive = pl.Series("naive", [None], pl.Datetime("us")).new_from_index(0, len(column))
+        return with_reason(naive, aware.cast(_UTC_US), source_timezone)
+    if isinstance(dtype, pl.Datetime):
+        return with_reason(column.dt.cast_time_unit("us"), empty, source_timezone)
+    if dtype == pl.Date:
+        return with_reason(column.cast(pl.Datetime("us")), empty, source_timezone)
+    if dtype in (pl.String, pl.Categorical):
+        return parse_times(column.cast(pl.String), source_timezone)
+    # Numbers could be seconds, days or anything: not guessed.
+    unreadable = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(column))
+    return with_reason(unreadable, empty, source_timezone)
+
+
+def _numbers(values: pl.Series) -> pl.DataFrame:
+    """Return `raw_text`, `value`, `reason` of delivered values of any type."""
+    if values.dtype == pl.Float32:
+        # By way of text: 28.92 stored in 32 bits is meant as 28.92, not 28.92000007.
+        numbers = values.cast(pl.String).cast(pl.Float64)
+    elif values.dtype.is_numeric():
+        numbers = values.cast(pl.Float64, strict=False)
+    elif values.dtype in (pl.String, pl.Categorical, pl.Null):
+        numbers = values.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    else:
+        numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(values))
+    texts = values.cast(pl.String, strict=False) if not values.dtype.is_nested() else values
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        texts = pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)
+    text, value = pl.col("raw_text"), pl.col("value")
+    return pl.DataFrame({"raw_text": texts, "value": numbers}).select(
+        pl.when(text.str.strip_chars() != "").then(text).alias("raw_text"),
+        "value",
+        pl.when(text.is_null() | (text.str.strip_chars() == ""))
+        .then(None)
+        .when(value.is_null())
+        .then(pl.lit("not_a_number"))
+        .when(~value.is_finite())
+        .then(pl.lit("not_finite"))
+        .alias("reason"),
+    )
+
+
+def _add_wide(rows: pl.DataFrame, names: list[str], collector: Collector) -> None:
+    source = collector.source
+    quantity = str(quantity_of(source.name))
+    sensors = {s.sensor_id: s for s in source.layout.sensors if s.quantity == quantity}
+    for name in names:
+        cells = _cells(rows, name)
+        if name in sensors:
+            collector.add_column(cells, sensors[name], sensors[name].unit, name)
+        else:
+            collector.add_unknown_column(name, quantity, cells.get_column("raw_text"))
+
+
+def _add_long(rows: pl.DataFrame, collector: Collector) -> None:
+    layout = collector.source.layout
+    sensors = {(s.quantity, s.sensor_id): s for s in layout.sensors}
+    if "unit" not in rows.columns:
+        rows = rows.with_columns(pl.lit(None, pl.String).alias("unit"))
+    keys = ["quantity", "sensor_id", "unit"]
+    rows = rows.with_columns(pl.col(keys).cast(pl.String, strict=False))
+    for (quantity, sensor_id, unit), group in rows.group_by(keys, maintain_order=True):
+        names = str(quantity or ""), str(sensor_id or "")
+        sensor = sensors.get(names)
+        cells = _cells(group, "value")
+        if sensor is None:
+            words = unknown_sensor(names[1], names[0], layout.network, layout.ids(names[0]))
+            _refuse(cells.with_columns(reason=pl.lit("unknown_sensor")), names[1], collector, words)
+        elif unit is not None and unit not in unit_choices(sensor.quantity):
+            words = (
+                f"unit `{shown(str(unit))}` does not measure {sensor.quantity}",
+                f"Declare one of {', '.join(unit_choices(sensor.quantity))}",
+            )
+            _refuse(cells.with_columns(reason=pl.lit("unknown_unit")), str(unit), collector, words)
+        else:
+            collector.add_column(cells, sensor, str(unit or sensor.unit), "value")
+
+
+def _refuse(cells: pl.DataFrame, text: str, collector: Collector, words: tuple[str, str]) -> None:
+    """Quarantine all values of a group whose sensor or unit is unknown, row by row."""
+    has_value = pl.col("raw_text").is_not_null()
+    column = "unit" if cells.item(0, "reason") == "unknown_unit" else "sensor_id"
+    bad = cells.filter(has_value).with_columns(pl.lit(text).alias("raw_text"))
+    collector.empty += cells.height - bad.height
+    collector.add_bad_rows(bad, column, lambda _reason, _text: words)
+
+
+def _cells(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    return pl.concat(
+        [rows.select("file_row", "ts_utc"), _numbers(rows.get_column(column))], how="horizontal"
+    )

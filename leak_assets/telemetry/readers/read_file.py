@@ -1,0 +1,116 @@
+"""One delivered file, whatever its format, to readings and quarantine.
+
+Only the choice of the reader and the fate of whole-file problems are decided here.
+"""
+
+import hashlib
+from datetime import date, datetime
+from pathlib import Path
+
+from leak_assets.settings import FIRST_DAY
+from leak_assets.sites.layout import SensorLayout
+from leak_assets.telemetry.contract import Contract
+
+from .cells import Collector, Source
+from .parquet import parse_parquet
+from .parsed_file import ParsedFile
+from .problems import Problem, whole_file
+from .scada_csv import parse_scada_csv
+from .scada_header import missing_file
+from .times import TimeRange
+
+__all__ = ["ENDINGS", "MAX_AHEAD_S", "ParsedFile", "format_of", "parse_file"]
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+# Clocks of loggers run ahead a little; an hour more is another day's data or a wrong year.
+MAX_AHEAD_S = 3600.0
+
+
+def parse_file(
+    path: Path,
+    *,
+    network: str,
+    layout: SensorLayout,
+    contract: Contract,
+    received_at: datetime,
+    file_path: str | None = None,
+    first_day: date = FIRST_DAY,
+    max_ahead_s: float = MAX_AHEAD_S,
+    strict: bool = False,
+) -> ParsedFile:
+    """Read one delivered file.
+
+    Parameters
+    ----------
+    path
+        The file: BattLeDIM CSV (`.csv`, `.csv.gz`) or `.parquet`.
+    network, layout, contract
+        What it is read against: which sensors exist, in which unit they deliver, which values
+        are possible.
+    received_at
+        When the platform took the file, UTC.
+    file_path
+        Its name in tables and messages; `<network>/<file name>` by default.
+    first_day, max_ahead_s
+        Time stamps before this day, or later than this many seconds after `received_at`, are
+        quarantined.
+    strict
+        Raise what is wrong with the file as a whole, instead of returning it as quarantine.
+
+    Returns
+    -------
+    ParsedFile
+        Accepted readings (values in the delivered unit), quarantine and counts. Never raises for
+        what is in the file unless `strict`.
+
+    Raises
+    ------
+    InputError
+        With `strict`, if nothing of the file can be used (missing, wrong header, …).
+    """
+    file_path = file_path or f"{network}/{path.name}"
+    shown_as = str(path) if strict else file_path
+    raw, problem = b"", None
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        problem = missing_file(error)
+    source = Source(
+        raw=raw,
+        name=path.name,
+        shown_as=shown_as,
+        file_path=file_path,
+        sha256="" if problem else hashlib.sha256(raw).hexdigest(),
+        network=network,
+        layout=layout,
+        contract=contract,
+        times=TimeRange(first_day, received_at, max_ahead_s),
+    )
+    parsed = problem or _read(source)
+    if not isinstance(parsed, Problem):
+        return parsed
+    if strict:
+        raise parsed.error(shown_as)
+    collector = Collector(source)
+    collector.add_problems([parsed])
+    return collector.result(format_of(path.name))
+
+
+def format_of(name: str) -> str:
+    """Return `csv`, `csv.gz` or `parquet` by the ending of a file name; empty for others."""
+    lower = name.lower()
+    return next((e.lstrip(".") for e in reversed(ENDINGS) if lower.endswith(e)), "")
+
+
+def _read(source: Source) -> ParsedFile | Problem:
+    match format_of(source.name):
+        case "csv" | "csv.gz":
+            return parse_scada_csv(source)
+        case "parquet":
+            return parse_parquet(source)
+        case _:
+            return whole_file(
+                "unsupported_format",
+                f"`{source.name}` is in no format that can be read",
+                f"Deliver {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}",
+            )

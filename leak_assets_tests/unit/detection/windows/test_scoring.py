@@ -1,0 +1,250 @@
+"""Scoring with exported models: tables, states, streaming, masks."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from leak_assets.detection.windows.scoring import CANDIDATES, Scorer
+from leak_assets.errors import InputError
+from leak_assets.features.grid import WindowSpec
+from leak_assets.models.artefact import load_artefact
+from leak_assets.models.config import load_config
+from leak_assets.models.dataset import training_set
+from leak_assets.models.export import export
+from leak_assets.models.pipes import CandidatePipes
+from leak_assets.models.training import train
+from leak_assets.sites.provenance import Provenance
+from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
+
+DAY = datetime(2019, 3, 4, tzinfo=UTC)
+SENSORS, PIPES = 9, 30
+
+
+def _residuals(seed: int, *, days: int = 1, pipe: int | None = None) -> pl.DataFrame:
+    """Nine pressures and the inflow; a leak of 7.2 m3/h at `pipe` from 06:00 of the last day."""
+    rng = np.random.default_rng(seed)
+    steps = 288 * days
+    z = rng.normal(size=(SENSORS + 1, steps))
+    if pipe is not None:
+        first = steps - 216
+        place = np.linspace(0, PIPES - 1, SENSORS)
+        z[:SENSORS, first:] -= 6 * np.exp(-np.abs(place - pipe) / 6)[:, None]
+        z[SENSORS, first:] += 6
+    names = [("pressure", f"n{i}") for i in range(SENSORS)] + [("flow", "inflow")]
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "network": "line",
+                "sensor_id": sensor,
+                "quantity": quantity,
+                "ts_utc": [DAY + timedelta(minutes=5 * k) for k in range(steps)],
+                "observed_si": z[i] / 3000,
+                "expected_si": 0.0,
+                "residual_si": z[i] / 3000,
+                "residual_z": z[i],
+                "mask": 1,
+            },
+            schema=RESIDUALS.polars_schema,
+        )
+        for i, (quantity, sensor) in enumerate(names)
+    )
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """Train and export a small detector and pinpointer."""
+    truth, batches = [], []
+    for s in range(36):
+        name, pipe = f"line/b000/s{s:03d}", (s * 7) % PIPES if s % 3 else None
+        batches.append(
+            _residuals(s, pipe=pipe).with_columns(
+                pl.lit(name).alias("scenario_id"), pl.lit("b000").alias("batch")
+            )
+        )
+        if pipe is not None:
+            truth.append(
+                {
+                    "scenario_id": name,
+                    "leak_id": 0,
+                    "link_id": f"p{pipe:02d}",
+                    "leak_type": "abrupt",
+                    "leak_start": DAY + timedelta(hours=6),
+                    "leak_peak": DAY + timedelta(hours=6),
+                    "leak_end": DAY + timedelta(hours=24),
+                    "max_flow_m3_per_h": 7.2,
+                }
+            )
+    utc = pl.Datetime("us", "UTC")
+    leak_truth = pl.DataFrame(truth).with_columns(
+        pl.col("leak_start", "leak_peak", "leak_end").cast(utc)
+    )
+    windows = training_set([pl.concat(batches)], leak_truth, WindowSpec())
+    names = [f"p{i:02d}" for i in range(PIPES)]
+    links = pl.DataFrame(
+        {
+            "link_id": names,
+            "start_node": [f"n{i}" for i in range(PIPES)],
+            "end_node": [f"n{i + 1}" for i in range(PIPES)],
+        }
+    )
+    place = np.arange(PIPES) * 50.0
+    pipes = CandidatePipes.build(names, np.abs(place[:, None] - place[None]), links)
+    folder = tmp_path_factory.mktemp("models")
+    found = []
+    for name in ("leak_detector", "leak_pinpointer"):
+        config = load_config(name)
+        small = config.model_copy(
+            update={
+                "architecture": config.architecture.model_copy(update={"hidden": 12}),
+                "training": config.training.model_copy(update={"epochs": 6, "threads": 1}),
+            }
+        )
+        result = train(
+            small,
+            windows,
+            network="line",
+            leak_truth=leak_truth,
+            data_versions={},
+            contract_sha256="0",
+            trained_at=DAY,
+            pipes=pipes,
+        )
+        found.append(export(result, folder).folder)
+    return found[0], found[1]
+
+
+@pytest.fixture(scope="module")
+def scorer(folders: tuple[Path, Path]) -> Scorer:
+    """Both models."""
+    return Scorer(*folders)
+
+
+def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
+    """Windows after 09:00 alarm; 7.2 m3/h; the twenty likeliest pipes of alarmed windows only."""
+    scores, candidates = scorer.score_windows(_residuals(100, pipe=10))
+    assert scores.schema == WINDOW_SCORES.polars_schema
+    assert candidates.schema == LEAK_CANDIDATES.polars_schema
+    assert scores.height == 43
+    late = scores.filter(pl.col("window_start") >= DAY + timedelta(hours=6))
+    assert late["is_alarm"].mean() > 0.9
+    assert scores.filter(pl.col("window_end") < DAY + timedelta(hours=6))["is_alarm"].mean() < 0.2
+    assert late["leak_flow_m3_per_h"].mean() == pytest.approx(7.2, rel=0.1)
+    assert set(candidates["window_start"]) == set(scores.filter("is_alarm")["window_start"])
+    first = candidates.filter(pl.col("window_start") == late["window_start"][-1])
+    assert first["rank"].to_list() == list(range(1, CANDIDATES + 1))
+    assert first["probability"].is_sorted(descending=True)
+    assert 0 < first["probability"].sum() <= 1 + 1e-6
+
+
+def test_day_by_day_and_batch_scores_are_the_same(scorer: Scorer) -> None:
+    """DET10: streaming and batch to 1e-6, here to the bit."""
+    frame = _residuals(101, days=3, pipe=5)
+    batch, batch_candidates = scorer.score_windows(frame)
+    parts = []
+    for d in range(3):
+        midnight = DAY + timedelta(days=d)
+        seen = frame.filter(
+            pl.col("ts_utc").is_between(
+                midnight - timedelta(days=1), midnight + timedelta(days=1), closed="left"
+            )
+        )
+        parts.append(scorer.score_windows(seen, day=midnight.date()))
+    assert [p[0].height for p in parts] == [43, 48, 48]
+    assert pl.concat([p[0] for p in parts]).equals(batch)
+    assert pl.concat([p[1] for p in parts]).equals(batch_candidates)
+
+
+def test_too_many_missing_channels_give_no_score_and_no_alarm(scorer: Scorer) -> None:
+    """DET7: 3 of 10 channels missing still scores, 4 do not."""
+    frame = _residuals(102, pipe=10)
+    for missing, state in ((3, "scored"), (4, "insufficient_data")):
+        silent = [f"n{i}" for i in range(missing)]
+        kept = frame.filter(~pl.col("sensor_id").is_in(silent))
+        scores, candidates = scorer.score_windows(kept)
+        assert set(scores["state"]) == {state}
+        assert set(scores["channels_used"]) == {10 - missing}
+        assert scores["anomaly_score"].null_count() == (0 if state == "scored" else 43)
+        if state != "scored":
+            assert not scores["is_alarm"].any()
+            assert candidates.height == 0
+
+
+def test_masked_values_do_not_change_the_score(scorer: Scorer) -> None:
+    """FEA9: shuffling what is masked."""
+    frame = _residuals(103, pipe=20).with_columns(
+        (pl.int_range(pl.len()) % 4 != 0).cast(pl.Int8).alias("mask")
+    )
+    shuffled = frame.with_columns(
+        pl.when(pl.col("mask") == 0)
+        .then(pl.col(name).shuffle(seed=1) * 100)
+        .otherwise(name)
+        .alias(name)
+        for name in ("residual_z", "residual_si")
+    )
+    for before, after in zip(
+        scorer.score_windows(frame), scorer.score_windows(shuffled), strict=True
+    ):
+        assert before.equals(after)
+
+
+def test_missing_inflow_gives_no_leak_flow(scorer: Scorer) -> None:
+    """Null, not zero."""
+    frame = _residuals(104).filter(pl.col("sensor_id") != "inflow")
+    scores, _ = scorer.score_windows(frame)
+    assert scores["leak_flow_m3_per_h"].null_count() == 43
+    assert scores["anomaly_score"].null_count() == 0
+
+
+def test_empty_input_and_a_detector_alone(scorer: Scorer, folders: tuple[Path, Path]) -> None:
+    """No row, no window; without a pinpointer no candidate."""
+    scores, candidates = scorer.score_windows(RESIDUALS.empty())
+    assert (scores.schema, scores.height) == (WINDOW_SCORES.polars_schema, 0)
+    assert candidates.schema == LEAK_CANDIDATES.polars_schema
+    scores, candidates = Scorer(folders[0]).score_windows(_residuals(100, pipe=10))
+    assert scores["is_alarm"].any()
+    assert candidates.height == 0
+
+
+def test_wrong_network_and_wrong_model_are_refused(
+    scorer: Scorer, folders: tuple[Path, Path]
+) -> None:
+    """The message names both."""
+    other = _residuals(0).with_columns(pl.lit("hanoi").alias("network"))
+    with pytest.raises(InputError, match="residuals of hanoi, models of line"):
+        scorer.score_windows(other)
+    with pytest.raises(InputError, match="is a leak_pinpointer, not a leak_detector"):
+        Scorer(folders[1])
+
+
+def test_models_of_another_network_model_or_layout_are_refused(folders: tuple[Path, Path]) -> None:
+    """The message names what differs and how to mend it; nothing recorded differs too."""
+    now = Provenance("line", "line.inp", "model hash", "monday", "layout hash")
+    bare = load_artefact(folders[0])
+    made = replace(bare, manifest=bare.manifest | now.hashes())
+    assert Scorer(made, provenance=now).detector is made
+    for change, words in (
+        ({"layout_sha256": "fewer sensors"}, "another sensor layout of line"),
+        ({"network_sha256": "edited"}, "another network model of line"),
+        ({"pattern_first_weekday": "sunday"}, "another first weekday"),
+    ):
+        with pytest.raises(InputError, match=rf"{words}.*leak-assets train --network line"):
+            Scorer(made, provenance=replace(now, **change))
+    with pytest.raises(InputError, match=r"network model and first weekday.* and sensor layout"):
+        Scorer(bare, provenance=now)
+
+
+def test_scoring_does_not_import_torch(folders: tuple[Path, Path]) -> None:
+    """A fresh process loads the models and knows neither torch nor sklearn."""
+    code = (
+        "import sys; from pathlib import Path; from leak_assets.detection.scoring import Scorer;"
+        f"Scorer(Path({str(folders[0])!r}), Path({str(folders[1])!r}));"
+        "assert not {'torch', 'sklearn', 'dagster'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,223 @@
+"""The report: complete, escaped, self-contained, and alive in a browser."""
+
+import json
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from leak_assets.reports.report import ReportData, TrueLeak, render_report, write_report
+from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS, SUMMARIES
+from leak_assets.warehouse.schemas.models import EVALUATIONS
+from leak_assets.warehouse.schemas.scores import WINDOW_SCORES
+
+START = datetime(2019, 1, 7, tzinfo=UTC)
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+EMPTY = {
+    "events": INCIDENT_EVENTS.empty(),
+    "candidates": CANDIDATES.empty(),
+    "evidence": EVIDENCE.empty(),
+    "summaries": SUMMARIES.empty(),
+    "scores": WINDOW_SCORES.empty(),
+    "residuals": RESIDUALS.empty(),
+    "evaluations": EVALUATIONS.empty(),
+    "truth": None,
+}
+
+
+@pytest.fixture
+def report_data(small_town):
+    """Build the data of a report; any part can be replaced."""
+    first, second = small_town["events"]["incident_id"].unique(maintain_order=True)
+    summaries = pl.DataFrame(
+        [
+            {
+                "network": "net1",
+                "incident_id": first,
+                "revision": 1,
+                "summary": "Dig at p2 first.",
+                "generated_by": "template",
+                "prompt_sha256": "0",
+                "latency_s": 0.1,
+                "fallback_reason": "no language model configured",
+                "created_at": START,
+            }
+        ],
+        schema=SUMMARIES.polars_schema,
+    )
+    evaluations = pl.DataFrame(
+        [("net1", "leak_detector", "1.0.0-abc", "test", "auc", 0.97, 0.9, True)],
+        schema=EVALUATIONS.polars_schema,
+        orient="row",
+    )
+    base = {
+        "town": "Net One",
+        "network": "net1",
+        "period_start": START,
+        "period_end": START + timedelta(days=2),
+        "generated_at": START + timedelta(days=3),
+        "price_eur_per_m3": 0.8,
+        "events": small_town["events"],
+        "candidates": small_town["all_candidates"],
+        "evidence": small_town["evidence"],
+        "summaries": summaries,
+        "nodes": small_town["nodes"],
+        "links": small_town["links"],
+        "sensors": small_town["sensors"],
+        "scores": small_town["scores"],
+        "residuals": small_town["residuals"],
+        "evaluations": evaluations,
+        "audit": [("detector", "1.0.0-abc"), ("contract", "c0ffee")],
+        "truth": [
+            TrueLeak(
+                link_id="p2",
+                leak_start=START + timedelta(hours=5),
+                leak_end=START + timedelta(hours=15),
+                max_flow_m3_per_h=12.0,
+                volume_m3=120.0,
+                incident_id=first,
+                distance_m=0.0,
+            ),
+            TrueLeak(
+                link_id="p4",
+                leak_start=START + timedelta(hours=20),
+                leak_end=None,
+                max_flow_m3_per_h=1.0,
+                volume_m3=28.0,
+            ),
+        ],
+    }
+    assert second != first
+    return lambda **changes: ReportData(**(base | changes))
+
+
+def page_data(page: str) -> dict:
+    """Return the data block of a page."""
+    block = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', page, re.S)
+    return json.loads(block[1])
+
+
+def test_it_holds_headlines_incidents_truth_summaries_models_and_audit(report_data):
+    """What an operator, a scientist and an auditor look for is on the page."""
+    page = render_report(report_data())
+    for needed in (
+        "Leak report for Net One",
+        "1 of 2",
+        "1 false alarm",
+        "false alarm</td>",
+        "not found",
+        "Dig at p2 first.",
+        "no language model configured",
+        "leak_detector",
+        "passed",
+        "c0ffee",
+        " h after start",
+    ):
+        assert needed in page, needed
+    data = page_data(page)
+    assert [i["candidates"][0]["link"] for i in data["incidents"]] == ["p2", "p2"]
+    assert len(data["network"]["links"]) == 4
+    assert [p["name"] for p in data["signals"]["pressures"]] == ["n1", "n2", "n3"]
+
+
+def test_it_loads_nothing_from_anywhere(report_data):
+    """OPS3: no address, no import, and a policy that forbids both."""
+    page = render_report(report_data())
+    assert not re.search(r"https?:|//cdn|@import|url\(|<link|<iframe|\bsrc=", page)
+    assert "default-src 'none'" in page
+
+
+def test_everything_from_data_is_escaped(report_data, small_town):
+    """Names, texts and audit values with markup stay text, in HTML and in the data block."""
+    data = report_data(
+        town=HOSTILE,
+        audit=[(HOSTILE, HOSTILE)],
+        events=small_town["events"].with_columns(top_link_id=pl.lit(HOSTILE)),
+        candidates=small_town["all_candidates"].with_columns(link_id=pl.lit(HOSTILE)),
+        evidence=small_town["evidence"].with_columns(sensor_id=pl.lit(HOSTILE)),
+        sensors=small_town["sensors"].with_columns(sensor_id=pl.lit(HOSTILE)),
+    )
+    page = render_report(data)
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert page_data(page)["incidents"][0]["candidates"][0]["link"] == HOSTILE
+
+
+def test_a_period_without_anything_is_a_report_too(report_data):
+    """No incident, no score, no truth, no model."""
+    page = render_report(report_data(**EMPTY))
+    assert "No incident in this period." in page
+    assert "beside the truth" not in page
+    assert page_data(page)["incidents"] == []
+
+
+def test_long_periods_are_thinned(report_data, residual_rows):
+    """The page of a long period stays small."""
+    page = render_report(
+        report_data(residuals=residual_rows(24 * 60), period_end=START + timedelta(days=60))
+    )
+    assert len(page_data(page)["signals"]["inflow"]["t"]) <= 2600
+
+
+def test_it_is_written_whole_and_replaces_the_one_before(report_data, tmp_path):
+    """No temporary file is left, and a failure leaves the old report."""
+    path = tmp_path / "reports" / "town.html"
+    write_report(path, report_data())
+    first = path.read_text(encoding="utf-8")
+    assert first.endswith("</html>")
+    with pytest.raises(pl.exceptions.ColumnNotFoundError):
+        write_report(path, report_data(events=pl.DataFrame()))
+    assert path.read_text(encoding="utf-8") == first
+    assert [p.name for p in path.parent.iterdir()] == ["town.html"]
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.system
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("empty", [False, True])
+def test_it_works_in_a_browser_without_error(report_data, tmp_path: Path, empty: bool):
+    """Choose an incident, zoom the map, zoom the charts: no script error, no request."""
+    from playwright.sync_api import sync_playwright
+
+    path = tmp_path / "report.html"
+    write_report(path, report_data(**(EMPTY if empty else {})))
+    problems: list[str] = []
+    requests: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("request", lambda r: requests.append(r.url))
+        page.goto(path.as_uri())
+        chart = page.locator(".chart svg").nth(1)
+        if not empty:
+            page.locator("tr[data-incident]").first.click()
+            assert page.locator(".chips button.on").inner_text() == "Incident 1"
+            assert page.locator("#map-candidates .bar b").first.inner_text() == "p2"
+        before = page.locator("#map-svg").get_attribute("viewBox")
+        page.locator("#map-svg").scroll_into_view_if_needed()
+        page.locator("#map-svg").hover()
+        page.mouse.wheel(0, -300)
+        page.wait_for_timeout(100)
+        assert page.locator("#map-svg").get_attribute("viewBox") != before
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        labels = chart.locator("text").all_inner_texts()
+        page.mouse.move(box["x"] + 300, box["y"] + 90)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 500, box["y"] + 90, steps=4)
+        assert page.locator("#tip").is_visible()
+        page.mouse.up()
+        assert chart.locator("text").all_inner_texts() != labels
+        browser.close()
+    assert problems == []
+    assert requests == [path.as_uri()]
