@@ -26,7 +26,7 @@ from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.sites import Network, PipeDistance, candidate_pipes
 
 HISTORY_YEAR, EVALUATED_YEAR = 2018, 2019
-_TELL_EVERY_DAYS = 60
+_PROGRESS_EVERY_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,19 @@ def detect(
     InputError
         A file is missing or cannot be used, or nothing is left to evaluate.
     """
-    tell = progress or _silent
+    progress = progress or _silent
     export = open_export(network, Path(scada_dir), HISTORY_YEAR, EVALUATED_YEAR)
     if export.repair_report is None:
-        tell(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
-    observed = half_hour_means(network, export, tell)
-    tell("driving the twin through the measurements")
+        progress(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
+    observed = half_hour_means(network, export, progress)
+    progress("driving the twin through the measurements")
     twin = Twin(network, export.layout)
     channels = daily_channels(twin, observed)
-    tell("computing leak signatures")
+    progress("computing leak signatures")
     history = LeakHistory(
         channels, _hypotheses(network, export, channels), _repairs(network, export, channels)
     )
-    return _run(history, channels, tell)
+    return _run(history, channels, progress)
 
 
 def write_submission(detections: list[Detection], path: Path | str) -> None:
@@ -102,7 +102,7 @@ def write_submission(detections: list[Detection], path: Path | str) -> None:
 
 
 def _run(
-    history: LeakHistory, channels: DailyChannels, tell: Callable[[str], None]
+    history: LeakHistory, channels: DailyChannels, progress: Callable[[str], None]
 ) -> list[Detection]:
     start = date(EVALUATED_YEAR, 1, 1)
     evaluated = [i for i, day in enumerate(channels.days) if day >= start]
@@ -117,9 +117,9 @@ def _run(
     def after(day: int) -> None:
         if day == last:
             known.extend(history.running(day))
-        if day % _TELL_EVERY_DAYS == 0:
+        if day % _PROGRESS_EVERY_DAYS == 0:
             found = sum(event.kind == "leak" for event in history.events)
-            tell(f"{channels.days[day]}: {found} leaks so far")
+            progress(f"{channels.days[day]}: {found} leaks so far")
 
     history.run(after)
     pipes = history.hypotheses.pipes

@@ -37,7 +37,7 @@ def ingest(
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.sources.landing import deliver
 
-    ctx = StepContext.local(run_id="ingest", tell=progress(as_json=as_json))
+    ctx = StepContext.local(run_id="ingest", progress=progress(as_json=as_json))
     name = ctx.network(network).name
     delivered = deliver(paths, ctx.settings.landing_dir, name)
     summary = process_landing_zone(ctx, name)

@@ -29,12 +29,12 @@ def train(
     from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
     from leak_assets.runs.daemonless import train as run
 
-    ctx = StepContext.local(run_id="train", tell=progress(as_json=as_json))
+    ctx = StepContext.local(run_id="train", progress=progress(as_json=as_json))
     name = ctx.network(network).name
     plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
     failures = run(ctx, name, plan)
     if as_json:
-        print_json({"network": name, "in_force": not failures, "failed_gates": failures})
+        print_json({"network": name, "in_use": not failures, "failed_gates": failures})
     else:
         _print_metrics(ctx, name, as_json=False)
         for line in failures:

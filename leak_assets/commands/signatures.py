@@ -88,7 +88,7 @@ def place_sensors(
 
 
 def _context(run_id: str, *, as_json: bool) -> StepContext:
-    return StepContext.local(run_id=run_id, tell=progress(as_json=as_json))
+    return StepContext.local(run_id=run_id, progress=progress(as_json=as_json))
 
 
 def _look_next(what: str, query: str, *more: str) -> None:

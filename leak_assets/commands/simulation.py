@@ -143,7 +143,7 @@ def scenarios(
     from leak_assets.hydraulics.steps import TABLES, clear_scenarios, write_scenario_batches
     from leak_assets.warehouse.catalogue import build_catalogue
 
-    ctx = StepContext.local(run_id="scenarios", tell=progress(as_json=as_json))
+    ctx = StepContext.local(run_id="scenarios", progress=progress(as_json=as_json))
     name = ctx.network(network).name
     plan = ScenarioPlan(
         batches=batches,

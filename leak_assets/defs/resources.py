@@ -20,11 +20,11 @@ class Platform(dg.ConfigurableResource):
         settings = Settings()
         return settings.model_copy(update={"home": Path(self.home)}) if self.home else settings
 
-    def at(self, run_id: str, tell: Callable[[str], None] | None = None) -> StepContext:
+    def at(self, run_id: str, progress: Callable[[str], None] | None = None) -> StepContext:
         """Return the context of a run's steps."""
         settings = self.settings()
         warehouse = Warehouse.from_settings(settings, run_id=run_id)
-        return StepContext(warehouse, settings, tell or (lambda _message: None))
+        return StepContext(warehouse, settings, progress or (lambda _message: None))
 
     def of(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> StepContext:
         """Return the context of the run that `context` belongs to; progress goes to its log."""

@@ -9,8 +9,8 @@ from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champions
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.sites.contract import load_contract
 from leak_assets.sites.provenance import Provenance
-from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
@@ -34,9 +34,9 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
     InputError
         If the models in force were trained on another network model or sensor layout.
     """
-    in_force = champions(ctx, network)
-    if DETECTOR not in in_force:
-        ctx.tell(
+    in_use = champions(ctx, network)
+    if DETECTOR not in in_use:
+        ctx.progress(
             f"no detector of {network} is in force, so nothing is scored;"
             f" run `leak-assets train --network {network}`"
         )
@@ -44,17 +44,17 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
     written: list[Written] = []
     for day in days:
         partition = day_partition(day, network)
-        inputs = score_inputs(ctx, network, day, in_force)
-        if standing := ctx.standing(TABLES, partition, inputs, CODE_VERSION):
+        inputs = score_inputs(ctx, network, day, in_use)
+        if standing := ctx.up_to_date(TABLES, partition, inputs, CODE_VERSION):
             written += standing
             continue
         residuals = residuals_with_context(ctx, network, day)
         if residuals is None:
             continue
-        if DETECTOR not in in_force:
+        if DETECTOR not in in_use:
             scores, candidates = WINDOW_SCORES.empty(), LEAK_CANDIDATES.empty()
         else:
-            scorer = scorer or _scorer(ctx, network, in_force)
+            scorer = scorer or _scorer(ctx, network, in_use)
             scores, candidates = scorer.score_windows(residuals, day=day)
         written += [
             ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=CODE_VERSION)
@@ -63,25 +63,25 @@ def write_scores(ctx: StepContext, network: str, days: Sequence[date]) -> list[W
     return written
 
 
-def _scorer(ctx: StepContext, network: str, in_force: Mapping[str, Artefact]) -> Scorer:
+def _scorer(ctx: StepContext, network: str, in_use: Mapping[str, Artefact]) -> Scorer:
     now = Provenance.of(ctx.network(network), ctx.layout(network))
     contract = load_contract().sha256
-    for model in in_force.values():
+    for model in in_use.values():
         # Told, not refused: models learn from scenario runs, which no contract filters.
         if model.manifest["contract_sha256"] != contract:
-            ctx.tell(f"{model.model} {model.version} was trained under another data contract")
-    return Scorer(in_force[DETECTOR], in_force.get(PINPOINTER), provenance=now)
+            ctx.progress(f"{model.model} {model.version} was trained under another data contract")
+    return Scorer(in_use[DETECTOR], in_use.get(PINPOINTER), provenance=now)
 
 
 def score_inputs(
-    ctx: StepContext, network: str, day: date, in_force: Mapping[str, Artefact]
+    ctx: StepContext, network: str, day: date, in_use: Mapping[str, Artefact]
 ) -> list[Input]:
     """Return what the scores of a day are made from.
 
     Parameters
     ----------
-    in_force
+    in_use
         As from `champions`.
     """
-    models = [Input("model", a.model, a.network, a.version) for a in in_force.values()]
+    models = [Input("model", a.model, a.network, a.version) for a in in_use.values()]
     return [*context_inputs(ctx, network, day), *models]

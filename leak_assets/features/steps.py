@@ -50,7 +50,7 @@ def write_calibrations(ctx: StepContext, network: str, days: Sequence[date]) -> 
             continue
         reference = _in_force(ctx, network, day, periods)
         inputs = calibration_inputs(ctx, network, reference, model)
-        if standing := ctx.standing(
+        if standing := ctx.up_to_date(
             CALIBRATION_TABLES, partition, inputs, CALIBRATIONS_CODE_VERSION
         ):
             written += standing
@@ -68,7 +68,7 @@ def write_calibrations(ctx: StepContext, network: str, days: Sequence[date]) -> 
             for table, frame in frames.items()
         ]
     if state := learning_state(ctx, network, days):
-        ctx.tell(f"{network} is {state}")
+        ctx.progress(f"{network} is {state}")
     return written
 
 
@@ -126,7 +126,7 @@ def _learning() -> dict[str, pl.DataFrame]:
 
 
 def _fit(ctx: StepContext, network: str, reference: tuple[date, ...]) -> _Fitted:
-    ctx.tell(f"calibrating the twin of {network} on {reference[0]} to {reference[-1]}")
+    ctx.progress(f"calibrating the twin of {network} on {reference[0]} to {reference[-1]}")
     partitions = [day_partition(day, network) for day in reference]
     readings = pl.concat(
         ctx.warehouse.require("telemetry.readings", p, remedy="Ingest the reference days")
@@ -146,7 +146,7 @@ def write_residuals(ctx: StepContext, network: str, days: Sequence[date]) -> lis
     for day in days:
         partition = day_partition(day, network)
         inputs = residual_inputs(ctx, network, day, model)
-        if standing := ctx.standing(
+        if standing := ctx.up_to_date(
             ("features.residuals",), partition, inputs, RESIDUALS_CODE_VERSION
         ):
             written += standing
@@ -197,7 +197,9 @@ def write_windows(ctx: StepContext, network: str, days: Sequence[date]) -> list[
     for day in days:
         partition = day_partition(day, network)
         inputs = window_inputs(ctx, network, day)
-        if standing := ctx.standing(("features.windows",), partition, inputs, WINDOWS_CODE_VERSION):
+        if standing := ctx.up_to_date(
+            ("features.windows",), partition, inputs, WINDOWS_CODE_VERSION
+        ):
             written += standing
             continue
         references = ctx.warehouse.read("features.window_references", partition)

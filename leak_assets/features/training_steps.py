@@ -42,7 +42,7 @@ def write_training_features(
     run = partial(_write_batch, ctx.settings, ctx.warehouse.run_id, network)
     written: list[Written] = []
     for number, (batch, partitions) in enumerate(fan_out(run, batches), 1):
-        ctx.tell(f"features of batch {batch} ({number} of {len(batches)})")
+        ctx.progress(f"features of batch {batch} ({number} of {len(batches)})")
         written += partitions
     return written
 
@@ -58,7 +58,7 @@ def _write_batch(settings: Settings, run_id: str, network: str, batch: str) -> l
     standing = [
         kept
         for table in TRAINING_TABLES
-        if (kept := ctx.warehouse.standing(table, partition, inputs, TRAINING_CODE_VERSION))
+        if (kept := ctx.warehouse.up_to_date(table, partition, inputs, TRAINING_CODE_VERSION))
     ]
     if len(standing) == len(TRAINING_TABLES):
         return standing

@@ -35,7 +35,7 @@ def write_scenario_batches(
     written: list[Written] = []
     for number, (batch, partitions) in enumerate(fan_out(run, batches), 1):
         rows = partitions[0].record.rows
-        ctx.tell(f"batch {batch}: {rows} scenarios ({number} of {len(batches)})")
+        ctx.progress(f"batch {batch}: {rows} scenarios ({number} of {len(batches)})")
         written += partitions
     return written
 
@@ -54,7 +54,7 @@ def _write_batch(
     standing = [
         kept
         for table in TABLES
-        if (kept := ctx.warehouse.standing(table, partition, inputs, CODE_VERSION)) is not None
+        if (kept := ctx.warehouse.up_to_date(table, partition, inputs, CODE_VERSION)) is not None
     ]
     if len(standing) == len(TABLES):
         return standing

@@ -11,7 +11,7 @@ import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.sites import links_frame, nodes_frame, sensors_frame
-from leak_assets.telemetry.contract import load_contract
+from leak_assets.sites.contract import load_contract
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES as SCHEMAS
 
@@ -44,7 +44,7 @@ def write_incidents(ctx: StepContext, network: str, days: Sequence[date]) -> lis
         if ctx.warehouse.record("scores.window_scores", partition) is None:
             continue
         inputs = incident_inputs(ctx, network, day, events, fixed)
-        if standing := ctx.standing(TABLES, partition, inputs, CODE_VERSION):
+        if standing := ctx.up_to_date(TABLES, partition, inputs, CODE_VERSION):
             written += standing
             continue
         scores, candidates, residuals = (_with_context(ctx, t, network, day) for t in _SOURCES)

@@ -241,21 +241,21 @@ class _Tracking:
             pinpointer_version=None,
         )
         self.recent.clear()
-        self._write("opened", incident, at, self._reckon(incident, at))
+        self._write("opened", incident, at, self._estimate(incident, at))
 
     def _revise(self, incident: OpenIncident, at: datetime) -> None:
         if incident.quiet_windows >= self.policy.close_after_quiet_windows:
-            self._write("closed", incident, at, self._reckon(incident, at))
+            self._write("closed", incident, at, self._estimate(incident, at))
             return
         due = incident.is_due(at, self.stride, self.policy)
         if not due and not incident.may_have_news(at, self.policy):
             return
-        found = self._reckon(incident, at)
+        found = self._estimate(incident, at)
         told = (incident.top_link_id, incident.severity)
         if due or (found.top_link_id, severity(found.flow_m3_per_h)) != told:
             self._write("updated", incident, at, found)
 
-    def _reckon(self, incident: OpenIncident, at: datetime) -> _Findings:
+    def _estimate(self, incident: OpenIncident, at: datetime) -> _Findings:
         since = incident.last_alarm_at - timedelta(hours=self.policy.evidence_lookback_h)
         since = max(
             since,

@@ -11,8 +11,8 @@ import polars as pl
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites import PipeDistance, candidate_pipes, links_frame
+from leak_assets.sites.contract import load_contract
 from leak_assets.sites.provenance import Provenance
-from leak_assets.telemetry.contract import load_contract
 from leak_assets.warehouse import Input, Written
 
 from .artefact import Artefact, artefact_folder, load_artefact
@@ -49,7 +49,7 @@ def train_models(ctx: StepContext, network: str) -> list[Written]:
     """
     batches = training_batches(ctx, network)
     for line in batches.messages():
-        ctx.tell(line)
+        ctx.progress(line)
     provenance = Provenance.of(ctx.network(network), ctx.layout(network))
     inputs = [*batches.inputs, *provenance.inputs()]
     written: list[Written] = []
@@ -59,15 +59,15 @@ def train_models(ctx: StepContext, network: str) -> list[Written]:
         version = model_version(config, batches.data_versions, provenance)
         partition = {"version": f"{name}-{version}", "network": network}
         table = "models.training_runs"
-        kept = ctx.warehouse.standing(table, partition, inputs, CODE_VERSION)
+        kept = ctx.warehouse.up_to_date(table, partition, inputs, CODE_VERSION)
         if kept is not None and _folder(ctx, network, name, version).is_dir():
-            ctx.tell(f"{name} {version} is trained already")
+            ctx.progress(f"{name} {version} is trained already")
             written.append(kept)
             continue
         _refuse_to_replace(ctx, network, name, version)
         leak_truth = pl.concat(batches.frames(ctx, "simulation.leak_truth"))
         windows = windows or _windows(ctx, batches, config, leak_truth)
-        ctx.tell(f"training {name} {version} on {len(windows):,} windows")
+        ctx.progress(f"training {name} {version} on {len(windows):,} windows")
         result = train(
             config,
             windows,
@@ -225,7 +225,7 @@ def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.Dat
 def _windows(
     ctx: StepContext, batches: TrainingBatches, config: ModelConfig, leak_truth: pl.DataFrame
 ) -> WindowSet:
-    ctx.tell("reading training features")
+    ctx.progress("reading training features")
     return training_set(
         batches.frames(ctx, FEATURES),
         leak_truth,

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from leak_assets.settings import Settings
-from leak_assets.sites.layout import SensorLayout, load_layout
+from leak_assets.sites.layout import load_layout
 from leak_assets.sites.provenance import Provenance
 from leak_assets.sites.registry import Network, resolve
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.warehouse import Input, Warehouse, Written
 
 
-def _tell_nobody(_message: str) -> None:
+def _no_progress(_message: str) -> None:
     return None
 
 
@@ -26,7 +27,7 @@ class StepContext:
 
     warehouse: Warehouse
     settings: Settings
-    tell: Callable[[str], None] = field(default=_tell_nobody)
+    progress: Callable[[str], None] = field(default=_no_progress)
 
     @classmethod
     def local(
@@ -34,11 +35,11 @@ class StepContext:
         settings: Settings | None = None,
         *,
         run_id: str = "local",
-        tell: Callable[[str], None] = _tell_nobody,
+        progress: Callable[[str], None] = _no_progress,
     ) -> "StepContext":
         """Return a context for the settings of the environment."""
         settings = settings or Settings()
-        return cls(Warehouse.from_settings(settings, run_id=run_id), settings, tell)
+        return cls(Warehouse.from_settings(settings, run_id=run_id), settings, progress)
 
     def network(self, name: str) -> Network:
         """Return a packaged or registered network."""
@@ -53,7 +54,7 @@ class StepContext:
         entry = self.network(name)
         return list(Provenance.of(entry, load_layout(entry)).inputs())
 
-    def standing(
+    def up_to_date(
         self,
         tables: Sequence[str],
         partition: Mapping[str, str],
@@ -64,7 +65,7 @@ class StepContext:
 
         Empty where one was not. So a range of days can be taken again for the sake of one.
         """
-        found = [self.warehouse.standing(t, partition, inputs, code_version) for t in tables]
+        found = [self.warehouse.up_to_date(t, partition, inputs, code_version) for t in tables]
         standing = [written for written in found if written is not None]
         return standing if len(standing) == len(tables) else []
 

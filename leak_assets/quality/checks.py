@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from leak_assets.telemetry.contract import Contract, check_frame
+from leak_assets.sites.contract import Contract, check_frame
 from leak_assets.telemetry.long_wide import FLAG_GAP, FLAG_INTERPOLATED
 from leak_assets.warehouse.schemas.telemetry import READINGS
 

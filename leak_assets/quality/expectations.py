@@ -6,7 +6,7 @@ What is expected and how bad a failure is stands here; evaluating is `great_expe
 from dataclasses import dataclass, field
 from typing import Any
 
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
 from .checks import Severity

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leak_assets.sites.contract import Contract
 from leak_assets.system.files import publish
-from leak_assets.telemetry.contract import Contract
 
 TEMPLATE = Path(__file__).parent / "expectations_page.html.j2"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
 
 from .checks import SAMPLE_ROWS, Severity, json_value, sample_rows
 from .expectations import OFF_GRID_S, Expected, expectations_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.telemetry.contract import load_contract
+from leak_assets.sites.contract import load_contract
 
 from .checks import run_checks
 from .great_expectations_suite import GxOutcome, validate_with_gx

@@ -10,7 +10,7 @@ from leak_assets.exchange.battledim.files import Truth
 from leak_assets.models.steps import champions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites import links_frame, nodes_frame, sensors_frame
-from leak_assets.telemetry.contract import load_contract
+from leak_assets.sites.contract import load_contract
 from leak_assets.warehouse.schemas import TABLES
 
 from .report import ReportData, TrueLeak
@@ -31,12 +31,12 @@ def report_data(
     """Return what the report shows of the truth's period, each leak with its incident."""
     found = {outcome.leak: outcome for outcome in outcomes}
     entry = ctx.network(network)
-    in_force = champions(ctx, network)
-    versions = [artefact.version for artefact in in_force.values()]
+    in_use = champions(ctx, network)
+    versions = [artefact.version for artefact in in_use.values()]
     evaluations = ctx.warehouse.read_all("models.evaluations", network=network)
     files = ctx.warehouse.read_all("telemetry.ingest_ledger", network=network)
     audit = [
-        *((f"{a.model} in force", a.version) for a in in_force.values()),
+        *((f"{a.model} in force", a.version) for a in in_use.values()),
         ("data contract", load_contract().sha256),
         ("network model", f"{entry.inp_path.name}, SHA-256 {entry.sha256}"),
         *((row["file_path"], f"SHA-256 {row['file_sha256']}") for row in files.to_dicts()),

@@ -117,7 +117,7 @@ def process_days(
 
 
 def _run(step: Step, ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    ctx.tell(step.__name__.removeprefix("write_").replace("_", " "))
+    ctx.progress(step.__name__.removeprefix("write_").replace("_", " "))
     with network_lock(ctx, network):
         return step(ctx, network, days)
 
@@ -146,7 +146,7 @@ def train(ctx: StepContext, network: str, plan: ScenarioPlan) -> list[str]:
 def _next_delivery(ctx: StepContext, network: str, cursor: Cursor) -> Delivery | None:
     deliveries, problems = waiting_deliveries(ctx.settings, cursor)
     for problem in problems:
-        ctx.tell(problem)
+        ctx.progress(problem)
     return next((d for d in deliveries if d.network == network), None)
 
 

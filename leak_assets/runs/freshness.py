@@ -54,7 +54,7 @@ def stale_days(ctx: StepContext, network: str) -> list[date]:
 
 def _judges(ctx: StepContext, network: str) -> list[Callable[[date], bool]]:
     """Return one judge of a day for each table, in the order of the steps."""
-    model, in_force = ctx.network_inputs(network), champions(ctx, network)
+    model, in_use = ctx.network_inputs(network), champions(ctx, network)
     periods = reference_periods(ctx, network)
     events = ctx.warehouse.read_all(INCIDENT_TABLES[0], network=network)
     fixed = fixed_inputs(ctx, network)
@@ -73,7 +73,7 @@ def _judges(ctx: StepContext, network: str) -> list[Callable[[date], bool]]:
         calibrations,
         lambda day: differs("features.residuals", day, residual_inputs(ctx, network, day, model)),
         lambda day: differs("features.windows", day, window_inputs(ctx, network, day)),
-        lambda day: differs("scores.window_scores", day, score_inputs(ctx, network, day, in_force)),
+        lambda day: differs("scores.window_scores", day, score_inputs(ctx, network, day, in_use)),
         lambda day: differs(
             INCIDENT_TABLES[0], day, incident_inputs(ctx, network, day, events, fixed)
         ),

@@ -1,8 +1,9 @@
 """Network registry, sensor layout and pipe distance: what is in the ground and what is measured."""
 
 from .distance import PipeDistance
-from .layout import Sensor, SensorLayout, layout_from_headers, load_layout
+from .layout import layout_from_headers, load_layout
 from .registry import Network, packaged_names, register, registered_names, resolve
+from .sensors import Sensor, SensorLayout
 from .tables import candidate_pipes, links_frame, nodes_frame, pipe_distance_frame, sensors_frame
 
 __all__ = [

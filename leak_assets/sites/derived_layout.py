@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distance import PipeDistance
-from .layout import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout
 from .registry import Network
+from .sensors import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout
 
 JUNCTIONS_PER_SENSOR = 25
 FEWEST, MOST = 4, 40

@@ -4,10 +4,7 @@ Layouts are data (YAML beside this module, or the user's file in `networks_dir`)
 of telemetry takes its columns from here, so a sensor removed from the YAML is gone everywhere.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,68 +13,12 @@ from typing import Any
 import yaml
 
 from leak_assets.errors import InputError
-from leak_assets.units import QUANTITIES, si_factor, unit_choices
+from leak_assets.units import QUANTITIES, unit_choices
 
+from .derived_layout import derive_layout
 from .model_file import read_model
 from .registry import Network
-
-ELEMENT_TYPE = {"pressure": "node", "level": "node", "demand": "node", "flow": "link"}
-DEFAULT_UNIT = {"pressure": "m", "flow": "m3/h", "level": "m", "demand": "L/h"}
-
-
-@dataclass(frozen=True)
-class Sensor:
-    """One instrumented element: name in the model, quantity, `node` or `link`, unit of files."""
-
-    sensor_id: str
-    quantity: str
-    element_type: str
-    unit: str
-
-    @property
-    def column(self) -> str:
-        """Column of wide frames, e.g. `pressure/n105`."""
-        return f"{self.quantity}/{self.sensor_id}"
-
-    @property
-    def to_si(self) -> float:
-        """Factor from the unit of delivered files to SI."""
-        return si_factor(self.quantity, self.unit)
-
-
-@dataclass(frozen=True)
-class SensorLayout:
-    """All sensors of a network, in the order of delivered files."""
-
-    network: str
-    sensors: tuple[Sensor, ...]
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the sensors, to tell what was made with another layout."""
-        return hashlib.sha256(json.dumps([asdict(s) for s in self.sensors]).encode()).hexdigest()
-
-    def ids(self, quantity: str) -> tuple[str, ...]:
-        """Return the instrumented elements of a quantity, in order."""
-        return tuple(s.sensor_id for s in self.sensors if s.quantity == quantity)
-
-    def columns(self) -> tuple[str, ...]:
-        """Return the column names of wide frames, in order."""
-        return tuple(s.column for s in self.sensors)
-
-    def without(self, sensor_id: str, quantity: str | None = None) -> "SensorLayout":
-        """Return the layout without an element (all its quantities, or only one)."""
-        kept = tuple(
-            s
-            for s in self.sensors
-            if s.sensor_id != sensor_id or (quantity is not None and s.quantity != quantity)
-        )
-        if len(kept) == len(self.sensors):
-            raise InputError(
-                f"{self.network} has no sensor {sensor_id!r}",
-                remedy=f"Sensors: {', '.join(s.column for s in self.sensors[:8])} …",
-            )
-        return SensorLayout(self.network, kept)
+from .sensors import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout
 
 
 def load_layout(network: Network) -> SensorLayout:
@@ -96,8 +37,6 @@ def load_layout(network: Network) -> SensorLayout:
     if packaged.is_file():
         groups = yaml.safe_load(packaged.read_text("utf-8"))["sensors"]
         return _from_groups(network, groups, packaged)
-    from .derived_layout import derive_layout
-
     return derive_layout(network)
 
 

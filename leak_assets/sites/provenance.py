@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from leak_assets.warehouse import Input
 
-from .layout import SensorLayout
 from .registry import WEEKDAYS, Network
+from .sensors import SensorLayout
 
 _WORDS = {
     "network_sha256": "network model",

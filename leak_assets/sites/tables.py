@@ -8,8 +8,8 @@ import polars as pl
 from leak_assets.warehouse.schemas.network import LINKS, NODES, PIPE_DISTANCE, SENSORS
 
 from .distance import PipeDistance
-from .layout import SensorLayout
 from .registry import Network
+from .sensors import SensorLayout
 
 
 def nodes_frame(network: Network) -> pl.DataFrame:

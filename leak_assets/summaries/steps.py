@@ -65,7 +65,7 @@ def _row(
     kept = _kept(ctx, event, facts, standing)
     if kept is not None:
         return kept
-    ctx.tell(f"summary of {event['incident_id']}, revision {event['revision']}")
+    ctx.progress(f"summary of {event['incident_id']}, revision {event['revision']}")
     return summary_row(
         network=network,
         incident_id=str(event["incident_id"]),

@@ -10,9 +10,9 @@ from datetime import date, timedelta
 import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.sites.contract import load_contract
 from leak_assets.warehouse import Input
 
-from .contract import load_contract
 from .validate import reference_statistics
 
 _READINGS = "telemetry.readings"

@@ -13,13 +13,13 @@ import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.locks import exclusive
+from leak_assets.sites.contract import Contract, load_contract
 from leak_assets.telemetry.readers.read_file import ParsedFile, parse_file
 from leak_assets.telemetry.sources.arrivals import first_seen
 from leak_assets.telemetry.sources.inbox import beside_the_folders, unknown_folders
 from leak_assets.telemetry.sources.landing import LandedFile, list_files
 from leak_assets.warehouse import Input, Written
 
-from .contract import Contract, load_contract
 from .ledger import ledger_row
 from .raw import merge_raw
 from .reference import reference_before
@@ -101,11 +101,11 @@ def _new_arrivals(ctx: StepContext, network: str, contract: Contract) -> list[_A
     files = list_files(ctx.settings.landing_dir)
     problems = unknown_folders(ctx.settings, files).values()
     for problem in (*problems, *beside_the_folders(ctx.settings)):
-        ctx.tell(problem)
+        ctx.progress(problem)
     new = [f for f in files if f.network == network and known.get(f.name) != f.signature]
     received_at = first_seen(ctx.settings.landing_dir, new)
     for file in new:
-        ctx.tell(f"reading {file.name} ({file.size / 1e6:.1f} MB)")
+        ctx.progress(f"reading {file.name} ({file.size / 1e6:.1f} MB)")
         parsed = parse_file(
             file.path,
             network=network,
@@ -163,7 +163,7 @@ def _record_arrival(
     left = [d for d in parsed.days if d not in days and not _is_merged(ctx, arrival, d)]
     left_readings = sum(parsed.readings_of(day).height for day in left)
     if left:
-        ctx.tell(
+        ctx.progress(
             f"{arrival.name}: {left_readings} readings of {len(left)} days from {left[0]} to"
             f" {left[-1]} are not in the raw log yet: they wait for a run of those days"
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.readers.problems import (
     Problem,
     out_of_range,
@@ -18,7 +19,6 @@ from leak_assets.telemetry.readers.problems import (
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS
 
-from .contract import Contract
 from .long_wide import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
 
 _SENSOR = ("sensor_id", "quantity")

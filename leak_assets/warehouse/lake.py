@@ -188,7 +188,7 @@ class Warehouse:
         record = self.record(table_name, partition)
         return None if record is None else Written(record, changed=False).as_input()
 
-    def standing(
+    def up_to_date(
         self,
         table_name: str,
         partition: Mapping[str, str],

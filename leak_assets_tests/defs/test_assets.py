@@ -116,8 +116,8 @@ def test_no_scenario_stands_in_two_splits(ctx: StepContext) -> None:
 
 def test_models_are_in_force_under_one_contract(ctx: StepContext) -> None:
     """The trained home has a champion of each model, with the hash of its contract."""
-    in_force = ctx.warehouse.sql("SELECT model, status FROM models.registry ORDER BY model")
-    assert in_force.rows() == [("leak_detector", "champion"), ("leak_pinpointer", "champion")]
+    in_use = ctx.warehouse.sql("SELECT model, status FROM models.registry ORDER BY model")
+    assert in_use.rows() == [("leak_detector", "champion"), ("leak_pinpointer", "champion")]
     hashes = ctx.warehouse.sql("SELECT DISTINCT contract_sha256 FROM models.training_runs")
     assert hashes.height == 1
 
@@ -262,7 +262,7 @@ def test_failed_blocking_check_stops_downstream_across_runs(
 def break_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the contract want whole numbers where the readings have fractions."""
     from leak_assets.quality import steps
-    from leak_assets.telemetry.contract import load_contract
+    from leak_assets.sites.contract import load_contract
 
     agreed = load_contract()
     columns = tuple(

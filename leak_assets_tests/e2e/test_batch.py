@@ -16,7 +16,7 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.quality.checks import CheckOutcome
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
 from leak_assets.telemetry.sources.landing import deliver
 from leak_assets.telemetry.steps import write_raw_readings
 from leak_assets.warehouse import Warehouse
@@ -143,7 +143,7 @@ def test_a_network_that_still_learns_says_what_it_waits_for(
     shutil.copytree(trained, tmp_path / "learning")
     told: list[str] = []
     settings = Settings(LEAK_ASSETS_HOME=tmp_path / "learning")
-    ctx = StepContext.local(settings, run_id="learning", tell=told.append)
+    ctx = StepContext.local(settings, run_id="learning", progress=told.append)
     for day in (4, 5, 7):
         land_day(ctx, town_files, date(2019, 3, day))
     batch.process_landing_zone(ctx, "hanoi")

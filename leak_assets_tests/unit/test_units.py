@@ -3,7 +3,7 @@
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.sites.layout import DEFAULT_UNIT
+from leak_assets.sites.sensors import DEFAULT_UNIT
 from leak_assets.units import si_factor, unit_choices
 
 

@@ -100,13 +100,13 @@ class LeakHistory:
         self._filter = self._fresh()
         self._pending_since: int | None = None
 
-    def run(self, tell: Callable[[int], None]) -> None:
-        """Go through all days; `tell` gets the number of each."""
+    def run(self, progress: Callable[[int], None]) -> None:
+        """Go through all days; `progress` gets the number of each."""
         for day in range(len(self.channels.days)):
             self._step(self._filter, day, day)
             if day >= REFERENCE_DAYS:
                 self._judge(day)
-            tell(day)
+            progress(day)
 
     def running(self, day: int) -> list[Event]:
         """Return the leaks believed by the end of a day that still run then.

@@ -12,7 +12,7 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.sites import Network, SensorLayout, layout_from_headers
-from leak_assets.telemetry.contract import load_contract
+from leak_assets.sites.contract import load_contract
 from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.telemetry.readers.scada_csv import read_header
 
@@ -101,17 +101,17 @@ def open_export(network: Network, folder: Path, history: int, evaluated: int) ->
 
 
 def half_hour_means(
-    network: Network, export: ScadaExport, tell: Callable[[str], None]
+    network: Network, export: ScadaExport, progress: Callable[[str], None]
 ) -> pl.DataFrame:
     """Return the measurements as a wide frame of half-hour means in SI, on a gapless grid.
 
-    Values that cannot be used count as missing; `tell` gets a line for each file that has some.
+    Values that cannot be used count as missing; `progress` gets a line for each file that has some.
     """
     contract = load_contract()
     now = datetime.now(UTC)
     years: dict[int, pl.DataFrame] = {}
     for (year, _), path in sorted(export.files.items()):
-        tell(f"reading {path.name}")
+        progress(f"reading {path.name}")
         parsed = parse_file(
             path,
             network=network.name,
@@ -122,7 +122,7 @@ def half_hour_means(
         )
         if parsed.quarantined:
             first = parsed.quarantine.row(0, named=True)
-            tell(
+            progress(
                 f"{path.name}: {parsed.quarantined} values are not used, the first in row"
                 f" {first['file_row']}: {first['message']}"
             )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from leak_assets.errors import InputError
 from leak_assets.exchange.schedules import SCHEDULE_COLUMNS
 from leak_assets.hydraulics.towns.leaks import Leak
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.system.files import publish
 
 SCADA_FILES = {

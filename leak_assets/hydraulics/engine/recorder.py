@@ -11,7 +11,7 @@ from leak_assets.errors import HydraulicError
 from leak_assets.hydraulics.epanet import project as epanet
 from leak_assets.hydraulics.epanet.pressure_driven import delivered_share
 from leak_assets.hydraulics.towns.town_model import TownModel
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.sensors import SensorLayout
 
 from .actuators import Draws
 from .emitters import LeakSites

@@ -26,8 +26,9 @@ from leak_assets.hydraulics.towns.sensing import measure
 from leak_assets.hydraulics.towns.sensor_faults import SensorFault, apply_faults, check_faults
 from leak_assets.hydraulics.towns.town import Town
 from leak_assets.hydraulics.towns.town_model import TownModel, write_town_model
-from leak_assets.sites.layout import SensorLayout, check_sensors
+from leak_assets.sites.layout import check_sensors
 from leak_assets.sites.registry import Network
+from leak_assets.sites.sensors import SensorLayout
 
 from .actuators import Actuators, Draws
 from .diagnosis import check_supply, note_warning

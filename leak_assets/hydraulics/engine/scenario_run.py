@@ -11,7 +11,7 @@ from leak_assets.hydraulics.towns.events import Event
 from leak_assets.hydraulics.towns.leaks import Leak
 from leak_assets.hydraulics.towns.sensor_faults import SensorFault
 from leak_assets.hydraulics.towns.town import Town
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.sensors import SensorLayout
 
 Array = NDArray[np.float64]
 _TIME = pl.Datetime("us", "UTC")

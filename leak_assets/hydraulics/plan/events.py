@@ -13,8 +13,8 @@ from leak_assets.hydraulics.towns.events import Event, ruled_links
 from leak_assets.hydraulics.towns.sensor_faults import SensorFault
 from leak_assets.hydraulics.towns.supply_check import ServiceCheck
 from leak_assets.hydraulics.towns.town import Town, loop_pipes
-from leak_assets.sites.layout import SensorLayout
 from leak_assets.sites.registry import Network
+from leak_assets.sites.sensors import SensorLayout
 
 # Hours that an event lasts, and between which hours of its day it begins. Hydrants: a fire takes
 # two to four hours whenever it comes, mains are flushed by a crew on its shift. A swapped meter

@@ -17,8 +17,8 @@ from leak_assets.hydraulics.towns.events import Event
 from leak_assets.hydraulics.towns.leaks import Leak
 from leak_assets.hydraulics.towns.sensor_faults import SensorFault
 from leak_assets.hydraulics.towns.town import Town, TownBounds
-from leak_assets.sites.layout import SensorLayout
 from leak_assets.sites.registry import Network
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.tables import candidate_pipes
 
 from .events import EventSampler, base_demand_m3_per_h, draw_fault

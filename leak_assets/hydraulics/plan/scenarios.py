@@ -13,8 +13,8 @@ import polars as pl
 from leak_assets.hydraulics.engine.run import TownEngine
 from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
 from leak_assets.hydraulics.truth import event_truth, fault_labels
-from leak_assets.sites.layout import SensorLayout
 from leak_assets.sites.registry import Network
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.warehouse.schemas.simulation import (
     EVENT_TRUTH,
     LEAK_TRUTH,

@@ -86,9 +86,9 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
         *Provenance.of(entry, layout).inputs(),
         Input("plan", "sensor_placement", entry.name, digest),
     )
-    standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
+    standing = ctx.warehouse.up_to_date(TABLE, partition, inputs, CODE_VERSION)
     if standing is not None:
-        ctx.tell(f"placement of {entry.name} stands: same model, meters, plan and code")
+        ctx.progress(f"placement of {entry.name} stands: same model, meters, plan and code")
         return [standing]
     model = entry.water_network()
     junctions: Sequence[str] = model.junction_name_list
@@ -111,7 +111,7 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
     if noise_m is None:
         strongest = np.median(np.abs(library).max(axis=1))
         noise_m = float(NOISE_LEAK_SHARE * mean_demand_m3_per_s(entry) * strongest)
-    ctx.tell(f"choosing {plan.sensors} of {len(junctions)} junctions, noise {noise_m:.3g} m")
+    ctx.progress(f"choosing {plan.sensors} of {len(junctions)} junctions, noise {noise_m:.3g} m")
     chosen = place_sensors(
         library,
         LeakCases.of_sizes(known, sizes),
@@ -150,7 +150,7 @@ def _mean_responses(
     try:
         for task, response in fan_out(solve, tasks, workers=worth_workers(solutions)):
             found[task] = response
-            ctx.tell(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
+            ctx.progress(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
     except HydraulicError as error:
         raise unsolvable(entry, error) from error
     return np.stack([found[task] for task in tasks])

@@ -41,9 +41,9 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
     entry, layout = ctx.network(network), ctx.layout(network)
     partition = {"network": entry.name}
     inputs = Provenance.of(entry, layout).inputs()
-    standing = ctx.warehouse.standing(TABLE, partition, inputs, CODE_VERSION)
+    standing = ctx.warehouse.up_to_date(TABLE, partition, inputs, CODE_VERSION)
     if standing is not None:
-        ctx.tell(f"signatures of {entry.name} stand: same model, sensors and code")
+        ctx.progress(f"signatures of {entry.name} stand: same model, sensors and code")
         return [standing]
     pipes, sizes = leaking_pipes(entry), leak_sizes_m3_per_s(entry)
     sensors = len(layout.ids("pressure")) + len(layout.ids("flow"))
@@ -56,7 +56,7 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
         )
     hours = _hours(len(pipes) * len(sizes) * sensors)
     if len(hours) < HOURS:
-        ctx.tell(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
+        ctx.progress(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
     halves = [hours[: len(hours) // 2], hours[len(hours) // 2 :]]
     tasks: list[_Task] = [(size, half) for size, half in product(sizes, halves) if half]
     done: dict[_Task, Signatures] = {}
@@ -65,7 +65,7 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
     try:
         for task, found in fan_out(solve, tasks, workers=worth_workers(solutions)):
             done[task] = found
-            ctx.tell(
+            ctx.progress(
                 f"leaks of {task[0] * 1000:g} L/s, hours {task[1][0]} to {task[1][-1]}:"
                 f" {len(pipes)} pipes ({len(done)} of {len(tasks)})"
             )

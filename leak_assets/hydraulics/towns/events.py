@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.sensors import SensorLayout
 
 from .periods import period_problem, steps_between
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.sites.layout import SensorLayout
+from leak_assets.sites.sensors import SensorLayout
 
 from .town import Town
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import polars as pl
 
-from leak_assets.sites.layout import Sensor, SensorLayout
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 
 from .parsed_file import ParsedFile, cell_schema

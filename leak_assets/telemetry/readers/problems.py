@@ -12,7 +12,7 @@ from itertools import islice
 import polars as pl
 
 from leak_assets.errors import InputError
-from leak_assets.telemetry.contract import Range
+from leak_assets.sites.contract import Range
 from leak_assets.warehouse.schemas.telemetry import QUARANTINE
 
 RAW_TEXT_LIMIT = 200

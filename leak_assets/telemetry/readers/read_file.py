@@ -8,8 +8,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from leak_assets.settings import FIRST_DAY
-from leak_assets.sites.layout import SensorLayout
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import SensorLayout
 
 from .cells import Collector, Source
 from .parquet import parse_parquet

@@ -13,8 +13,8 @@ from datetime import date, datetime, timedelta
 
 from leak_assets.errors import InputError
 from leak_assets.settings import FIRST_DAY, Settings
+from leak_assets.sites.contract import load_contract
 from leak_assets.sites.registry import resolve, slug
-from leak_assets.telemetry.contract import load_contract
 from leak_assets.telemetry.readers.read_file import MAX_AHEAD_S
 from leak_assets.telemetry.readers.times import TimeRange
 

@@ -42,5 +42,5 @@ def test_another_contract_is_told(ready: StepContext, monkeypatch: pytest.Monkey
     told: list[str] = []
     changed = steps.load_contract().model_copy(update={"version": "9.9.9"})
     monkeypatch.setattr(steps, "load_contract", lambda: changed)
-    assert len(write_scores(replace(ready, tell=told.append), "hanoi", [DAY])) == 2
+    assert len(write_scores(replace(ready, progress=told.append), "hanoi", [DAY])) == 2
     assert sum("another data contract" in line for line in told) == 2

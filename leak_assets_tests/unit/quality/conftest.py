@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from leak_assets.telemetry.contract import Contract, load_contract
+from leak_assets.sites.contract import Contract, load_contract
 from leak_assets.telemetry.long_wide import to_long
 
 

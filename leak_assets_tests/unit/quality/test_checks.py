@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from leak_assets.quality.checks import CHECKS, run_checks
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
 
 FIRST = pl.int_range(pl.len()) == 0
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from leak_assets.quality.great_expectations_suite import validate_with_gx
-from leak_assets.telemetry.contract import Contract, load_contract
+from leak_assets.sites.contract import Contract, load_contract
 
 AT_7 = pl.int_range(pl.len()) == 7
 

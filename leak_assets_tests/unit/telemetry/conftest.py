@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leak_assets.sites.layout import Sensor, SensorLayout
-from leak_assets.telemetry.contract import Contract, load_contract
+from leak_assets.sites.contract import Contract, load_contract
+from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS

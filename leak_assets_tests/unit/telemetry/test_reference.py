@@ -67,7 +67,7 @@ def settings_of(ctx: StepContext, text: str) -> None:
     (ctx.settings.networks_dir / f"{NETWORK}.yaml").write_text(text)
 
 
-def in_force(ctx: StepContext, number: int, table: str = "telemetry.readings") -> list[int]:
+def in_use(ctx: StepContext, number: int, table: str = "telemetry.readings") -> list[int]:
     """Return the reference days of a day of January, as numbers."""
     periods = reference_periods(ctx, NETWORK)
     days = reference_in_force(ctx, NETWORK, day(number), periods=periods, table=table)
@@ -78,8 +78,8 @@ def test_the_first_complete_days_are_the_reference(ctx: StepContext) -> None:
     """Four days, in force from the fifth on."""
     for number in (1, 2, 3, 4, 5):
         put(ctx, number)
-    assert in_force(ctx, 4) == []
-    assert in_force(ctx, 5) == [1, 2, 3, 4]
+    assert in_use(ctx, 4) == []
+    assert in_use(ctx, 5) == [1, 2, 3, 4]
 
 
 def test_a_missing_or_incomplete_day_is_passed_over_and_named(ctx: StepContext) -> None:
@@ -92,16 +92,16 @@ def test_a_missing_or_incomplete_day_is_passed_over_and_named(ctx: StepContext) 
     assert str(period) == ("2 of 4 leak-free days; 2019-01-02 is missing; 2019-01-03 is incomplete")
     for number in (5, 6, 7):
         put(ctx, number)
-    assert in_force(ctx, 7) == [1, 4, 5, 6]
+    assert in_use(ctx, 7) == [1, 4, 5, 6]
 
 
 def test_a_dead_sensor_does_not_keep_the_network_learning(ctx: StepContext) -> None:
     """Half of the sensors are enough for a day to count; fewer are not."""
     for number in (1, 2, 3, 4):
         put(ctx, number, dead=("4",))
-    assert in_force(ctx, 5) == [1, 2, 3, 4]
+    assert in_use(ctx, 5) == [1, 2, 3, 4]
     put(ctx, 4, dead=("3", "4"))
-    assert in_force(ctx, 5) == []
+    assert in_use(ctx, 5) == []
 
 
 def test_the_newest_period_that_ended_before_a_day_holds(ctx: StepContext) -> None:
@@ -109,8 +109,8 @@ def test_the_newest_period_that_ended_before_a_day_holds(ctx: StepContext) -> No
     settings_of(ctx, "reference_first_day: [2019-01-01, 2019-01-10]\n")
     for number in range(1, 16):
         put(ctx, number)
-    assert in_force(ctx, 13) == [1, 2, 3, 4]
-    assert in_force(ctx, 14) == [10, 11, 12, 13]
+    assert in_use(ctx, 13) == [1, 2, 3, 4]
+    assert in_use(ctx, 14) == [10, 11, 12, 13]
     reference = reference_before(ctx, NETWORK, day(14))
     assert reference is not None
     assert reference.statistics["mean_si"].to_list() == [61.5] * 3
@@ -121,13 +121,13 @@ def test_newer_reference_days_leave_the_past_its_own(ctx: StepContext) -> None:
     for number in range(1, 13):
         put(ctx, number)
     settings_of(ctx, "reference_first_day: 2019-01-08\n")
-    assert in_force(ctx, 4) == []
-    assert in_force(ctx, 6) == [1, 2, 3, 4]
-    assert in_force(ctx, 12) == [8, 9, 10, 11]
+    assert in_use(ctx, 4) == []
+    assert in_use(ctx, 6) == [1, 2, 3, 4]
+    assert in_use(ctx, 12) == [8, 9, 10, 11]
     # Also where the day itself was never written, and also while the new days are incomplete.
-    assert in_force(ctx, 20) == [8, 9, 10, 11]
+    assert in_use(ctx, 20) == [8, 9, 10, 11]
     settings_of(ctx, "reference_first_day: 2019-01-11\n")
-    assert in_force(ctx, 13) == [1, 2, 3, 4]
+    assert in_use(ctx, 13) == [1, 2, 3, 4]
 
 
 def test_reference_inputs_name_the_days(ctx: StepContext) -> None:

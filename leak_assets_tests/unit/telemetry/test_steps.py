@@ -32,7 +32,7 @@ def told() -> list[str]:
 @pytest.fixture
 def ctx(tmp_path: Path, told: list[str]) -> StepContext:
     """Return the steps' context in an empty home."""
-    return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="r", tell=told.append)
+    return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="r", progress=told.append)
 
 
 def land(

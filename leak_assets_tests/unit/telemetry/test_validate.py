@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from leak_assets.sites.layout import SensorLayout
-from leak_assets.telemetry.contract import Contract, check_frame
+from leak_assets.sites.contract import Contract, check_frame
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.validate import reference_statistics, validate_day

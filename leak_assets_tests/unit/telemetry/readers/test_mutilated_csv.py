@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from leak_assets.settings import FIRST_DAY
-from leak_assets.sites.layout import Sensor, SensorLayout
-from leak_assets.telemetry.contract import load_contract
+from leak_assets.sites.contract import load_contract
+from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.telemetry.readers.read_file import MAX_AHEAD_S, parse_file
 from leak_assets.telemetry.readers.times import TimeRange

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from leak_assets.sites.layout import SensorLayout
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.telemetry.validate import validate_day

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.sites.layout import Sensor, SensorLayout
-from leak_assets.telemetry.contract import Contract
+from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.telemetry.readers.scada_header import quantity_of, read_header

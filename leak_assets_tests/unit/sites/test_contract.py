@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from leak_assets.errors import InputError
-from leak_assets.telemetry.contract import (
+from leak_assets.sites.contract import (
     DEFAULT_CONTRACT,
     POLARS_TYPES,
     Contract,

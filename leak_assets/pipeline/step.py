@@ -1,0 +1,133 @@
+"""What a step is: the tables it reads, of which days, what it writes and what else it follows from.
+
+A declaration only; the one loop that carries it out is `runner`. Dagster's dependencies and
+partition mappings, the order of a run without a daemon, what is stale and the lineage record all
+follow from it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from leak_assets.warehouse import Input
+from leak_assets.warehouse.schemas import TABLES
+
+from .code import code_version
+
+if TYPE_CHECKING:
+    from .work import Work
+
+# A step's partitions: a day of a site, a scenario batch of a site, or the site as a whole.
+Partitioning = Literal["day", "batch", "site"]
+
+Partition = dict[str, str]
+Frames = Mapping[str, pl.DataFrame]
+Compute = Callable[["Work", Sequence[Partition]], Iterable[tuple[Partition, Frames]]]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A table that a step reads.
+
+    A table partitioned as the step is read in the same partition, one of the whole site as it
+    is; a step of the whole site reads all partitions of a table that has more.
+
+    Parameters
+    ----------
+    table
+        Full name.
+    first_day, last_day
+        Of tables by day, read by steps by day: days around the step's own, 0 is that day.
+    days
+        Days that the step chooses itself for a day, all of them earlier: reference days, the
+        days that it goes on from. Instead of `first_day` and `last_day`.
+    required
+        A partition of the step is made only where this table's own partition exists.
+    """
+
+    table: str
+    first_day: int = 0
+    last_day: int = 0
+    days: Callable[["Work", date], Sequence[date]] | None = None
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        if self.table not in TABLES:
+            raise ValueError(f"there is no table {self.table!r}")
+        if self.first_day > self.last_day or self.last_day > 0:
+            raise ValueError(f"{self.table}: days must run from the past up to the day itself")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a step follows from besides tables: model and layout, contract, models, settings.
+
+    Parameters
+    ----------
+    name
+        For messages.
+    inputs
+        Gives the inputs as a write records them.
+    tables
+        Tables that stand behind them and are read through other means (the registry of models):
+        Dagster's dependencies.
+    """
+
+    name: str
+    inputs: Callable[["Work"], Sequence[Input]]
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the graph.
+
+    Parameters
+    ----------
+    name
+        Name of Dagster's operation and of the progress line.
+    partition
+        What one partition is.
+    writes
+        Tables, each partition of which is written for each of the step's partitions.
+    reads, given
+        What it is made from; a computation that reads anything else is an error.
+    compute
+        Yields the frames of each partition that it is asked for, in order; a partition that it
+        leaves out is not written.
+    days_at_once
+        How many days `compute` is handed at once. Steps that go on from their own rows of the
+        day before, or from those of a step that does, take one.
+    in_processes
+        Whether partitions are computed in several processes.
+    description
+        One line for Dagster and the documentation.
+    """
+
+    name: str
+    partition: Partitioning
+    writes: tuple[str, ...]
+    reads: tuple[Read, ...]
+    given: tuple[Given, ...]
+    compute: Compute
+    description: str
+    days_at_once: int = 1
+    in_processes: bool = False
+
+    def __post_init__(self) -> None:
+        if unknown := [table for table in self.writes if table not in TABLES]:
+            raise ValueError(f"step {self.name} writes unknown tables: {', '.join(unknown)}")
+
+    @property
+    def code_version(self) -> str:
+        """Hash of the modules that the computation is made of."""
+        return code_version(self.compute.__module__)
+
+    @property
+    def upstream_tables(self) -> tuple[str, ...]:
+        """Tables that it reads, in any way, without repetition."""
+        given = (table for source in self.given for table in source.tables)
+        return tuple(dict.fromkeys([*(read.table for read in self.reads), *given]))
