@@ -83,11 +83,11 @@ class Work:
         """
         frame = self.ctx.warehouse.read(table, partition)
         name = "__".join(f"{key}={value}" for key, value in partition.items())
-        if frame is not None and table not in self.step.writes:
-            if (table, name) not in self.declared:
-                raise UndeclaredReadError(
-                    f"step {self.step.name} reads {table} {name} without declaring it"
-                )
+        own = table in self.step.writes
+        if frame is not None and not own and (table, name) not in self.declared:
+            raise UndeclaredReadError(
+                f"step {self.step.name} reads {table} {name} without declaring it"
+            )
         return frame
 
     def read_days(self, table: str, days: Sequence[date]) -> pl.DataFrame:
