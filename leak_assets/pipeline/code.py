@@ -22,10 +22,10 @@ _NOT_CODE = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 
 
 @cache
-def code_version(module: str) -> str:
-    """Return the hash of a module and of all that it imports from this package, 12 digits."""
+def code_version(*modules: str) -> str:
+    """Return the hash of modules and of all that they import from this package, 12 digits."""
     digest = hashlib.sha256()
-    for name in sorted(own_modules(module)):
+    for name in sorted(frozenset().union(*(own_modules(module) for module in modules))):
         path = _path(name)
         if path is not None:
             digest.update(f"{name}\n{_NOT_CODE.sub('', path.read_text('utf-8'))}".encode())

@@ -6,13 +6,13 @@ follow from it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from leak_assets.warehouse import Input
+from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES
 
 from .code import code_version
@@ -26,6 +26,7 @@ Partitioning = Literal["day", "batch", "site"]
 Partition = dict[str, str]
 Frames = Mapping[str, pl.DataFrame]
 Compute = Callable[["Work", Sequence[Partition]], Iterable[tuple[Partition, Frames]]]
+Run = Callable[["Work", Sequence[Partition]], list[Written]]
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,21 @@ class Given:
     Parameters
     ----------
     name
-        For messages.
+        Kind of its inputs (`network`, `contract`, `model`, `plan`, `setting`), or any word.
     inputs
         Gives the inputs as a write records them.
     tables
         Tables that stand behind them and are read through other means (the registry of models):
         Dagster's dependencies.
+    judged
+        Whether another version makes partitions stale. Inputs of kind `name` are recorded only,
+        where it is false.
     """
 
     name: str
     inputs: Callable[["Work"], Sequence[Input]]
     tables: tuple[str, ...] = ()
+    judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,25 @@ class Step:
         Tables, each partition of which is written for each of the step's partitions.
     reads, given
         What it is made from; a computation that reads anything else is an error.
+    description
+        One line for Dagster and the documentation.
     compute
         Yields the frames of each partition that it is asked for, in order; a partition that it
         leaves out is not written.
+    run
+        Instead of `compute`, of steps that take what is not in the lake (deliveries) or whose
+        partitions are named by their result (a model's version): writes by itself.
     days_at_once
-        How many days `compute` is handed at once. Steps that go on from their own rows of the
-        day before, or from those of a step that does, take one.
+        How many days `compute` is handed at once, where they do not go on from each other.
+    goes_on
+        Whether a day goes on from the step's own rows of the days before: `compute` is then
+        handed all days from the first that is stale.
     in_processes
         Whether partitions are computed in several processes.
-    description
-        One line for Dagster and the documentation.
+    also_writes
+        Tables with other partitions that may be written along, and how the partition follows.
+    code
+        Modules that the step is made of besides the one of `compute` or `run`.
     """
 
     name: str
@@ -112,22 +126,37 @@ class Step:
     writes: tuple[str, ...]
     reads: tuple[Read, ...]
     given: tuple[Given, ...]
-    compute: Compute
     description: str
+    compute: Compute | None = None
+    run: Run | None = None
     days_at_once: int = 1
+    goes_on: bool = False
     in_processes: bool = False
+    also_writes: Mapping[str, Callable[[Partition], Partition]] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if unknown := [table for table in self.writes if table not in TABLES]:
+        if unknown := [t for t in (*self.writes, *self.also_writes) if t not in TABLES]:
             raise ValueError(f"step {self.name} writes unknown tables: {', '.join(unknown)}")
+        if (self.compute is None) == (self.run is None):
+            raise ValueError(f"step {self.name} needs either `compute` or `run`")
 
     @property
     def code_version(self) -> str:
         """Hash of the modules that the computation is made of."""
-        return code_version(self.compute.__module__)
+        function = self.compute or self.run
+        return code_version(*self.code, function.__module__ if function else "")
 
     @property
     def upstream_tables(self) -> tuple[str, ...]:
         """Tables that it reads, in any way, without repetition."""
         given = (table for source in self.given for table in source.tables)
         return tuple(dict.fromkeys([*(read.table for read in self.reads), *given]))
+
+    def made(
+        self, work: "Work", partitions: Sequence[Partition]
+    ) -> Iterable[tuple[Partition, Frames]]:
+        """Return what `compute` yields."""
+        if self.compute is None:
+            raise TypeError(f"step {self.name} writes by itself")
+        return self.compute(work, partitions)

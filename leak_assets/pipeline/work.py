@@ -34,6 +34,8 @@ class Work:
         What is watched.
     step
         The declaration; reading anything else raises.
+    plan
+        What was asked for, of steps that take a plan.
     declared
         Partitions that the step may read now, by table and file name; filled by the runner.
     """
@@ -41,6 +43,7 @@ class Work:
     ctx: StepContext
     site: Site
     step: "Step"
+    plan: object = None
     declared: set[tuple[str, str]] = field(default_factory=set)
 
     @property

@@ -1,0 +1,235 @@
+"""The one loop around every step: inputs, up to date?, read, compute, write.
+
+A partition that was made from the same inputs by the same code is kept. What is written carries
+the inputs that the step declares, so the audit trail and Dagster's graph cannot disagree.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from functools import partial
+
+from leak_assets.settings import Settings
+from leak_assets.sites.site import Site
+from leak_assets.system.processes import fan_out
+from leak_assets.warehouse import Input, Warehouse, Written
+from leak_assets.warehouse.lake import partition_name
+from leak_assets.warehouse.schemas import TABLES
+
+from .context import StepContext
+from .locks import network_lock
+from .step import Frames, Partition, Read, Step
+from .work import Work, day_of
+
+
+def run_step(
+    step: Step,
+    ctx: StepContext,
+    site: Site,
+    partitions: Sequence[Partition],
+    *,
+    plan: object = None,
+) -> list[Written]:
+    """Bring partitions of a step up to date, in order, and return them.
+
+    Parameters
+    ----------
+    partitions
+        Of the step, in order of time.
+    plan
+        What was asked for, of steps that take a plan.
+
+    Returns
+    -------
+    list of Written
+        The partitions of all its tables, those that were kept among them.
+    """
+    work = Work(ctx, site, step, plan=plan)
+    ctx.progress(f"{step.name} of {site.name}")
+    # Runs of the automation, backfills and the command line know nothing of each other.
+    with network_lock(ctx, site.name):
+        if step.run is not None:
+            return step.run(work, partitions)
+        if step.in_processes:
+            return _run_in_processes(work, partitions)
+        if step.goes_on:
+            return _run_onward(work, partitions)
+        written: list[Written] = []
+        size = step.days_at_once if step.partition == "day" else 1
+        for start in range(0, len(partitions), size):
+            written += _run_apart(work, partitions[start : start + size])
+        return written
+
+
+def kept(work: Work, partition: Partition, inputs: Sequence[Input]) -> list[Written]:
+    """Return a partition of all the step's tables where each is up to date, else nothing."""
+    version = work.step.code_version
+    found = [
+        work.warehouse.up_to_date(table, partition, inputs, version) for table in work.step.writes
+    ]
+    complete = [written for written in found if written is not None]
+    return complete if len(complete) == len(work.step.writes) else []
+
+
+def is_stale(work: Work, partition: Partition) -> bool:
+    """Whether a partition is missing, or would be made from other inputs or by other code now.
+
+    False where it cannot be made, because a required input is missing.
+    """
+    inputs = inputs_of(work, partition)
+    if inputs is None:
+        return False
+    judged = _judged(work, inputs)
+    version = work.step.code_version
+    for table in work.step.writes:
+        record = work.warehouse.record(table, partition)
+        if record is None or record.code_version != version:
+            return True
+        if _judged(work, record.inputs) != judged:
+            return True
+    return False
+
+
+def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
+    """Return what a partition is made from now; None where a required input is missing."""
+    found: dict[Input, None] = {}
+    for read in work.step.reads:
+        for source in partitions_read(work, read, partition):
+            entry = work.warehouse.as_input(read.table, source)
+            if entry is not None:
+                found[entry] = None
+            elif read.required and source == own_partition(read.table, partition):
+                return None
+    for given in work.step.given:
+        found.update(dict.fromkeys(given.inputs(work)))
+    return list(found)
+
+
+def partitions_read(work: Work, read: Read, partition: Partition) -> Iterator[Partition]:
+    """Yield the partitions of a table that a step reads for one of its own, in order."""
+    table = TABLES[read.table]
+    if read.days is not None:
+        for day in read.days(work, day_of(partition)):
+            yield work.day(day)
+    elif "date" in table.partition_by and "date" in partition:
+        for offset in range(read.first_day, read.last_day + 1):
+            yield work.day(day_of(partition) + timedelta(days=offset))
+    elif set(table.partition_by) <= set(partition):
+        yield own_partition(read.table, partition)
+    else:
+        yield from work.warehouse.partitions(read.table, network=work.site.name)
+
+
+def own_partition(table: str, partition: Partition) -> Partition:
+    """Return the partition of a table that belongs to a step's partition."""
+    return {name: partition[name] for name in TABLES[table].partition_by if name in partition}
+
+
+def day_partitions(days: Sequence[date], site: str) -> list[Partition]:
+    """Return the partitions of days of a site, in order."""
+    return [{"date": day.isoformat(), "network": site} for day in sorted(days)]
+
+
+def _judged(work: Work, inputs: Sequence[Input]) -> set[Input]:
+    unjudged = {given.name for given in work.step.given if not given.judged}
+    return {source for source in inputs if source.kind not in unjudged}
+
+
+def _run_apart(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    """Make partitions that do not go on from each other."""
+    written: list[Written] = []
+    stale: dict[str, list[Input]] = {}
+    wanted: list[Partition] = []
+    for partition in partitions:
+        inputs = inputs_of(work, partition)
+        if inputs is None:
+            continue
+        if found := kept(work, partition, inputs):
+            written += found
+            continue
+        stale[partition_name(partition)] = inputs
+        wanted.append(partition)
+    if not wanted:
+        return written
+    work.declared.clear()
+    work.declared.update(_names(inputs for inputs in stale.values()))
+    for partition, frames in work.step.made(work, wanted):
+        written += _write(work, partition, frames, stale[partition_name(partition)])
+    return written
+
+
+def _run_onward(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    """Make partitions each of which goes on from the ones before: all from the first stale on."""
+    written: list[Written] = []
+    for number, partition in enumerate(partitions):
+        inputs = inputs_of(work, partition)
+        if inputs is None:
+            continue
+        found = kept(work, partition, inputs)
+        if not found:
+            return written + _made_onward(work, partitions[number:])
+        written += found
+    return written
+
+
+def _made_onward(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    written: list[Written] = []
+    work.declared.clear()
+    makeable = []
+    for partition in partitions:
+        inputs = inputs_of(work, partition)
+        if inputs is not None:
+            work.declared.update(_names([inputs]))
+            makeable.append(partition)
+    for partition, frames in work.step.made(work, makeable):
+        # Only now: the days before, which it goes on from, have just been written.
+        inputs = inputs_of(work, partition) or []
+        written += _write(work, partition, frames, inputs)
+    return written
+
+
+def _run_in_processes(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    one = partial(
+        _one_partition, work.step, work.ctx.settings, work.warehouse.run_id, work.site, work.plan
+    )
+    written: list[Written] = []
+    for number, (partition, made) in enumerate(fan_out(one, partitions), 1):
+        where = partition_name(partition)
+        work.progress(f"{work.step.name}: {where} ({number} of {len(partitions)})")
+        written += made
+    return written
+
+
+def _one_partition(
+    step: Step, settings: Settings, run_id: str, site: Site, plan: object, partition: Partition
+) -> list[Written]:
+    ctx = StepContext(Warehouse.from_settings(settings, run_id=run_id), settings)
+    return _run_apart(Work(ctx, site, step, plan=plan), [partition])
+
+
+def _write(
+    work: Work, partition: Partition, frames: Frames, inputs: Sequence[Input]
+) -> list[Written]:
+    step = work.step
+    if missing := set(step.writes) - set(frames):
+        raise ValueError(f"step {step.name} did not make {', '.join(sorted(missing))}")
+    written = []
+    for table, frame in frames.items():
+        if table in step.writes:
+            where = partition
+        elif table in step.also_writes:
+            where = step.also_writes[table](partition)
+        else:
+            raise ValueError(f"step {step.name} made {table}, which it does not declare")
+        written.append(
+            work.warehouse.write(table, where, frame, inputs=inputs, code_version=step.code_version)
+        )
+    return written
+
+
+def _names(several: Sequence[Sequence[Input]] | Iterator[list[Input]]) -> set[tuple[str, str]]:
+    return {
+        (source.name, source.partition)
+        for inputs in several
+        for source in inputs
+        if source.kind == "table"
+    }
