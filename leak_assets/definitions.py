@@ -1,8 +1,11 @@
 """Entry point of Dagster: all definitions, with the policies that hold for every asset."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 import leak_assets.defs
+from leak_assets.defs.assets import build_assets
 from leak_assets.defs.automation import AUTOMATION
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.models.jobs import TRAINING
@@ -14,12 +17,34 @@ from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
 from leak_assets.defs.telemetry.sensors import landing_zone
+from leak_assets.runs.graph import GRAPH, Graph
 
-defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(leak_assets.defs),
-    asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
-    jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
-    sensors=[landing_zone, retraining, AUTOMATION],
-    schedules=[daily, quarterly_retraining],
-    resources={"platform": Platform()},
-).map_resolved_asset_specs(func=apply_policy)
+
+def build_defs(
+    *,
+    graph: Graph = GRAPH,
+    platform: Platform | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dg.Definitions:
+    """Return all definitions; tests and the demo swap parts here.
+
+    Parameters
+    ----------
+    graph
+        The steps.
+    platform
+        Where data lives; by default as the environment says.
+    progress
+        Gets each line of progress of runs in this process; by default the run's log does.
+    """
+    return dg.Definitions(
+        assets=build_assets(graph, progress),
+        asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
+        jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
+        sensors=[landing_zone, retraining, AUTOMATION],
+        schedules=[daily, quarterly_retraining],
+        resources={"platform": platform or Platform()},
+    ).map_resolved_asset_specs(func=apply_policy)
+
+
+defs = build_defs()

@@ -38,9 +38,10 @@ def ingest(
     from leak_assets.telemetry.sources.landing import deliver
 
     ctx = StepContext.local(run_id="ingest", progress=progress(as_json=as_json))
-    name = ctx.network(network).name
+    site = ctx.network(network)
+    name = site.name
     delivered = deliver(paths, ctx.settings.landing_dir, name)
-    summary = process_landing_zone(ctx, name)
+    summary = process_landing_zone(ctx, site)
     ledger = ctx.warehouse.sql(
         "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
         " first_ts_utc, last_ts_utc FROM telemetry.ingest_ledger"

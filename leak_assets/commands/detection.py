@@ -34,7 +34,7 @@ def detect(
     from leak_assets.benchmark.battledim_run import write_submission
 
     ctx = StepContext.local()
-    detections = run(ctx.network(network), scada, progress=progress(as_json=as_json))
+    detections = run(ctx.network(network).network, scada, progress=progress(as_json=as_json))
     write_submission(detections, out)
     rows = [{"link": d.link_id, "start": d.start_at} for d in detections]
     if as_json:

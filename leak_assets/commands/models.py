@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.site import NetworkSite
 from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
 models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
@@ -30,13 +31,13 @@ def train(
     from leak_assets.runs.daemonless import train as run
 
     ctx = StepContext.local(run_id="train", progress=progress(as_json=as_json))
-    name = ctx.network(network).name
+    site = ctx.network(network)
     plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
-    failures = run(ctx, name, plan)
+    failures = run(ctx, site, plan)
     if as_json:
-        print_json({"network": name, "in_use": not failures, "failed_gates": failures})
+        print_json({"network": site.name, "in_use": not failures, "failed_gates": failures})
     else:
-        _print_metrics(ctx, name, as_json=False)
+        _print_metrics(ctx, site, as_json=False)
         for line in failures:
             console().print(f"gate failed: {line}", style="red", soft_wrap=True, markup=False)
         if not failures:
@@ -54,22 +55,22 @@ def evaluate(
     from leak_assets.models.steps import failed_gates, write_evaluations
 
     ctx = StepContext.local(run_id="evaluate")
-    name = ctx.network(network).name
-    write_evaluations(ctx, name)
-    _print_metrics(ctx, name, as_json=as_json)
-    if failed_gates(ctx, name):
+    site = ctx.network(network)
+    write_evaluations(ctx, site)
+    _print_metrics(ctx, site, as_json=as_json)
+    if failed_gates(ctx, site):
         raise typer.Exit(1)
 
 
-def _print_metrics(ctx: StepContext, name: str, *, as_json: bool) -> None:
+def _print_metrics(ctx: StepContext, site: NetworkSite, *, as_json: bool) -> None:
     from leak_assets.models.steps import newest_artefacts
 
-    versions = [artefact.version for artefact in newest_artefacts(ctx, name)]
+    versions = [artefact.version for artefact in newest_artefacts(ctx, site)]
     frame = ctx.warehouse.sql(
         "SELECT model, version, metric, value, gate, passed FROM models.evaluations"
         " WHERE network = $network AND split = 'test' AND version = ANY($versions)"
         " ORDER BY model, gate IS NULL, metric",
-        {"network": name, "versions": versions},
+        {"network": site.name, "versions": versions},
     )
     print_frame(frame, as_json=as_json, title="Held-out towns")
 

@@ -42,15 +42,15 @@ def register_network(
     as_json: AsJson = False,
 ) -> None:
     """Check a network model and register it by name."""
+    from leak_assets.pipeline.network_step import NETWORK_STEP
+    from leak_assets.pipeline.runner import run_step
     from leak_assets.sites import register
-    from leak_assets.sites.steps import write_network
 
     ctx = StepContext.local(run_id="register")
     first = reference_first_day.date() if reference_first_day else None
     entry = register(
         path, ctx.settings, name=name, reference_first_day=first, reference_days=reference_days
     )
-    rows = [
-        {"table": w.record.table, "rows": w.record.rows} for w in write_network(ctx, entry.name)
-    ]
+    written = run_step(NETWORK_STEP, ctx, ctx.network(entry.name), [{"network": entry.name}])
+    rows = [{"table": w.record.table, "rows": w.record.rows} for w in written]
     print_rows(rows, as_json=as_json, title=f"Registered {entry.name}")

@@ -25,11 +25,13 @@ def add_to(app: typer.Typer) -> None:
 
 def signatures(network: _Network, *, as_json: AsJson = False) -> None:
     """Compute what a leak at each pipe does to each sensor, by hour and leak size."""
-    from leak_assets.hydraulics.signatures.steps import TABLE, write_leak_signatures
+    from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP, TABLE
+    from leak_assets.pipeline.runner import run_step
 
     ctx = _context("signatures", as_json=as_json)
-    name = ctx.network(network).name
-    (written,) = write_leak_signatures(ctx, name)
+    site = ctx.network(network)
+    name = site.name
+    (written,) = run_step(SIGNATURES_STEP, ctx, site, [{"network": name}])
     found = ctx.warehouse.sql(
         f"SELECT leak_m3_per_s * 1000 AS leak_l_per_s, count(DISTINCT link_id) AS pipes,"
         f" count(DISTINCT hour) AS hours, count(DISTINCT (quantity, sensor_id)) AS sensors,"
@@ -65,14 +67,17 @@ def place_sensors(
 ) -> None:
     """Choose the junctions where pressure sensors miss the fewest leaks and pinpoint best."""
     from leak_assets.hydraulics.signatures.placement_steps import (
+        PLACEMENT_STEP,
         TABLE,
         PlacementPlan,
-        write_sensor_placement,
     )
+    from leak_assets.pipeline.runner import run_step
 
     ctx = _context("place-sensors", as_json=as_json)
-    name = ctx.network(network).name
-    write_sensor_placement(ctx, name, PlacementPlan(sensors, noise_m, seed))
+    site = ctx.network(network)
+    name = site.name
+    plan = PlacementPlan(sensors, noise_m, seed)
+    run_step(PLACEMENT_STEP, ctx, site, [{"network": name}], plan=plan)
     found = ctx.warehouse.read_all(TABLE, network=name).sort("rank")
     noise = float(found["noise_m"][0])
     shown = found.drop("network", "x", "y", "noise_m", "seed")

@@ -60,7 +60,8 @@ def simulate(
     from .leak_options import parse_event, parse_fault, parse_leak
 
     ctx = StepContext.local()
-    entry, layout = ctx.network(network), ctx.layout(network)
+    site = ctx.network(network)
+    entry, layout = site.network, site.layout
     start_at = start.replace(tzinfo=UTC)
     leaks = [parse_leak(text) for text in leak or ()]
     if schedule is not None:
@@ -140,11 +141,18 @@ def scenarios(
 ) -> None:
     """Simulate batches of scenarios into the warehouse: telemetry, leaks, events, faults."""
     from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
-    from leak_assets.hydraulics.steps import TABLES, clear_scenarios, write_scenario_batches
+    from leak_assets.hydraulics.steps import (
+        SCENARIO_STEP,
+        TABLES,
+        batch_partitions,
+        clear_scenarios,
+    )
+    from leak_assets.pipeline.runner import run_step
     from leak_assets.warehouse.catalogue import build_catalogue
 
     ctx = StepContext.local(run_id="scenarios", progress=progress(as_json=as_json))
-    name = ctx.network(network).name
+    site = ctx.network(network)
+    name = site.name
     plan = ScenarioPlan(
         batches=batches,
         scenarios_per_batch=per_batch,
@@ -155,7 +163,8 @@ def scenarios(
     )
     if clear:
         clear_scenarios(ctx, name)
-    written = write_scenario_batches(ctx, name, plan.batch_names(), plan)
+    partitions = batch_partitions(plan.batch_names(), name)
+    written = run_step(SCENARIO_STEP, ctx, site, partitions, plan=plan)
     build_catalogue(ctx.warehouse.root)
     rows = {
         table: sum(item.record.rows for item in written if item.record.table == table)

@@ -1,96 +1,119 @@
-"""The partitions of all assets, as named constants, and their way to and from the lake."""
+"""The partitions of all assets, as named constants, and their way to and from the lake.
 
-from collections.abc import Sequence
+Dagster's dimension is the `site`, whatever its kind; tables of networks call the column and the
+lake's partition `network`.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 
-from leak_assets.incidents.policy import TrackerPolicy
+from leak_assets.pipeline.step import Partition, Partitioning, Read
 from leak_assets.settings import FIRST_DAY
 
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
-NETWORKS = dg.DynamicPartitionsDefinition(name="network")
+SITES = dg.DynamicPartitionsDefinition(name="site")
 BATCHES = dg.StaticPartitionsDefinition([f"b{number:03d}" for number in range(100)])
 
-DAY_NETWORK = dg.MultiPartitionsDefinition({"date": DAYS, "network": NETWORKS})
-BATCH_NETWORK = dg.MultiPartitionsDefinition({"batch": BATCHES, "network": NETWORKS})
+DAY_SITE = dg.MultiPartitionsDefinition({"date": DAYS, "site": SITES})
+BATCH_SITE = dg.MultiPartitionsDefinition({"batch": BATCHES, "site": SITES})
 
-# A range of days is one run, so that days are taken in order and libraries load once.
-SINGLE_RUN = dg.BackfillPolicy.single_run()
+PARTITIONS: Mapping[Partitioning, dg.PartitionsDefinition] = {
+    "day": DAY_SITE,
+    "batch": BATCH_SITE,
+    "site": SITES,
+}
 
-SAME_NETWORK = dg.DimensionPartitionMapping("network", dg.IdentityPartitionMapping())
+# A range of days is one run, so that days are taken in order and libraries load once. Batches
+# are independent: each may be a run of its own, on any machine.
+BACKFILL: Mapping[Partitioning, dg.BackfillPolicy] = {
+    "day": dg.BackfillPolicy.single_run(),
+    "batch": dg.BackfillPolicy.multi_run(),
+    "site": dg.BackfillPolicy.multi_run(),
+}
+
+# Of steps that choose among the days before: reference days, days that incidents go on from.
+ALL_EARLIER_DAYS = 3650
+
+# Runs that merge into the same day must not overlap; the instance's settings limit this tag to
+# one run for each site at a time.
+SITE_TAG = "leak_assets/site"
 
 
-def _with_days_before(days: int) -> dg.MultiPartitionMapping:
-    """Return the mapping of a day to itself and the days before it, of the same network."""
+def mapping_of(read: Read) -> dg.PartitionMapping | None:
+    """Return which days of a table a day reads; None where Dagster's default says it."""
+    if read.days is None and read.first_day == 0:
+        return None
+    first, last = (read.first_day, read.last_day) if read.days is None else (-ALL_EARLIER_DAYS, -1)
+    days = dg.TimeWindowPartitionMapping(
+        start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+    )
+    same = dg.DimensionPartitionMapping("site", dg.IdentityPartitionMapping())
     return dg.MultiPartitionMapping(
-        {
-            "date": dg.DimensionPartitionMapping(
-                "date",
-                dg.TimeWindowPartitionMapping(
-                    start_offset=-days, end_offset=0, allow_nonexistent_upstream_partitions=True
-                ),
-            ),
-            "network": SAME_NETWORK,
-        }
+        {"date": dg.DimensionPartitionMapping("date", days), "site": same}
     )
 
 
-# A window that ends in the first hours of a day begins on the day before.
-SAME_AND_PREVIOUS_DAY = _with_days_before(1)
-# The start of a leak is searched, and its flow and place are reckoned, that far back.
-INCIDENT_CONTEXT = _with_days_before(TrackerPolicy().context_days)
+def day_key(day: date, site: str) -> str:
+    """Return Dagster's key of a day and site."""
+    return dg.MultiPartitionKey({"date": day.isoformat(), "site": site})
 
 
-def day_key(day: date, network: str) -> str:
-    """Return Dagster's key of a day and network."""
-    return dg.MultiPartitionKey({"date": day.isoformat(), "network": network})
+def batch_key(batch: str, site: str) -> str:
+    """Return Dagster's key of a scenario batch and site."""
+    return dg.MultiPartitionKey({"batch": batch, "site": site})
 
 
-def run_tags(days: Sequence[date], network: str) -> dict[str, str]:
-    """Return the tags of a run over a contiguous range of days of one network."""
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Return the tags of a run over a contiguous range of partition keys."""
     return {
-        "dagster/asset_partition_range_start": day_key(min(days), network),
-        "dagster/asset_partition_range_end": day_key(max(days), network),
-        NETWORK_TAG: network,
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
     }
 
 
-# Runs that merge into the same day must not overlap; `dagster.yaml` limits this tag to one run
-# for each network at a time.
-NETWORK_TAG = "leak_assets/network"
+def run_tags(days: Sequence[date], site: str) -> dict[str, str]:
+    """Return the tags of a run over a contiguous range of days of one site."""
+    return range_tags(day_key(min(days), site), day_key(max(days), site)) | {SITE_TAG: site}
 
 
-def days_by_network(
+def partitions_by_site(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    partitioning: Partitioning = "day",
+) -> dict[str, list[Partition]]:
+    """Return the lake partitions of a run, in order, for each of its sites."""
+    found: dict[str, list[Partition]] = {}
+    definition = PARTITIONS[partitioning]
+    for key in sorted(context.partition_keys):
+        if isinstance(definition, dg.MultiPartitionsDefinition):
+            values = dict(definition.get_partition_key_from_str(key).keys_by_dimension)
+        else:
+            values = {"site": key}
+        site = values.pop("site")
+        found.setdefault(site, []).append({**values, "network": site})
+    return found
+
+
+def days_by_site(
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
 ) -> dict[str, list[date]]:
-    """Return the run's days, in order, for each of its networks."""
-    found: dict[str, list[date]] = {}
-    for key in context.partition_keys:
-        dimensions = DAY_NETWORK.get_partition_key_from_str(key).keys_by_dimension
-        found.setdefault(dimensions["network"], []).append(date.fromisoformat(dimensions["date"]))
-    return {network: sorted(days) for network, days in found.items()}
+    """Return the run's days, in order, for each of its sites."""
+    return {
+        site: [date.fromisoformat(partition["date"]) for partition in partitions]
+        for site, partitions in partitions_by_site(context).items()
+    }
 
 
-def batches_by_network(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
-) -> dict[str, list[str]]:
-    """Return the run's scenario batches, in order, for each of its networks."""
-    found: dict[str, list[str]] = {}
-    for key in context.partition_keys:
-        dimensions = BATCH_NETWORK.get_partition_key_from_str(key).keys_by_dimension
-        found.setdefault(dimensions["network"], []).append(dimensions["batch"])
-    return {network: sorted(batches) for network, batches in found.items()}
-
-
-def dagster_key(partition: dict[str, str], available: Sequence[str]) -> str | None:
+def dagster_key(partition: Mapping[str, str], available: Sequence[str]) -> str | None:
     """Return the key among `available` that a lake partition belongs to, if there is one."""
-    if "network" not in partition:
+    site = partition.get("network")
+    if site is None:
         return None
     if "date" in partition:
-        key: str = dg.MultiPartitionKey({k: partition[k] for k in ("date", "network")})
+        key = day_key(date.fromisoformat(partition["date"]), site)
     elif "batch" in partition:
-        key = dg.MultiPartitionKey({k: partition[k] for k in ("batch", "network")})
+        key = batch_key(partition["batch"], site)
     else:
-        key = partition["network"]
+        key = site
     return key if key in available else None

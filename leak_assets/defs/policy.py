@@ -1,8 +1,5 @@
 """Policy for all assets, applied once at the root: who owns them, what they are, their columns."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import dagster as dg
 
 from leak_assets.warehouse.schemas import TABLES, Table
@@ -23,11 +20,6 @@ _KINDS = {
     "scores": {"onnx"},
     "incidents": {"polars"},
 }
-
-
-def table_specs(full_names: Sequence[str], **arguments: Any) -> list[dg.AssetSpec]:
-    """Return the assets of tables of the lake; the key is the SQL name."""
-    return [dg.AssetSpec(full_name.split("."), **arguments) for full_name in full_names]
 
 
 def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:

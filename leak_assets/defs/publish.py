@@ -1,40 +1,18 @@
 """From what a step wrote to what Dagster shows: rows, versions, times and pictures."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from leak_assets.pipeline.context import StepContext
-from leak_assets.pipeline.locks import network_lock
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.record import combined_hash
 
-from .partitions import dagster_key, days_by_network
-from .resources import Platform
+from .partitions import dagster_key
 
 # Pictures live in the event log; larger ones would slow down the pages that list events.
 LARGEST_PLOT_BYTES = 200_000
-
-
-def for_all_days(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    step: Callable[[StepContext, str, Sequence[date]], list[Written]],
-) -> list[Written]:
-    """Call a step for the run's days of each of its networks and return what it wrote.
-
-    Runs of the automation and backfills do not know of a micro-batch under way, so each step
-    holds its network's lock.
-    """
-    ctx = platform.of(context)
-    written: list[Written] = []
-    for network, days in days_by_network(context).items():
-        with network_lock(ctx, network):
-            written += step(ctx, network, days)
-    return written
 
 
 def publish(

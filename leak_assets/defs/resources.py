@@ -26,6 +26,10 @@ class Platform(dg.ConfigurableResource):
         warehouse = Warehouse.from_settings(settings, run_id=run_id)
         return StepContext(warehouse, settings, progress or (lambda _message: None))
 
-    def of(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> StepContext:
+    def of(
+        self,
+        context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+        progress: Callable[[str], None] | None = None,
+    ) -> StepContext:
         """Return the context of the run that `context` belongs to; progress goes to its log."""
-        return self.at(context.run.run_id, context.log.info)
+        return self.at(context.run.run_id, progress or context.log.info)

@@ -45,7 +45,7 @@ def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list
         " AND detected_at BETWEEN ? AND ? ORDER BY detected_at",
         [network, truth.start_at, truth.end_at],
     ).to_dicts()
-    distance = PipeDistance(ctx.network(network))
+    distance = PipeDistance(ctx.network(network).network)
     outcomes = []
     for leak in truth.leaks:
         running = (i for i in incidents if leak.start_at <= i["detected_at"] <= leak.end_at)

@@ -70,7 +70,8 @@ def _run_stages(ctx: StepContext, size: DemoSize, seed: int, folder: Path, scree
 
         with dg.DagsterInstance.from_config(str(home)) as instance:
             stages = Stages(instance, show)
-            network, layout = ctx.network(size.network), ctx.layout(size.network)
+            site = ctx.network(size.network)
+            network, layout = site.network, site.layout
             landing = ctx.settings.landing_dir
 
             def town() -> None:

@@ -2,30 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import dagster as dg
 
-from leak_assets.definitions import defs
-from leak_assets.defs.partitions import NETWORKS, run_tags
-from leak_assets.defs.resources import Platform
+from leak_assets.definitions import build_defs
+from leak_assets.defs.partitions import SITES, batch_key, range_tags, run_tags
 from leak_assets.errors import InputError
-from leak_assets.pipeline.context import StepContext
 
 from .town import DAYS, FIRST_DAY, DemoSize
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-class WatchedPlatform(Platform):
-    """The platform, with the progress of its steps shown on the terminal as well."""
-
-    show: ClassVar[Callable[[str], None]] = staticmethod(lambda _message: None)
-
-    def of(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> StepContext:
-        """Return the context of a run whose progress is shown."""
-        ctx = super().of(context)
-        return StepContext(ctx.warehouse, ctx.settings, type(self).show)
 
 
 class Stages:
@@ -39,27 +26,20 @@ class Stages:
 
     def __init__(self, instance: dg.DagsterInstance, show: Callable[[str], None]) -> None:
         self.instance = instance
-        WatchedPlatform.show = staticmethod(show)
+        self._defs = build_defs(progress=show)
 
     def network(self, name: str) -> None:
         """Describe the network."""
-        self.instance.add_dynamic_partitions(str(NETWORKS.name), [name])
+        self.instance.add_dynamic_partitions(str(SITES.name), [name])
         self._run("network_model", partition_key=name)
 
     def scenarios(self, size: DemoSize) -> None:
         """Simulate all batches and compute their training features."""
-        batches = [f"b{number:03d}" for number in range(size.batches)]
-        first, last = (
-            dg.MultiPartitionKey({"batch": b, "network": size.network})
-            for b in (batches[0], batches[-1])
-        )
+        first, last = (batch_key(f"b{n:03d}", size.network) for n in (0, size.batches - 1))
         config = {"batches": size.batches, "scenarios_per_batch": size.scenarios_per_batch}
         self._run(
             "scenarios",
-            tags={
-                "dagster/asset_partition_range_start": str(first),
-                "dagster/asset_partition_range_end": str(last),
-            },
+            tags=range_tags(first, last),
             config={"ops": {"scenario_runs": {"config": config}}},
         )
 
@@ -73,9 +53,8 @@ class Stages:
         self._run("daily_batch", tags=run_tags(days, network))
 
     def _run(self, job: str, *, config: Mapping[str, Any] | None = None, **arguments: Any) -> None:
-        result = defs.resolve_job_def(job).execute_in_process(
+        result = self._defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            resources={"platform": WatchedPlatform()},
             run_config={**_QUIET, **(config or {})},
             raise_on_error=False,
             **arguments,

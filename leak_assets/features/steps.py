@@ -1,106 +1,77 @@
 """The features room's steps for telemetry: calibration, residuals, windows, day by day.
 
-Only the order of reading, calling and writing belongs here. Scenario runs have steps of their
-own in `training_steps`, which call the same functions.
+Only the order of reading and calling belongs here. Scenario runs have steps of their own in
+`training_steps`, which call the same functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from leak_assets.hydraulics.twin.calibration import Calibration
 from leak_assets.hydraulics.twin.channels import Channels, twin_of
-from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.given import NETWORK
+from leak_assets.pipeline.step import Frames, Partition, Read, Step
+from leak_assets.pipeline.work import Work, day_of
+from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
-from leak_assets.telemetry.reference import (
-    ReferencePeriod,
-    reference_in_force,
-    reference_inputs,
-    reference_periods,
-)
-from leak_assets.warehouse import Input, Written
+from leak_assets.telemetry.reference import reference_days, reference_periods
+from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.features import CALIBRATIONS, RESIDUALS, WINDOW_REFERENCES
 
 from .grid import WindowSpec
 from .scaler import WindowScaler
 from .windows import window_features
 
-CALIBRATIONS_CODE_VERSION = "1"
-RESIDUALS_CODE_VERSION = "1"
-WINDOWS_CODE_VERSION = "1"
+READINGS = "telemetry.readings"
 CALIBRATION_TABLES = ("features.calibrations", "features.window_references")
 SPEC = WindowSpec()
 LEAD_IN = timedelta(hours=2)
 
 
-def write_calibrations(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    """Write the twin's correction in force on each day that has readings.
+def calibration_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the twin's correction that counts on each day.
 
     A day's correction comes from the newest reference days before it; until the first are over
-    the day has none and the network is learning, which is told.
+    the day has none and the network is learning, which the progress says.
     """
-    periods = reference_periods(ctx, network)
-    model = ctx.network_inputs(network)
+    site = work.network
     fitted: _Fitted | None = None
-    written: list[Written] = []
-    for day in days:
-        partition = day_partition(day, network)
-        if ctx.warehouse.record("telemetry.readings", partition) is None:
-            continue
-        reference = _in_force(ctx, network, day, periods)
-        inputs = calibration_inputs(ctx, network, reference, model)
-        if standing := ctx.up_to_date(
-            CALIBRATION_TABLES, partition, inputs, CALIBRATIONS_CODE_VERSION
-        ):
-            written += standing
-            continue
+    for partition in partitions:
+        day = day_of(partition)
+        reference = _reference(work, day)
         if not reference:
-            frames = _learning()
+            work.progress(f"{site.name} is {learning_state(work.warehouse, site, [day])}")
+            frames: Frames = _learning()
         else:
             if fitted is None or fitted.reference != reference:
-                fitted = _fit(ctx, network, reference)
-            frames = fitted.frames(network, day)
-        written += [
-            ctx.warehouse.write(
-                table, partition, frame, inputs=inputs, code_version=CALIBRATIONS_CODE_VERSION
-            )
-            for table, frame in frames.items()
-        ]
-    if state := learning_state(ctx, network, days):
-        ctx.progress(f"{network} is {state}")
-    return written
+                fitted = _fit(work, reference)
+            frames = fitted.frames(site.name, day)
+        yield partition, frames
 
 
-def calibration_inputs(
-    ctx: StepContext, network: str, reference: Sequence[date], model: Sequence[Input]
-) -> list[Input]:
-    """Return what a correction learned on reference days is made from; nothing if there are none.
-
-    Parameters
-    ----------
-    model
-        As from `StepContext.network_inputs`.
-    """
-    return [*reference_inputs(ctx, network, reference), *model] if reference else []
-
-
-def learning_state(ctx: StepContext, network: str, days: Sequence[date]) -> str:
+def learning_state(warehouse: Warehouse, site: NetworkSite, days: Sequence[date]) -> str:
     """Return why the newest of some days has no correction yet, in words; empty if it has one."""
-    periods = reference_periods(ctx, network)
-    if not days or not periods or _in_force(ctx, network, max(days), periods):
+    periods = reference_periods(warehouse, site)
+    if not days or not periods:
+        return ""
+    table = CALIBRATION_TABLES[0]
+    if reference_days(warehouse, site, max(days), periods=periods, table=table):
         return ""
     return f"learning: {periods[0]}"
 
 
-def _in_force(
-    ctx: StepContext, network: str, day: date, periods: Sequence[ReferencePeriod]
-) -> tuple[date, ...]:
-    return reference_in_force(ctx, network, day, periods=periods, table=CALIBRATION_TABLES[0])
+def _reference(work: Work, day: date) -> tuple[date, ...]:
+    periods = reference_periods(work.warehouse, work.network)
+    table = CALIBRATION_TABLES[0]
+    return reference_days(work.warehouse, work.network, day, periods=periods, table=table)
 
 
 class _Fitted:
-    """The calibration of the reference days, as rows of any day that it is in force on."""
+    """The calibration of the reference days, as rows of any day that it counts on."""
 
     def __init__(
         self, calibration: Calibration, scaler: WindowScaler, reference: tuple[date, ...]
@@ -125,152 +96,103 @@ def _learning() -> dict[str, pl.DataFrame]:
     }
 
 
-def _fit(ctx: StepContext, network: str, reference: tuple[date, ...]) -> _Fitted:
-    ctx.progress(f"calibrating the twin of {network} on {reference[0]} to {reference[-1]}")
-    partitions = [day_partition(day, network) for day in reference]
-    readings = pl.concat(
-        ctx.warehouse.require("telemetry.readings", p, remedy="Ingest the reference days")
-        for p in partitions
-    )
-    channels = _observe(ctx, network, readings)
+def _fit(work: Work, reference: tuple[date, ...]) -> _Fitted:
+    site = work.network
+    work.progress(f"calibrating the twin of {site.name} on {reference[0]} to {reference[-1]}")
+    channels = _observe(site, work.read_days(READINGS, reference))
     calibration = channels.calibrate()
-    in_sample = channels.residuals(network, calibration)
+    in_sample = channels.residuals(site.name, calibration)
     scaler = WindowScaler().fit(window_features(in_sample, SPEC))
     return _Fitted(calibration, scaler, reference)
 
 
-def write_residuals(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    """Write measured minus expected of each day; no rows while the network is learning."""
-    model = ctx.network_inputs(network)
-    written: list[Written] = []
-    for day in days:
-        partition = day_partition(day, network)
-        inputs = residual_inputs(ctx, network, day, model)
-        if standing := ctx.up_to_date(
-            ("features.residuals",), partition, inputs, RESIDUALS_CODE_VERSION
-        ):
-            written += standing
-            continue
-        readings = ctx.warehouse.read("telemetry.readings", partition)
-        calibrations = ctx.warehouse.read("features.calibrations", partition)
+def residual_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield measured minus expected of each day; no rows while the network is learning."""
+    site = work.network
+    for partition in partitions:
+        day = day_of(partition)
+        readings = work.read(READINGS, partition)
+        calibrations = work.read("features.calibrations", partition)
         if readings is None or calibrations is None:
             continue
         if calibrations.is_empty():
             frame = RESIDUALS.empty()
         else:
             calibration = Calibration.from_frame(calibrations)
-            channels = _observe(ctx, network, _with_last_hours(ctx, network, day, readings))
+            channels = _observe(site, _with_last_hours(work, day, readings))
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            frame = channels.residuals(network, calibration).filter(pl.col("ts_utc") >= midnight)
-        written.append(
-            ctx.warehouse.write(
-                "features.residuals",
-                partition,
-                frame,
-                inputs=inputs,
-                code_version=RESIDUALS_CODE_VERSION,
-            )
-        )
-    return written
+            residuals = channels.residuals(site.name, calibration)
+            frame = residuals.filter(pl.col("ts_utc") >= midnight)
+        yield partition, {"features.residuals": frame}
 
 
-def residual_inputs(
-    ctx: StepContext, network: str, day: date, model: Sequence[Input]
-) -> list[Input]:
-    """Return what the residuals of a day are made from.
-
-    Parameters
-    ----------
-    model
-        As from `StepContext.network_inputs`.
-    """
-    return [
-        *_inputs(ctx, _day_before(day, network), "telemetry.readings"),
-        *_inputs(ctx, day_partition(day, network), "telemetry.readings", "features.calibrations"),
-        *model,
-    ]
-
-
-def write_windows(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    """Write the features of all windows whose last step falls in each day."""
-    written: list[Written] = []
-    for day in days:
-        partition = day_partition(day, network)
-        inputs = window_inputs(ctx, network, day)
-        if standing := ctx.up_to_date(
-            ("features.windows",), partition, inputs, WINDOWS_CODE_VERSION
-        ):
-            written += standing
+def window_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the features of all windows whose last step falls in each day."""
+    for partition in partitions:
+        day = day_of(partition)
+        references = work.read("features.window_references", partition)
+        if references is None or work.read("features.residuals", partition) is None:
             continue
-        references = ctx.warehouse.read("features.window_references", partition)
-        frame = residuals_with_context(ctx, network, day)
-        if references is None or frame is None:
-            continue
-        features = window_features(frame, SPEC, day=day, network=network)
+        residuals = work.read_around("features.residuals", day, 1)
+        features = window_features(residuals, SPEC, day=day, network=work.site.name)
         scaler = WindowScaler.from_reference(references.drop("network"))
-        written.append(
-            ctx.warehouse.write(
-                "features.windows",
-                partition,
-                scaler.transform(features),
-                inputs=inputs,
-                code_version=WINDOWS_CODE_VERSION,
-            )
-        )
-    return written
+        yield partition, {"features.windows": scaler.transform(features)}
 
 
-def window_inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
-    """Return what the windows of a day are made from."""
-    return [
-        *context_inputs(ctx, network, day),
-        *_inputs(ctx, day_partition(day, network), "features.window_references"),
-    ]
-
-
-def residuals_with_context(ctx: StepContext, network: str, day: date) -> pl.DataFrame | None:
-    """Return the residuals of a day after those of the day before.
-
-    None where the day itself has no residuals yet.
-    """
-    today = ctx.warehouse.read("features.residuals", day_partition(day, network))
-    if today is None:
-        return None
-    before = ctx.warehouse.read("features.residuals", _day_before(day, network))
-    return today if before is None else pl.concat([before, today])
-
-
-def context_inputs(ctx: StepContext, network: str, day: date) -> list[Input]:
-    """Return the partitions of `residuals_with_context` as inputs of a write."""
-    return [
-        *_inputs(ctx, _day_before(day, network), "features.residuals"),
-        *_inputs(ctx, day_partition(day, network), "features.residuals"),
-    ]
-
-
-def _with_last_hours(
-    ctx: StepContext, network: str, day: date, readings: pl.DataFrame
-) -> pl.DataFrame:
+def _with_last_hours(work: Work, day: date, readings: pl.DataFrame) -> pl.DataFrame:
     """Put the last hours of the day before in front of a day's readings.
 
     What a tank stores is a difference over time, so the first hour of any frame has no balance.
     """
-    before = ctx.warehouse.read("telemetry.readings", _day_before(day, network))
+    before = work.read(READINGS, work.day(day - timedelta(days=1)))
     if before is None:
         return readings
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return pl.concat([before.filter(pl.col("ts_utc") >= midnight - LEAD_IN), readings])
 
 
-def _day_before(day: date, network: str) -> dict[str, str]:
-    return day_partition(day - timedelta(days=1), network)
+def _observe(site: NetworkSite, readings: pl.DataFrame) -> Channels:
+    return Channels.of(twin_of(site.network, site.layout), to_wide(readings))
 
 
-def _observe(ctx: StepContext, network: str, readings: pl.DataFrame) -> Channels:
-    twin = twin_of(ctx.network(network), ctx.layout(network))
-    return Channels.of(twin, to_wide(readings))
+CALIBRATIONS_STEP = Step(
+    name="calibrations",
+    partition="day",
+    writes=CALIBRATION_TABLES,
+    reads=(Read(READINGS, days=_reference),),
+    given=(NETWORK,),
+    compute=calibration_frames,
+    # All at once: days that share their reference days share the fit, which takes seconds.
+    days_at_once=400,
+    description="The twin's correction that counts on each day, learned on days before it.",
+)
 
+RESIDUALS_STEP = Step(
+    name="residuals",
+    partition="day",
+    writes=("features.residuals",),
+    reads=(
+        Read(READINGS, first_day=-1, required=True),
+        Read("features.calibrations", required=True),
+    ),
+    given=(NETWORK,),
+    compute=residual_frames,
+    description="Measured minus what the calibrated twin expects.",
+)
 
-def _inputs(ctx: StepContext, partition: dict[str, str], *tables: str) -> list[Input]:
-    found = (ctx.warehouse.as_input(table, partition) for table in tables)
-    return [source for source in found if source is not None]
+WINDOWS_STEP = Step(
+    name="windows",
+    partition="day",
+    writes=("features.windows",),
+    reads=(
+        Read("features.residuals", first_day=-1, required=True),
+        Read("features.window_references", required=True),
+    ),
+    given=(),
+    compute=window_frames,
+    description="Three hours of a channel in a few numbers, every half hour.",
+)

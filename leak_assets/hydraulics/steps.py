@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 
-from leak_assets.hydraulics.plan.scenarios import ScenarioPlan, run_batch
 from leak_assets.pipeline.context import StepContext
-from leak_assets.settings import Settings
-from leak_assets.sites.provenance import Provenance
-from leak_assets.system.processes import fan_out
-from leak_assets.warehouse import Input, Warehouse, Written
+from leak_assets.pipeline.given import NETWORK
+from leak_assets.pipeline.step import Frames, Given, Partition, Step
+from leak_assets.pipeline.work import Work
+from leak_assets.warehouse import Input
 
-CODE_VERSION = "2"
+from .plan.scenarios import ScenarioPlan, run_batch
+
 TABLES = (
     "simulation.scenarios",
     "simulation.telemetry",
@@ -23,52 +22,19 @@ TABLES = (
 )
 
 
-def write_scenario_batches(
-    ctx: StepContext, network: str, batches: Sequence[str], plan: ScenarioPlan
-) -> list[Written]:
-    """Run batches of the plan and write their scenarios, telemetry and truth.
-
-    A batch is published when it ran as a whole; one that stands there already, made from the
-    same plan, model and code, is kept.
-    """
-    run = partial(_write_batch, ctx.settings, ctx.warehouse.run_id, network, plan)
-    written: list[Written] = []
-    for number, (batch, partitions) in enumerate(fan_out(run, batches), 1):
-        rows = partitions[0].record.rows
-        ctx.progress(f"batch {batch}: {rows} scenarios ({number} of {len(batches)})")
-        written += partitions
-    return written
+def scenario_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield scenarios, telemetry and truth of batches of the plan."""
+    site, plan = work.network, _plan_of(work)
+    for partition in partitions:
+        tables = run_batch(site.network, site.layout, partition["batch"], plan)
+        yield partition, {table: getattr(tables, table.partition(".")[2]) for table in TABLES}
 
 
-def _write_batch(
-    settings: Settings, run_id: str, network: str, plan: ScenarioPlan, batch: str
-) -> list[Written]:
-    ctx = StepContext(Warehouse.from_settings(settings, run_id=run_id), settings)
-    entry, layout = ctx.network(network), ctx.layout(network)
-    partition = {"batch": batch, "network": network}
-    digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True, default=str).encode())
-    inputs = (
-        *Provenance.of(entry, layout).inputs(),
-        Input("plan", "scenario_plan", batch, digest.hexdigest()),
-    )
-    standing = [
-        kept
-        for table in TABLES
-        if (kept := ctx.warehouse.up_to_date(table, partition, inputs, CODE_VERSION)) is not None
-    ]
-    if len(standing) == len(TABLES):
-        return standing
-    tables = run_batch(entry, layout, batch, plan)
-    return [
-        ctx.warehouse.write(
-            table,
-            partition,
-            getattr(tables, table.partition(".")[2]),
-            inputs=inputs,
-            code_version=CODE_VERSION,
-        )
-        for table in TABLES
-    ]
+def batch_partitions(batches: Sequence[str], site: str) -> list[Partition]:
+    """Return the partitions of scenario batches of a site."""
+    return [{"batch": batch, "network": site} for batch in batches]
 
 
 def clear_scenarios(ctx: StepContext, network: str) -> int:
@@ -88,3 +54,26 @@ def dry_leaks(ctx: StepContext, network: str, batches: Sequence[str]) -> list[st
         for row in truth.filter(truth["max_flow_m3_per_h"] <= 0).iter_rows(named=True):
             dry.append(f"{row['scenario_id']}/{row['leak_id']} {row['link_id']}")
     return dry
+
+
+def _plan_of(work: Work) -> ScenarioPlan:
+    if not isinstance(work.plan, ScenarioPlan):
+        raise TypeError(f"step {work.step.name} needs a ScenarioPlan, not {work.plan!r}")
+    return work.plan
+
+
+def _plan(work: Work) -> tuple[Input, ...]:
+    text = json.dumps(asdict(_plan_of(work)), sort_keys=True, default=str)
+    return (Input("plan", "scenario_plan", "", hashlib.sha256(text.encode()).hexdigest()),)
+
+
+SCENARIO_STEP = Step(
+    name="scenario_runs",
+    partition="batch",
+    writes=TABLES,
+    reads=(),
+    given=(NETWORK, Given("plan", _plan)),
+    compute=scenario_frames,
+    in_processes=True,
+    description="Simulated towns with leaks that are known, one town per batch.",
+)

@@ -11,9 +11,9 @@ from datetime import datetime
 import polars as pl
 
 from leak_assets.errors import MissingInputError
-from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.provenance import Provenance
-from leak_assets.warehouse import Input
+from leak_assets.sites.site import NetworkSite
+from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.record import WriteRecord
 
 FEATURES = "features.training_residuals"
@@ -46,11 +46,11 @@ class TrainingBatches:
         """Data version of the features, by partition."""
         return {source.partition: source.version for source in self.inputs}
 
-    def frames(self, ctx: StepContext, table: str) -> Iterator[pl.DataFrame]:
+    def frames(self, warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:
         """Yield a table of the lake, batch by batch."""
         for batch in self.batches:
             partition = {"batch": batch, "network": self.network}
-            yield ctx.warehouse.require(table, partition, remedy=_remedy(self.network))
+            yield warehouse.require(table, partition, remedy=_remedy(self.network))
 
     def messages(self) -> list[str]:
         """Return a line for each reason why batches are left out."""
@@ -60,7 +60,7 @@ class TrainingBatches:
         return [f"left out {', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
-def training_batches(ctx: StepContext, network: str) -> TrainingBatches:
+def training_batches(warehouse: Warehouse, site: NetworkSite) -> TrainingBatches:
     """Return the batches of the plan that was simulated last.
 
     Left out are batches of another plan, of another network model or layout than today's, and
@@ -71,12 +71,12 @@ def training_batches(ctx: StepContext, network: str) -> TrainingBatches:
     MissingInputError
         If no batch can be used.
     """
-    now = Provenance.of(ctx.network(network), ctx.layout(network))
+    network, now = site.name, site.provenance
     usable: dict[str, tuple[WriteRecord, WriteRecord]] = {}
     left_out: dict[str, str] = {}
-    for partition in ctx.warehouse.partitions(FEATURES, network=network):
-        features = ctx.warehouse.record(FEATURES, partition)
-        scenarios = ctx.warehouse.record(SCENARIOS, partition)
+    for partition in warehouse.partitions(FEATURES, network=network):
+        features = warehouse.record(FEATURES, partition)
+        scenarios = warehouse.record(SCENARIOS, partition)
         if features is None or scenarios is None:
             left_out[partition["batch"]] = "its scenarios are gone"
         elif reason := _outdated(features, scenarios, now):

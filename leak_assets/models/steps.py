@@ -3,17 +3,22 @@
 Only the order of reading, calling and writing belongs here.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from leak_assets.errors import InputError, MissingInputError
+from leak_assets.pipeline.code import code_version
 from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.given import NETWORK
+from leak_assets.pipeline.step import Partition, Read, Step
+from leak_assets.pipeline.work import Work
 from leak_assets.sites import PipeDistance, candidate_pipes, links_frame
-from leak_assets.sites.contract import load_contract
-from leak_assets.sites.provenance import Provenance
-from leak_assets.warehouse import Input, Written
+from leak_assets.sites.registry import Network
+from leak_assets.sites.site import NetworkSite
+from leak_assets.warehouse import Input, Warehouse, Written
 
 from .artefact import Artefact, artefact_folder, load_artefact
 from .batches import FEATURES, TrainingBatches, training_batches
@@ -23,12 +28,12 @@ from .evaluation import evaluations_frame
 from .export import export
 from .pipes import CandidatePipes
 from .registry import champion, current, promote, register
-from .training import CODE_VERSION, model_version, train
+from .training import model_version, train
 
 MODELS = (DETECTOR, PINPOINTER)
 
 
-def train_models(ctx: StepContext, network: str) -> list[Written]:
+def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
     """Train detector and pinpointer on the scenario batches of a network's plan and export them.
 
     A version that is exported already (same configuration, data, network and code) is not
@@ -47,48 +52,49 @@ def train_models(ctx: StepContext, network: str) -> list[Written]:
         If a registered version would have to be trained again, because its row of
         `models.training_runs` is gone.
     """
-    batches = training_batches(ctx, network)
+    batches = training_batches(ctx.warehouse, site)
     for line in batches.messages():
         ctx.progress(line)
-    provenance = Provenance.of(ctx.network(network), ctx.layout(network))
+    provenance = site.provenance
     inputs = [*batches.inputs, *provenance.inputs()]
+    code = code_version(__name__)
     written: list[Written] = []
     windows: WindowSet | None = None
     for name in MODELS:
         config = load_config(name)
         version = model_version(config, batches.data_versions, provenance)
-        partition = {"version": f"{name}-{version}", "network": network}
+        partition = {"version": f"{name}-{version}", "network": site.name}
         table = "models.training_runs"
-        kept = ctx.warehouse.up_to_date(table, partition, inputs, CODE_VERSION)
-        if kept is not None and _folder(ctx, network, name, version).is_dir():
+        kept = ctx.warehouse.up_to_date(table, partition, inputs, code)
+        if kept is not None and _folder(ctx, site.name, name, version).is_dir():
             ctx.progress(f"{name} {version} is trained already")
             written.append(kept)
             continue
-        _refuse_to_replace(ctx, network, name, version)
-        leak_truth = pl.concat(batches.frames(ctx, "simulation.leak_truth"))
+        _refuse_to_replace(ctx, site.name, name, version)
+        leak_truth = pl.concat(batches.frames(ctx.warehouse, "simulation.leak_truth"))
         windows = windows or _windows(ctx, batches, config, leak_truth)
         ctx.progress(f"training {name} {version} on {len(windows):,} windows")
         result = train(
             config,
             windows,
-            network=network,
+            network=site.name,
             leak_truth=leak_truth,
             data_versions=batches.data_versions,
-            contract_sha256=load_contract().sha256,
+            contract_sha256=site.contract.sha256,
             trained_at=datetime.now(UTC),
             provenance=provenance,
-            pipes=_pipes(ctx, network) if name == PINPOINTER else None,
+            pipes=_pipes(site.network) if name == PINPOINTER else None,
         )
         export(result, ctx.settings.models_dir)
         written.append(
             ctx.warehouse.write(
-                table, partition, result.history, inputs=inputs, code_version=CODE_VERSION
+                table, partition, result.history, inputs=inputs, code_version=code_version(__name__)
             )
         )
     return written
 
 
-def write_evaluations(ctx: StepContext, network: str) -> list[Written]:
+def write_evaluations(ctx: StepContext, site: NetworkSite) -> list[Written]:
     """Write the held-out metrics of the newest models, with their gates.
 
     Raises
@@ -97,33 +103,33 @@ def write_evaluations(ctx: StepContext, network: str) -> list[Written]:
         If nothing was trained yet.
     """
     written = []
-    for artefact in newest_artefacts(ctx, network):
+    for artefact in newest_artefacts(ctx, site):
         config = load_config(artefact.model)
         frame = evaluations_frame(
             artefact.metrics,
             config.gates,
-            network=network,
+            network=site.name,
             model=artefact.model,
             version=artefact.version,
         )
-        partition = {"version": f"{artefact.model}-{artefact.version}", "network": network}
+        partition = {"version": f"{artefact.model}-{artefact.version}", "network": site.name}
         written.append(
             ctx.warehouse.write(
                 "models.evaluations",
                 partition,
                 frame,
                 inputs=[_model_input(artefact)],
-                code_version=CODE_VERSION,
+                code_version=code_version(__name__),
             )
         )
     return written
 
 
-def failed_gates(ctx: StepContext, network: str) -> list[str]:
+def failed_gates(ctx: StepContext, site: NetworkSite) -> list[str]:
     """Return a line for each gate that the newest models do not hold; empty if all hold."""
     lines = []
-    for artefact in newest_artefacts(ctx, network):
-        partition = {"version": f"{artefact.model}-{artefact.version}", "network": network}
+    for artefact in newest_artefacts(ctx, site):
+        partition = {"version": f"{artefact.model}-{artefact.version}", "network": site.name}
         frame = ctx.warehouse.require(
             "models.evaluations", partition, remedy="Evaluate the models first"
         )
@@ -136,15 +142,17 @@ def failed_gates(ctx: StepContext, network: str) -> list[str]:
     return lines
 
 
-def register_models(ctx: StepContext, network: str, *, actor: str = "training") -> list[Written]:
+def register_models(
+    ctx: StepContext, site: NetworkSite, *, actor: str = "training"
+) -> list[Written]:
     """Put the newest models in force if all their gates hold, else note them as rejected.
 
     The models in force before stay in force when a gate fails.
     """
-    failures = failed_gates(ctx, network)
+    failures = failed_gates(ctx, site)
     written: list[Written] = []
-    for artefact in newest_artefacts(ctx, network):
-        events = registry_events(ctx, network)
+    for artefact in newest_artefacts(ctx, site):
+        events = registry_events(ctx.warehouse, site.name)
         mine = [line for line in failures if line.startswith(artefact.model)]
         new = register(events, artefact, failures=mine, at=datetime.now(UTC), actor=actor)
         if not failures:
@@ -153,7 +161,7 @@ def register_models(ctx: StepContext, network: str, *, actor: str = "training") 
                     new,
                     promote(
                         pl.concat([events, new]),
-                        network=network,
+                        network=site.name,
                         model=artefact.model,
                         version=artefact.version,
                         at=datetime.now(UTC),
@@ -162,16 +170,16 @@ def register_models(ctx: StepContext, network: str, *, actor: str = "training") 
                     ),
                 ]
             )
-        written += [_write_event(ctx, network, artefact, row) for row in new.iter_slices(1)]
+        written += [_write_event(ctx, site.name, artefact, row) for row in new.iter_slices(1)]
     return written
 
 
-def registry_events(ctx: StepContext, network: str) -> pl.DataFrame:
+def registry_events(warehouse: Warehouse, network: str) -> pl.DataFrame:
     """Return all registry events of a network."""
-    return ctx.warehouse.read_all("models.registry_events", network=network)
+    return warehouse.read_all("models.registry_events", network=network)
 
 
-def champions(ctx: StepContext, network: str) -> dict[str, Artefact]:
+def champions(ctx: StepContext, site: NetworkSite) -> dict[str, Artefact]:
     """Return the verified models in force, by model name; empty before the first promotion.
 
     Raises
@@ -179,17 +187,17 @@ def champions(ctx: StepContext, network: str) -> dict[str, Artefact]:
     InputError
         If a folder of a model in force was changed or is gone.
     """
-    events = registry_events(ctx, network)
+    events = registry_events(ctx.warehouse, site.name)
     found = {}
     for name in MODELS:
-        row = champion(events, network, name)
+        row = champion(events, site.name, name)
         if row is not None:
             folder = ctx.settings.models_dir / row["artefact_path"]
             found[name] = load_artefact(folder, manifest_sha256=row["manifest_sha256"])
     return found
 
 
-def newest_artefacts(ctx: StepContext, network: str) -> list[Artefact]:
+def newest_artefacts(ctx: StepContext, site: NetworkSite) -> list[Artefact]:
     """Return the models that the present training features and configurations lead to.
 
     Raises
@@ -197,16 +205,16 @@ def newest_artefacts(ctx: StepContext, network: str) -> list[Artefact]:
     MissingInputError
         If one of them was not trained yet.
     """
-    data_versions = training_batches(ctx, network).data_versions
-    provenance = Provenance.of(ctx.network(network), ctx.layout(network))
+    data_versions = training_batches(ctx.warehouse, site).data_versions
+    provenance = site.provenance
     artefacts = []
     for name in MODELS:
         version = model_version(load_config(name), data_versions, provenance)
-        folder = _folder(ctx, network, name, version)
+        folder = _folder(ctx, site.name, name, version)
         if not folder.is_dir():
             raise MissingInputError(
-                f"{name} {version} of {network} is not trained",
-                remedy=f"Run `leak-assets train --network {network}`",
+                f"{name} {version} of {site.name} is not trained",
+                remedy=f"Run `leak-assets train --network {site.name}`",
             )
         artefacts.append(load_artefact(folder))
     return artefacts
@@ -218,7 +226,7 @@ def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.Dat
         {"event": row["event_id"][0], "network": network},
         row,
         inputs=[_model_input(artefact)],
-        code_version=CODE_VERSION,
+        code_version=code_version(__name__),
     )
 
 
@@ -227,15 +235,14 @@ def _windows(
 ) -> WindowSet:
     ctx.progress("reading training features")
     return training_set(
-        batches.frames(ctx, FEATURES),
+        batches.frames(ctx.warehouse, FEATURES),
         leak_truth,
         config.window.spec,
         min_active_share=config.window.min_active_share,
     )
 
 
-def _pipes(ctx: StepContext, network: str) -> CandidatePipes:
-    entry = ctx.network(network)
+def _pipes(entry: Network) -> CandidatePipes:
     ids, matrix = PipeDistance(entry).matrix()
     position = {name: i for i, name in enumerate(ids)}
     wanted = candidate_pipes(entry)
@@ -246,7 +253,7 @@ def _pipes(ctx: StepContext, network: str) -> CandidatePipes:
 def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) -> None:
     """Keep the folder of a registered version: it may be in force until new gates have held."""
     folder = _folder(ctx, network, name, version)
-    known = current(registry_events(ctx, network), network, name)["version"].to_list()
+    known = current(registry_events(ctx.warehouse, network), network, name)["version"].to_list()
     if folder.is_dir() and version in known:
         raise InputError(
             f"{name} {version} of {network} is registered but has no row in models.training_runs",
@@ -261,3 +268,51 @@ def _folder(ctx: StepContext, network: str, name: str, version: str) -> Path:
 
 def _model_input(artefact: Artefact) -> Input:
     return Input("model", artefact.model, artefact.network, artefact.version)
+
+
+def champion_inputs(work: Work) -> list[Input]:
+    """Return the models in use, as inputs."""
+    return [_model_input(artefact) for artefact in champions(work.ctx, work.network).values()]
+
+
+def _train(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
+    return train_models(work.ctx, work.network)
+
+
+def _evaluate(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
+    return write_evaluations(work.ctx, work.network)
+
+
+def _register(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
+    return register_models(work.ctx, work.network)
+
+
+TRAINING_RUNS_STEP = Step(
+    name="training_runs",
+    partition="site",
+    writes=("models.training_runs",),
+    reads=(Read(FEATURES), Read("simulation.leak_truth"), Read("simulation.scenarios")),
+    given=(NETWORK,),
+    run=_train,
+    description="A detector and a pinpointer, trained on the batches of a network's newest plan.",
+)
+
+EVALUATIONS_STEP = Step(
+    name="evaluations",
+    partition="site",
+    writes=("models.evaluations",),
+    reads=(Read("models.training_runs"),),
+    given=(),
+    run=_evaluate,
+    description="How good the newest models are on towns they have never seen.",
+)
+
+REGISTRY_STEP = Step(
+    name="registry_events",
+    partition="site",
+    writes=("models.registry_events",),
+    reads=(Read("models.evaluations"),),
+    given=(),
+    run=_register,
+    description="The newest models in use, after their gates held.",
+)

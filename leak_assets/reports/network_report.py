@@ -30,8 +30,9 @@ def report_data(
 ) -> ReportData:
     """Return what the report shows of the truth's period, each leak with its incident."""
     found = {outcome.leak: outcome for outcome in outcomes}
-    entry = ctx.network(network)
-    in_use = champions(ctx, network)
+    site = ctx.network(network)
+    entry = site.network
+    in_use = champions(ctx, site)
     versions = [artefact.version for artefact in in_use.values()]
     evaluations = ctx.warehouse.read_all("models.evaluations", network=network)
     files = ctx.warehouse.read_all("telemetry.ingest_ledger", network=network)
@@ -50,7 +51,7 @@ def report_data(
         price_eur_per_m3=ctx.settings.water_price_eur_per_m3,
         nodes=nodes_frame(entry),
         links=links_frame(entry),
-        sensors=sensors_frame(entry, ctx.layout(network)),
+        sensors=sensors_frame(entry, site.layout),
         evaluations=evaluations.filter(pl.col("version").is_in(versions)),
         audit=audit,
         truth=[

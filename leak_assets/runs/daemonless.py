@@ -1,49 +1,34 @@
-"""The whole way without a daemon: the steps of all rooms, one after the other.
+"""The whole way without a daemon: the steps of the graph, one after the other.
 
-Dagster assets call the same steps, so both ways give the same rows.
+Dagster's assets carry out the same steps, so both ways give the same rows.
 `python -m leak_assets.runs.daemonless NETWORK` takes what waits in its landing zone.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from leak_assets.detection.steps import write_scores
 from leak_assets.errors import InputError
-from leak_assets.features.steps import write_calibrations, write_residuals, write_windows
-from leak_assets.features.training_steps import write_training_features
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
-from leak_assets.hydraulics.steps import write_scenario_batches
-from leak_assets.incidents.steps import write_incidents
-from leak_assets.models.steps import failed_gates, register_models, train_models, write_evaluations
+from leak_assets.hydraulics.steps import batch_partitions
+from leak_assets.models.steps import failed_gates
 from leak_assets.pipeline.context import StepContext
-from leak_assets.pipeline.locks import network_lock
+from leak_assets.pipeline.runner import day_partitions, run_step
+from leak_assets.pipeline.step import Step
 from leak_assets.quality.steps import check_contract
-from leak_assets.sites.steps import write_network
-from leak_assets.summaries.steps import write_summaries
+from leak_assets.sites.site import NetworkSite, Site
 from leak_assets.telemetry.sources.inbox import Cursor, Delivery, waiting_deliveries
-from leak_assets.telemetry.steps import known_files, write_raw_readings, write_readings
+from leak_assets.telemetry.steps import known_files
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
 from .freshness import stale_days, through_newest
-
-Step = Callable[[StepContext, str, Sequence[date]], list[Written]]
-
-# The way of a day's validated readings, in order; Dagster's micro-batch job has the same order.
-STEPS_AFTER_CHECK: tuple[Step, ...] = (
-    write_calibrations,
-    write_residuals,
-    write_windows,
-    write_scores,
-    write_incidents,
-    write_summaries,
-)
+from .graph import GRAPH
 
 
 @dataclass(frozen=True)
-class BatchSummary:
+class IngestSummary:
     """What became of the files in the landing zone.
 
     Parameters
@@ -66,31 +51,32 @@ class BatchSummary:
     problems: tuple[str, ...] = ()
 
 
-def process_landing_zone(ctx: StepContext, network: str) -> BatchSummary:
+def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
     """Take all new files of a network from the landing zone to incidents.
 
     Days that an interrupted run left half done, that lie after a day that came late, or that were
-    scored by other models than those in force, are taken along.
+    scored by other models than those in use now, are taken along.
     """
-    if not ctx.warehouse.partitions("network.links", network=network):
-        write_network(ctx, network)
+    if not ctx.warehouse.partitions("network.links", network=site.name):
+        run_step(GRAPH.step("network"), ctx, site, [{"network": site.name}])
     written: list[Written] = []
     delivered: set[date] = set()
-    cursor = Cursor(done=known_files(ctx, network))
-    while delivery := _next_delivery(ctx, network, cursor):
-        written += _run(write_raw_readings, ctx, network, delivery.days)
+    cursor = Cursor(done=known_files(ctx, site.name))
+    while delivery := _next_delivery(ctx, site.name, cursor):
+        days = day_partitions(delivery.days, site.name)
+        written += run_step(GRAPH.step("raw_readings"), ctx, site, days)
         delivered.update(delivery.days)
         cursor.succeeded(cursor.take(delivery))
     problems: list[str] = []
-    if stale := stale_days(ctx, network):
-        made, problems = process_days(ctx, network, through_newest(ctx, network, stale))
+    if stale := stale_days(ctx, site):
+        made, problems = process_days(ctx, site, through_newest(ctx, site.name, stale))
         written += made
     build_catalogue(ctx.warehouse.root)
-    return BatchSummary(
+    return IngestSummary(
         days=len(delivered.union(stale)),
         quarantined=_rows(written, "telemetry.quarantine"),
         windows=_rows(written, "scores.window_scores"),
-        incidents=ctx.warehouse.read_all("incidents.incident_events", network=network)[
+        incidents=ctx.warehouse.read_all("incidents.incident_events", network=site.name)[
             "incident_id"
         ].n_unique(),
         problems=tuple(problems),
@@ -98,9 +84,14 @@ def process_landing_zone(ctx: StepContext, network: str) -> BatchSummary:
 
 
 def process_days(
-    ctx: StepContext, network: str, days: Sequence[date]
+    ctx: StepContext, site: Site, days: Sequence[date], steps: Sequence[Step] | None = None
 ) -> tuple[list[Written], list[str]]:
-    """Take a range of days of a network from raw readings to incident summaries.
+    """Take a range of days of a site from raw readings to incident summaries.
+
+    Parameters
+    ----------
+    steps
+        Those to take, in order; by default all that follow from the raw log.
 
     Returns
     -------
@@ -108,38 +99,39 @@ def process_days(
         What was written, and a line for each problem of readings that break the contract. Nothing
         is made from a day that has one; the other days go on.
     """
-    written = _run(write_readings, ctx, network, days)
-    problems = {day: check_contract(ctx, network, [day])[0] for day in days}
-    sound = [day for day in days if not problems[day]]
-    for step in STEPS_AFTER_CHECK:
-        written += _run(step, ctx, network, sound)
-    return written, [line for lines in problems.values() for line in lines]
+    written: list[Written] = []
+    problems: list[str] = []
+    sound = sorted(days)
+    for step in steps or GRAPH.by_day():
+        if step.compute is None:
+            continue
+        written += run_step(step, ctx, site, day_partitions(sound, site.name))
+        if "telemetry.readings" in step.writes:
+            found = {day: check_contract(ctx, site, [day])[0] for day in sound}
+            sound = [day for day in sound if not found[day]]
+            problems = [line for lines in found.values() for line in lines]
+    return written, problems
 
 
-def _run(step: Step, ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    ctx.progress(step.__name__.removeprefix("write_").replace("_", " "))
-    with network_lock(ctx, network):
-        return step(ctx, network, days)
-
-
-def train(ctx: StepContext, network: str, plan: ScenarioPlan) -> list[str]:
-    """Simulate, train, evaluate and, where the gates hold, put the models in force.
+def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> list[str]:
+    """Simulate, train, evaluate and, where the gates hold, put the models in use.
 
     Returns
     -------
     list of str
-        A line for each gate that failed; empty if the models are in force.
+        A line for each gate that failed; empty if the models are in use.
     """
-    write_network(ctx, network)
-    write_scenario_batches(ctx, network, plan.batch_names(), plan)
-    write_training_features(ctx, network, plan.batch_names())
-    train_models(ctx, network)
-    write_evaluations(ctx, network)
-    register_models(ctx, network)
-    failures = failed_gates(ctx, network)
+    batches = batch_partitions(plan.batch_names(), site.name)
+    own = [{"network": site.name}]
+    run_step(GRAPH.step("network"), ctx, site, own)
+    run_step(GRAPH.step("scenario_runs"), ctx, site, batches, plan=plan)
+    run_step(GRAPH.step("training_features"), ctx, site, batches)
+    for name in ("training_runs", "evaluations", "registry_events"):
+        run_step(GRAPH.step(name), ctx, site, own)
+    failures = failed_gates(ctx, site)
     if not failures:
         # Days that were scored by other models, or by none, are scored by the new ones.
-        process_landing_zone(ctx, network)
+        process_landing_zone(ctx, site)
     return failures
 
 
@@ -155,12 +147,12 @@ def _rows(written: Sequence[Written], table: str) -> int:
 
 
 def main() -> int:
-    """Run the batch for the networks on the command line; 1 if readings break the contract."""
+    """Take the landing zones of the networks on the command line; 1 if a contract is broken."""
     code = 0
     for name in sys.argv[1:]:
-        ctx = StepContext.local(run_id="batch")
+        ctx = StepContext.local(run_id="ingest")
         try:
-            summary = process_landing_zone(ctx, ctx.network(name).name)
+            summary = process_landing_zone(ctx, ctx.network(name))
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
             return 2

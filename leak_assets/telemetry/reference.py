@@ -1,4 +1,4 @@
-"""The leak-free reference days of a network: which of them hold for a day, how readings look then.
+"""The leak-free reference days of a network: which of them count for a day.
 
 What is learned on them belongs to the rooms that use them.
 """
@@ -9,11 +9,9 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.sites.contract import load_contract
-from leak_assets.warehouse import Input
-
-from .validate import reference_statistics
+from leak_assets.pipeline.context import day_partition
+from leak_assets.sites.site import NetworkSite
+from leak_assets.warehouse import Warehouse
 
 _READINGS = "telemetry.readings"
 _DAY_S = 86_400
@@ -22,14 +20,6 @@ _DAY_S = 86_400
 # its network learning.
 COMPLETE_FROM_SHARE = 0.9
 SENSORS_FROM_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Mean and standard deviation of each sensor on the reference days, and their source."""
-
-    statistics: pl.DataFrame
-    inputs: list[Input]
 
 
 @dataclass(frozen=True)
@@ -63,23 +53,23 @@ class ReferencePeriod:
         return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *sorted(gaps)])
 
 
-def reference_periods(ctx: StepContext, network: str) -> list[ReferencePeriod]:
+def reference_periods(warehouse: Warehouse, site: NetworkSite) -> list[ReferencePeriod]:
     """Return the reference periods of a network, oldest first.
 
     They begin on the first days that the network's settings name, or with its readings. Days
     that are missing or incomplete are passed over.
     """
-    entry = ctx.network(network)
     found = [
         date.fromisoformat(partition["date"])
-        for partition in ctx.warehouse.partitions(_READINGS, network=network)
+        for partition in warehouse.partitions(_READINGS, network=site.name)
     ]
-    firsts = entry.reference_first_days or tuple(found[:1])
-    return [_period(ctx, network, found, first, entry.reference_days) for first in firsts]
+    firsts = site.network.reference_first_days or tuple(found[:1])
+    wanted = site.network.reference_days
+    return [_period(warehouse, site, found, first, wanted) for first in firsts]
 
 
 def _period(
-    ctx: StepContext, network: str, found: Sequence[date], first: date, wanted: int
+    warehouse: Warehouse, site: NetworkSite, found: Sequence[date], first: date, wanted: int
 ) -> ReferencePeriod:
     days: list[date] = []
     incomplete: list[date] = []
@@ -88,24 +78,24 @@ def _period(
         if day < first or len(days) == wanted:
             continue
         seen.append(day)
-        (days if _is_complete(ctx, network, day) else incomplete).append(day)
+        (days if _is_complete(warehouse, site, day) else incomplete).append(day)
     span = range((seen[-1] - first).days) if seen else range(0)
     missing = {first + timedelta(days=number) for number in span} - set(seen)
     return ReferencePeriod(tuple(days), wanted, tuple(sorted(missing)), tuple(incomplete))
 
 
-def _is_complete(ctx: StepContext, network: str, day: date) -> bool:
-    readings = ctx.warehouse.read(_READINGS, day_partition(day, network))
+def _is_complete(warehouse: Warehouse, site: NetworkSite, day: date) -> bool:
+    readings = warehouse.read(_READINGS, day_partition(day, site.name))
     if readings is None:
         return False
     shares = readings.group_by("ts_utc").agg(pl.col("mask").mean().alias("share"))
     steps = shares.filter(pl.col("share") >= SENSORS_FROM_SHARE).height
-    return steps * load_contract().cadence_s >= COMPLETE_FROM_SHARE * _DAY_S
+    return steps * site.contract.cadence_s >= COMPLETE_FROM_SHARE * _DAY_S
 
 
-def reference_in_force(
-    ctx: StepContext,
-    network: str,
+def reference_days(
+    warehouse: Warehouse,
+    site: NetworkSite,
     day: date,
     *,
     periods: Sequence[ReferencePeriod],
@@ -127,36 +117,18 @@ def reference_in_force(
     ended = [period.days for period in periods if period.is_whole and period.days[-1] < day]
     if ended:
         return max(ended, key=lambda days: days[-1])
-    for partition in reversed(ctx.warehouse.partitions(table, network=network)):
+    for partition in reversed(warehouse.partitions(table, network=site.name)):
         if partition["date"] > day.isoformat():
             continue
-        days = _days_in_record(ctx, table, partition)
+        days = _days_in_record(warehouse, table, partition)
         if days and days[-1] < day:
             return days
     return ()
 
 
-def _days_in_record(ctx: StepContext, table: str, partition: dict[str, str]) -> tuple[date, ...]:
-    record = ctx.warehouse.record(table, partition)
+def _days_in_record(
+    warehouse: Warehouse, table: str, partition: dict[str, str]
+) -> tuple[date, ...]:
+    record = warehouse.record(table, partition)
     sources = [i.partition for i in record.inputs if i.name == _READINGS] if record else []
     return tuple(sorted(date.fromisoformat(s[len("date=") :].split("__")[0]) for s in sources))
-
-
-def reference_inputs(ctx: StepContext, network: str, days: Sequence[date]) -> list[Input]:
-    """Return the readings of reference days as inputs of a write."""
-    found = (ctx.warehouse.as_input(_READINGS, day_partition(day, network)) for day in days)
-    return [source for source in found if source is not None]
-
-
-def reference_before(ctx: StepContext, network: str, day: date) -> Reference | None:
-    """Return the reference for a day; None until the reference days are over.
-
-    Only days before `day` count, so that nothing from the future marks a reading.
-    """
-    periods = reference_periods(ctx, network)
-    days = reference_in_force(ctx, network, day, periods=periods, table=_READINGS)
-    frames = [ctx.warehouse.read(_READINGS, day_partition(d, network)) for d in days]
-    if not frames:
-        return None
-    statistics = reference_statistics(pl.concat([f for f in frames if f is not None]))
-    return Reference(statistics, reference_inputs(ctx, network, days))

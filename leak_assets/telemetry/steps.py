@@ -5,15 +5,18 @@ in the modules beside this one.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.locks import exclusive
-from leak_assets.sites.contract import Contract, load_contract
+from leak_assets.pipeline.step import Frames, Partition, Read, Step
+from leak_assets.pipeline.work import Work, day_of
+from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.readers.read_file import ParsedFile, parse_file
 from leak_assets.telemetry.sources.arrivals import first_seen
 from leak_assets.telemetry.sources.inbox import beside_the_folders, unknown_folders
@@ -22,12 +25,13 @@ from leak_assets.warehouse import Input, Written
 
 from .ledger import ledger_row
 from .raw import merge_raw
-from .reference import reference_before
-from .validate import validate_day
+from .reference import reference_days, reference_periods
+from .validate import reference_statistics, validate_day
 
+# Delivered rows do not depend on code: they are kept as they came.
 RAW_CODE_VERSION = "1"
-READINGS_CODE_VERSION = "1"
 _RAW = "telemetry.raw_readings"
+_READINGS = "telemetry.readings"
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class _Arrival:
         return hashlib.sha256(f"{self.name}\n{self.parsed.sha256}".encode()).hexdigest()[:16]
 
 
-def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
+def write_raw_readings(ctx: StepContext, site: NetworkSite, days: Sequence[date]) -> list[Written]:
     """Take all new files of a network and merge their readings of `days` into the raw log.
 
     Readings of other days are told and left; their file stays `partial` in the ledger, and new,
@@ -65,14 +69,13 @@ def write_raw_readings(ctx: StepContext, network: str, days: Sequence[date]) -> 
         Partitions of `telemetry.raw_readings`, `telemetry.quarantine`,
         `telemetry.ingest_ledger`.
     """
-    contract = load_contract()
     # Merging reads, adds and writes a day: two processes must not do that at the same time.
-    with exclusive(ctx.warehouse.root / ".locks" / f"{network}.lock"):
-        arrivals = _new_arrivals(ctx, network, contract)
+    with exclusive(ctx.warehouse.root / ".locks" / f"{site.name}.lock"):
+        arrivals = _new_arrivals(ctx, site)
         duplicates = dict.fromkeys((a.name for a in arrivals), 0)
         written: list[Written] = []
         for day in days:
-            written += _merge_day(ctx, network, day, arrivals, duplicates)
+            written += _merge_day(ctx, site.name, day, arrivals, duplicates)
         for arrival in arrivals:
             written += _record_arrival(ctx, arrival, days, duplicates=duplicates[arrival.name])
     return written
@@ -93,24 +96,23 @@ def known_files(ctx: StepContext, network: str) -> dict[str, str]:
     }
 
 
-def _new_arrivals(ctx: StepContext, network: str, contract: Contract) -> list[_Arrival]:
+def _new_arrivals(ctx: StepContext, site: NetworkSite) -> list[_Arrival]:
     """Parse the network's landed files that the ledger does not know as ingested."""
-    known = known_files(ctx, network)
-    layout = ctx.layout(network)
+    known = known_files(ctx, site.name)
     arrivals = []
     files = list_files(ctx.settings.landing_dir)
     problems = unknown_folders(ctx.settings, files).values()
     for problem in (*problems, *beside_the_folders(ctx.settings)):
         ctx.progress(problem)
-    new = [f for f in files if f.network == network and known.get(f.name) != f.signature]
+    new = [f for f in files if f.network == site.name and known.get(f.name) != f.signature]
     received_at = first_seen(ctx.settings.landing_dir, new)
     for file in new:
         ctx.progress(f"reading {file.name} ({file.size / 1e6:.1f} MB)")
         parsed = parse_file(
             file.path,
-            network=network,
-            layout=layout,
-            contract=contract,
+            network=site.name,
+            layout=site.layout,
+            contract=site.contract,
             received_at=received_at[file.name],
             file_path=file.name,
         )
@@ -196,43 +198,68 @@ def _is_merged(ctx: StepContext, arrival: _Arrival, day: date) -> bool:
     return record is not None and arrival.as_input in record.inputs
 
 
-def write_readings(ctx: StepContext, network: str, days: Sequence[date]) -> list[Written]:
-    """Validate the raw readings of `days`; days without raw readings are left out.
-
-    Returns
-    -------
-    list of Written
-        Partitions of `telemetry.readings`, `telemetry.gaps` and, where the contract is broken,
-        `telemetry.quarantine`.
-    """
-    contract, layout = load_contract(), ctx.layout(network)
-    agreed = Input("contract", "readings", "", contract.sha256)
-    written: list[Written] = []
-    for day in sorted(days):
-        today, before = (day_partition(d, network) for d in (day, day - timedelta(days=1)))
-        raw = ctx.warehouse.read(_RAW, today)
+def readings_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the validated readings and the gaps of each day, and what the contract refuses."""
+    site = work.network
+    for partition in partitions:
+        day = day_of(partition)
+        raw = work.read(_RAW, partition)
         if raw is None:
             continue
-        reference = reference_before(ctx, network, day)
+        reference = work.read_days(_READINGS, _reference(work, day))
         readings, gaps, quarantine = validate_day(
             raw,
-            network=network,
-            layout=layout,
-            contract=contract,
+            network=site.name,
+            layout=site.layout,
+            contract=site.contract,
             day=day,
-            previous=ctx.warehouse.read(_RAW, before),
-            reference_stats=reference.statistics if reference else None,
+            previous=work.read(_RAW, work.day(day - timedelta(days=1))),
+            reference_stats=None if reference.is_empty() else reference_statistics(reference),
         )
-        sources = [ctx.warehouse.as_input(_RAW, p) for p in (before, today)]
-        inputs = [i for i in sources if i] + (reference.inputs if reference else []) + [agreed]
-        tables = [("telemetry.readings", today, readings), ("telemetry.gaps", today, gaps)]
-        rest = {"part": f"day-{day.isoformat()}", "network": network}
-        if not quarantine.is_empty() or ctx.warehouse.record("telemetry.quarantine", rest):
-            tables.append(("telemetry.quarantine", rest, quarantine))
-        written += [
-            ctx.warehouse.write(
-                table, where, frame, inputs=inputs, code_version=READINGS_CODE_VERSION
-            )
-            for table, where, frame in tables
-        ]
-    return written
+        frames = {_READINGS: readings, "telemetry.gaps": gaps}
+        rest = _refused(partition)
+        if not quarantine.is_empty() or work.warehouse.record("telemetry.quarantine", rest):
+            frames["telemetry.quarantine"] = quarantine
+        yield partition, frames
+
+
+def _reference(work: Work, day: date) -> tuple[date, ...]:
+    """Return the reference days for a day; only days before it, nothing of the future counts."""
+    site = work.network
+    periods = reference_periods(work.warehouse, site)
+    return reference_days(work.warehouse, site, day, periods=periods, table=_READINGS)
+
+
+def _refused(partition: Partition) -> Partition:
+    return {"part": f"day-{partition['date']}", "network": partition["network"]}
+
+
+def _take(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    return write_raw_readings(work.ctx, work.network, [day_of(p) for p in partitions])
+
+
+RAW_STEP = Step(
+    name="raw_readings",
+    partition="day",
+    writes=("telemetry.raw_readings", "telemetry.quarantine", "telemetry.ingest_ledger"),
+    reads=(),
+    given=(),
+    run=_take,
+    description="New deliveries, merged into the raw log of their days.",
+)
+
+READINGS_STEP = Step(
+    name="readings",
+    partition="day",
+    writes=(_READINGS, "telemetry.gaps"),
+    also_writes={"telemetry.quarantine": _refused},
+    reads=(
+        Read(_RAW, first_day=-1, required=True),
+        Read(_READINGS, days=_reference),
+    ),
+    given=(CONTRACT,),
+    compute=readings_frames,
+    description="Raw readings in SI units on one grid, checked against the contract.",
+)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from leak_assets.defs.partitions import BATCH_NETWORK, batches_by_network
+from leak_assets.defs.partitions import BATCH_SITE, partitions_by_site
 from leak_assets.defs.resources import Platform
 from leak_assets.hydraulics.steps import dry_leaks
 
@@ -11,7 +11,7 @@ from leak_assets.hydraulics.steps import dry_leaks
     asset=["simulation", "leak_truth"],
     name="leaks_have_flow",
     blocking=True,
-    partitions_def=BATCH_NETWORK,
+    partitions_def=BATCH_SITE,
     description="An engine that ignores leaks does so silently; here each must have flow.",
 )
 def leaks_have_flow(
@@ -21,8 +21,8 @@ def leaks_have_flow(
     ctx = platform.of(context)
     dry = [
         leak
-        for network, batches in batches_by_network(context).items()
-        for leak in dry_leaks(ctx, network, batches)
+        for site, partitions in partitions_by_site(context, "batch").items()
+        for leak in dry_leaks(ctx, site, [p["batch"] for p in partitions])
     ]
     return dg.AssetCheckResult(
         passed=not dry,

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from leak_assets.defs.partitions import NETWORKS
+from leak_assets.defs.partitions import SITES
 from leak_assets.defs.resources import Platform
 from leak_assets.models.steps import failed_gates
 
@@ -11,14 +11,15 @@ from leak_assets.models.steps import failed_gates
     asset=["models", "evaluations"],
     name="quality_gates",
     blocking=True,
-    partitions_def=NETWORKS,
+    partitions_def=SITES,
     description="AUC, precision, recall and false-alarm rate on held-out towns.",
 )
 def quality_gates(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> dg.AssetCheckResult:
     """Fail with one line for each gate that does not hold."""
-    failures = failed_gates(platform.of(context), context.partition_key)
+    ctx = platform.of(context)
+    failures = failed_gates(ctx, ctx.network(context.partition_key))
     return dg.AssetCheckResult(
         passed=not failures,
         description="; ".join(failures) or "all gates hold",

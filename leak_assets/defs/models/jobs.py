@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-# On scenario runs that a training shall follow; its value is the network.
+# On scenario runs that a training shall follow: `<site>:<day>`, and how many runs there are.
 RETRAINING_TAG = "leak_assets/retraining"
+RETRAINING_BATCHES_TAG = "leak_assets/retraining_batches"
 
 TRAINING = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.groups("models"),
     executor_def=dg.multiprocess_executor.configured({"max_concurrent": 1}),
-    description="Train, evaluate, check the gates and put the models of a network in force.",
+    description="Train, evaluate, check the gates and put the models of a network in use.",
 )

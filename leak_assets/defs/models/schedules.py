@@ -4,13 +4,13 @@ import dagster as dg
 
 from leak_assets.defs.hydraulics.config import ScenarioRunConfig
 from leak_assets.defs.hydraulics.jobs import SCENARIOS
-from leak_assets.defs.partitions import NETWORKS
+from leak_assets.defs.partitions import SITES, batch_key
 from leak_assets.defs.resources import Platform
 from leak_assets.models.config import DETECTOR
 from leak_assets.models.registry import champion
 from leak_assets.models.steps import registry_events
 
-from .jobs import RETRAINING_TAG
+from .jobs import RETRAINING_BATCHES_TAG, RETRAINING_TAG
 
 
 @dg.schedule(
@@ -19,34 +19,31 @@ from .jobs import RETRAINING_TAG
     execution_timezone="UTC",
     job=SCENARIOS,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Simulates new towns for every network with models in force; the training follows"
-    " once they are there.",
+    description="Simulates new towns for every network with models in use, one run for each; the"
+    " training follows once all are there.",
 )
 def quarterly_retraining(
     context: dg.ScheduleEvaluationContext, platform: Platform
 ) -> list[dg.RunRequest]:
-    """Request scenario runs for each trained network, with the day as seed."""
+    """Request one run per scenario batch for each trained network, with the day as seed.
+
+    Batches are independent partitions, so that any executor and launcher can spread them.
+    """
     day = context.scheduled_execution_time.date()
     config = ScenarioRunConfig(seed=int(f"{day:%Y%m%d}"))
-    ctx = platform.at(f"retraining {day}")
+    warehouse = platform.at(f"retraining {day}").warehouse
+    batches = config.plan().batch_names()
     return [
         dg.RunRequest(
-            run_key=f"retraining:{network}:{day}",
-            tags=_all_batches(config, network) | {RETRAINING_TAG: network},
+            run_key=f"retraining:{site}:{day}:{batch}",
+            partition_key=batch_key(batch, site),
+            tags={
+                RETRAINING_TAG: f"{site}:{day}",
+                RETRAINING_BATCHES_TAG: str(len(batches)),
+            },
             run_config=dg.RunConfig(ops={"scenario_runs": config}),
         )
-        for network in context.instance.get_dynamic_partitions(str(NETWORKS.name))
-        if champion(registry_events(ctx, network), network, DETECTOR) is not None
+        for site in context.instance.get_dynamic_partitions(str(SITES.name))
+        if champion(registry_events(warehouse, site), site, DETECTOR) is not None
+        for batch in batches
     ]
-
-
-def _all_batches(config: ScenarioRunConfig, network: str) -> dict[str, str]:
-    names = config.plan().batch_names()
-    first, last = (
-        str(dg.MultiPartitionKey({"batch": batch, "network": network}))
-        for batch in (names[0], names[-1])
-    )
-    return {
-        "dagster/asset_partition_range_start": first,
-        "dagster/asset_partition_range_end": last,
-    }

@@ -4,10 +4,10 @@ import dagster as dg
 
 from leak_assets.defs.hydraulics.jobs import SCENARIOS
 
-from .jobs import RETRAINING_TAG, TRAINING
+from .jobs import RETRAINING_BATCHES_TAG, RETRAINING_TAG, TRAINING
 
 
-# Two jobs, because batches and networks are partitioned differently and Dagster takes one
+# Two jobs, because batches and sites are partitioned differently and Dagster takes one
 # partitioning for a job.
 @dg.run_status_sensor(
     name="retraining",
@@ -15,12 +15,18 @@ from .jobs import RETRAINING_TAG, TRAINING
     monitored_jobs=[SCENARIOS],
     request_job=TRAINING,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Trains a network's models once the scenarios of its retraining have run.",
+    description="Trains a network's models once all scenario batches of its retraining have run.",
 )
 def retraining(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Request the training of the network that the scenarios were run for."""
+    """Request the training of the network whose last batch has run."""
     run = context.dagster_run
-    network = run.tags.get(RETRAINING_TAG)
-    if network is None:
+    of = run.tags.get(RETRAINING_TAG)
+    if of is None:
         return dg.SkipReason(f"run {run.run_id} was not made for a retraining")
-    return dg.RunRequest(run_key=f"retraining:{run.run_id}", partition_key=network)
+    wanted = int(run.tags[RETRAINING_BATCHES_TAG])
+    done = context.instance.get_runs_count(
+        dg.RunsFilter(tags={RETRAINING_TAG: of}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    )
+    if done < wanted:
+        return dg.SkipReason(f"{done} of {wanted} batches of {of} have run")
+    return dg.RunRequest(run_key=f"retraining:{of}", partition_key=of.rpartition(":")[0])

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from leak_assets.defs.partitions import DAY_NETWORK, days_by_network
+from leak_assets.defs.partitions import DAY_SITE, days_by_site
 from leak_assets.defs.resources import Platform
 from leak_assets.quality.steps import check_contract, check_expectations
 
@@ -15,7 +15,7 @@ TOLD = 5
     asset=READINGS,
     name="data_contract",
     blocking=True,
-    partitions_def=DAY_NETWORK,
+    partitions_def=DAY_SITE,
     description="Columns, types, keys, nulls and ranges are those of the data contract.",
 )
 def data_contract(
@@ -25,8 +25,8 @@ def data_contract(
     ctx = platform.of(context)
     problems: list[str] = []
     warnings: list[str] = []
-    for network, days in days_by_network(context).items():
-        found, warned = check_contract(ctx, network, days)
+    for name, days in days_by_site(context).items():
+        found, warned = check_contract(ctx, ctx.network(name), days)
         problems += found
         warnings += warned
     return dg.AssetCheckResult(
@@ -40,16 +40,16 @@ def data_contract(
     asset=READINGS,
     name="expectations",
     blocking=True,
-    partitions_def=DAY_NETWORK,
+    partitions_def=DAY_SITE,
     description="Great Expectations suite of the contract, with a page for each day.",
 )
 def expectations(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """Run the suite on each day; a failed expectation of severity ERROR blocks."""
     ctx = platform.of(context)
     outcomes = {
-        f"{network} {day}": outcome
-        for network, days in days_by_network(context).items()
-        for day, outcome in check_expectations(ctx, network, days).items()
+        f"{name} {day}": outcome
+        for name, days in days_by_site(context).items()
+        for day, outcome in check_expectations(ctx, ctx.network(name), days).items()
     }
     failures = [
         f"{where}: {failure.message}"

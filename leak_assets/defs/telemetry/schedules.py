@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from leak_assets.defs.partitions import NETWORK_TAG, NETWORKS, day_key
+from leak_assets.defs.partitions import SITE_TAG, SITES, day_key
 
 from .jobs import DAILY_BATCH
 
@@ -25,7 +25,7 @@ def daily(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
         dg.RunRequest(
             run_key=f"daily:{network}:{day}",
             partition_key=day_key(day, network),
-            tags={NETWORK_TAG: network},
+            tags={SITE_TAG: network},
         )
-        for network in context.instance.get_dynamic_partitions(str(NETWORKS.name))
+        for network in context.instance.get_dynamic_partitions(str(SITES.name))
     ]

@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from leak_assets.defs.partitions import NETWORK_TAG, NETWORKS, day_key, run_tags
+from leak_assets.defs.partitions import SITE_TAG, SITES, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.runs.freshness import through_newest
 from leak_assets.telemetry.sources.inbox import MOST_ATTEMPTS, Cursor, Delivery, waiting_deliveries
@@ -47,7 +47,7 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     networks = sorted({delivery.network for delivery in deliveries})
     return dg.SensorResult(
         run_requests=requests,
-        dynamic_partitions_requests=[NETWORKS.build_add_request(networks)],
+        dynamic_partitions_requests=[SITES.build_add_request(networks)],
         cursor=cursor.to_json(),
     )
 
@@ -82,6 +82,6 @@ def _request(run_key: str, delivery: Delivery, platform: Platform) -> dg.RunRequ
     days = through_newest(platform.at(run_key), network, delivery.days)
     if len(days) == 1:
         return dg.RunRequest(
-            run_key=run_key, partition_key=day_key(days[0], network), tags={NETWORK_TAG: network}
+            run_key=run_key, partition_key=day_key(days[0], network), tags={SITE_TAG: network}
         )
     return dg.RunRequest(run_key=run_key, tags=run_tags(days, network))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -12,12 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from leak_assets.errors import HydraulicError
-from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.given import NETWORK
+from leak_assets.pipeline.step import Frames, Given, Partition, Step
+from leak_assets.pipeline.work import Work
 from leak_assets.sites import Network, Sensor, SensorLayout
 from leak_assets.sites.derived_layout import spread_junctions
-from leak_assets.sites.provenance import Provenance
 from leak_assets.system.processes import fan_out
-from leak_assets.warehouse import Input, Written
+from leak_assets.warehouse import Input
 from leak_assets.warehouse.schemas.simulation import SENSOR_PLACEMENT
 
 from .placement import (
@@ -32,7 +33,6 @@ from .signatures import signatures
 from .steps import leaking_pipes, unsolvable, worth_workers
 from .table import LEAK_SHARES, leak_sizes_m3_per_s, mean_demand_m3_per_s
 
-CODE_VERSION = "1"
 TABLE = "simulation.sensor_placement"
 # Sizes and hours of the leaks that sensors are chosen for, and of those that they are tried on.
 CHOICE_HOURS, TRIAL_HOURS = (0, 6, 12, 18), (3, 9, 15, 21)
@@ -67,8 +67,10 @@ class PlacementPlan:
     seed: int = 1
 
 
-def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) -> list[Written]:
-    """Choose junctions for pressure sensors and write them with what they see.
+def placement_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield junctions for pressure sensors with what they see.
 
     The layout's flow meters and AMR meters stay: what they take out of the residual, no pressure
     sensor sees.
@@ -77,19 +79,10 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
     ------
     InputError
         More sensors than junctions, noise that is not positive, or a model that
-        `write_leak_signatures` refuses too.
+        `signature_frames` refuses too.
     """
-    entry, layout = ctx.network(network), ctx.layout(network)
-    partition = {"network": entry.name}
-    digest = hashlib.sha256(json.dumps(asdict(plan), sort_keys=True).encode()).hexdigest()
-    inputs = (
-        *Provenance.of(entry, layout).inputs(),
-        Input("plan", "sensor_placement", entry.name, digest),
-    )
-    standing = ctx.warehouse.up_to_date(TABLE, partition, inputs, CODE_VERSION)
-    if standing is not None:
-        ctx.progress(f"placement of {entry.name} stands: same model, meters, plan and code")
-        return [standing]
+    entry, layout = work.network.network, work.network.layout
+    plan = _plan_of(work)
     model = entry.water_network()
     junctions: Sequence[str] = model.junction_name_list
     if len(junctions) > MOST_JUNCTIONS:
@@ -100,7 +93,7 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
     trial_sizes = np.array(leak_sizes_m3_per_s(entry, TRIAL_SHARES))
     everywhere = _instrumented(layout, junctions)
     responses = _mean_responses(
-        ctx,
+        work,
         entry,
         everywhere,
         [*((s, CHOICE_HOURS) for s in sizes), *((s, TRIAL_HOURS) for s in trial_sizes)],
@@ -111,7 +104,7 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
     if noise_m is None:
         strongest = np.median(np.abs(library).max(axis=1))
         noise_m = float(NOISE_LEAK_SHARE * mean_demand_m3_per_s(entry) * strongest)
-    ctx.progress(f"choosing {plan.sensors} of {len(junctions)} junctions, noise {noise_m:.3g} m")
+    work.progress(f"choosing {plan.sensors} of {len(junctions)} junctions, noise {noise_m:.3g} m")
     chosen = place_sensors(
         library,
         LeakCases.of_sizes(known, sizes),
@@ -129,7 +122,8 @@ def write_sensor_placement(ctx: StepContext, network: str, plan: PlacementPlan) 
         noise_m,
         plan.seed,
     )
-    return [ctx.warehouse.write(TABLE, partition, frame, inputs=inputs, code_version=CODE_VERSION)]
+    for partition in partitions:
+        yield partition, {TABLE: frame}
 
 
 def _instrumented(layout: SensorLayout, junctions: Sequence[str]) -> SensorLayout:
@@ -140,7 +134,7 @@ def _instrumented(layout: SensorLayout, junctions: Sequence[str]) -> SensorLayou
 
 
 def _mean_responses(
-    ctx: StepContext, entry: Network, layout: SensorLayout, tasks: Sequence[_Task]
+    work: Work, entry: Network, layout: SensorLayout, tasks: Sequence[_Task]
 ) -> Floats:
     """Return the response per m3/s, mean over a task's hours, at all pressures (Z × P × N)."""
     pipes = leaking_pipes(entry)
@@ -150,7 +144,7 @@ def _mean_responses(
     try:
         for task, response in fan_out(solve, tasks, workers=worth_workers(solutions)):
             found[task] = response
-            ctx.progress(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
+            work.progress(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
     except HydraulicError as error:
         raise unsolvable(entry, error) from error
     return np.stack([found[task] for task in tasks])
@@ -194,3 +188,25 @@ def _rows(
             )
         )
     return pl.DataFrame(rows, schema=SENSOR_PLACEMENT.polars_schema, orient="row")
+
+
+def _plan_of(work: Work) -> PlacementPlan:
+    if not isinstance(work.plan, PlacementPlan):
+        raise TypeError(f"step {work.step.name} needs a PlacementPlan, not {work.plan!r}")
+    return work.plan
+
+
+def _plan(work: Work) -> tuple[Input, ...]:
+    text = json.dumps(asdict(_plan_of(work)), sort_keys=True)
+    return (Input("plan", "sensor_placement", "", hashlib.sha256(text.encode()).hexdigest()),)
+
+
+PLACEMENT_STEP = Step(
+    name="sensor_placement",
+    partition="site",
+    writes=(TABLE,),
+    reads=(),
+    given=(NETWORK, Given("plan", _plan)),
+    compute=placement_frames,
+    description="Junctions at which pressure sensors miss the fewest leaks and tell pipes apart.",
+)

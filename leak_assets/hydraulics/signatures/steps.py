@@ -1,23 +1,22 @@
 """The step of `simulation.leak_signatures`: solved once for each model and layout."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 
 import numpy as np
 
 from leak_assets.errors import HydraulicError, InputError
-from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.given import NETWORK
+from leak_assets.pipeline.step import Frames, Partition, Step
+from leak_assets.pipeline.work import Work
 from leak_assets.settings import Settings
 from leak_assets.sites import Network, SensorLayout, candidate_pipes
-from leak_assets.sites.provenance import Provenance
 from leak_assets.system.processes import fan_out
-from leak_assets.warehouse import Written
 
 from .signatures import Signatures, signatures
 from .table import HOURS, leak_sizes_m3_per_s, signature_rows
 
-CODE_VERSION = "1"
 TABLE = "simulation.leak_signatures"
 # Validating and hashing takes some 450 bytes a row: this many stay below 2 GB.
 MOST_ROWS = 4_000_000
@@ -27,8 +26,10 @@ _WORTH_PROCESSES = 20_000
 _Task = tuple[float, tuple[int, ...]]
 
 
-def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
-    """Compute and write the signatures of all pipes that can leak; keep what stands already.
+def signature_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the signatures of all pipes that can leak.
 
     A network whose 24 hours would have more than `MOST_ROWS` rows gets every 2nd, 3rd … hour.
 
@@ -38,13 +39,7 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
         The layout has no pressure sensor or flow meter, no pipe can leak, the model has no demand
         or no steady state.
     """
-    entry, layout = ctx.network(network), ctx.layout(network)
-    partition = {"network": entry.name}
-    inputs = Provenance.of(entry, layout).inputs()
-    standing = ctx.warehouse.up_to_date(TABLE, partition, inputs, CODE_VERSION)
-    if standing is not None:
-        ctx.progress(f"signatures of {entry.name} stand: same model, sensors and code")
-        return [standing]
+    entry, layout = work.network.network, work.network.layout
     pipes, sizes = leaking_pipes(entry), leak_sizes_m3_per_s(entry)
     sensors = len(layout.ids("pressure")) + len(layout.ids("flow"))
     if sensors == 0:
@@ -56,16 +51,16 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
         )
     hours = _hours(len(pipes) * len(sizes) * sensors)
     if len(hours) < HOURS:
-        ctx.progress(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
+        work.progress(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
     halves = [hours[: len(hours) // 2], hours[len(hours) // 2 :]]
     tasks: list[_Task] = [(size, half) for size, half in product(sizes, halves) if half]
     done: dict[_Task, Signatures] = {}
-    solve = partial(_solve, ctx.settings, entry, layout, pipes)
+    solve = partial(_solve, work.settings, entry, layout, pipes)
     solutions = len(pipes) * len(hours) * len(sizes)
     try:
         for task, found in fan_out(solve, tasks, workers=worth_workers(solutions)):
             done[task] = found
-            ctx.progress(
+            work.progress(
                 f"leaks of {task[0] * 1000:g} L/s, hours {task[1][0]} to {task[1][-1]}:"
                 f" {len(pipes)} pipes ({len(done)} of {len(tasks)})"
             )
@@ -73,7 +68,8 @@ def write_leak_signatures(ctx: StepContext, network: str) -> list[Written]:
         raise unsolvable(entry, error) from error
     by_size = [_joined([done[size, half] for half in halves if half]) for size in sizes]
     frame = signature_rows(entry.name, sizes, by_size)
-    return [ctx.warehouse.write(TABLE, partition, frame, inputs=inputs, code_version=CODE_VERSION)]
+    for partition in partitions:
+        yield partition, {TABLE: frame}
 
 
 def leaking_pipes(entry: Network) -> tuple[str, ...]:
@@ -137,3 +133,14 @@ def _joined(parts: Sequence[Signatures]) -> Signatures:
         first.zone,
         np.concatenate([part.spread for part in parts], axis=1),
     )
+
+
+SIGNATURES_STEP = Step(
+    name="leak_signatures",
+    partition="site",
+    writes=(TABLE,),
+    reads=(),
+    given=(NETWORK,),
+    compute=signature_frames,
+    description="What a leak at each pipe does to each sensor, by hour of the day and leak size.",
+)

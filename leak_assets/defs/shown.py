@@ -1,0 +1,84 @@
+"""What Dagster shows of a step beside rows and times: figures of merit and pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from leak_assets.features.steps import learning_state
+from leak_assets.incidents.steps import incident_plots
+from leak_assets.models.steps import newest_artefacts
+from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.step import Partition
+from leak_assets.reports.figures import map_figure, training_figure
+from leak_assets.reports.signature_figure import signature_heatmap
+from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.tables import links_frame, nodes_frame
+from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES
+
+Shown = tuple[dict[str, Any], dict[str, bytes]]
+
+
+def _calibrations(ctx: StepContext, site: NetworkSite, partitions: Sequence[Partition]) -> Shown:
+    days = [date.fromisoformat(partition["date"]) for partition in partitions]
+    state = learning_state(ctx.warehouse, site, days)
+    return ({site.name: state} if state else {}), {}
+
+
+def _incidents(ctx: StepContext, site: NetworkSite, partitions: Sequence[Partition]) -> Shown:
+    days = [date.fromisoformat(partition["date"]) for partition in partitions]
+    return {}, incident_plots(ctx, site, days)
+
+
+def _signatures(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+    frame = ctx.warehouse.read_all("simulation.leak_signatures", network=site.name)
+    metadata = {
+        "pipes": frame["link_id"].n_unique(),
+        "sensors": frame.select("quantity", "sensor_id").n_unique(),
+        "leak_sizes_m3_per_s": frame["leak_m3_per_s"].unique().sort().to_list(),
+    }
+    return metadata, {"pressure residual": signature_heatmap(frame)}
+
+
+def _placement(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+    frame = ctx.warehouse.read_all("simulation.sensor_placement", network=site.name).sort("rank")
+    picture = map_figure(
+        nodes=nodes_frame(site.network),
+        links=links_frame(site.network),
+        sensors=frame.with_columns(quantity=pl.lit("pressure")),
+        candidates=LEAK_CANDIDATES.empty(),
+        title=f"{frame.height} pressure sensors",
+    )
+    last = frame.row(-1, named=True)
+    names = ("seen_share", "top5_hit", "random_seen_share", "random_top5_hit")
+    metadata = {"nodes": frame["node_id"].to_list(), **{n: float(last[n]) for n in names}}
+    return metadata, {"placement": picture}
+
+
+def _training_runs(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+    history = ctx.warehouse.read_all("models.training_runs", network=site.name)
+    newest = {f"{a.model}-{a.version}": a for a in newest_artefacts(ctx, site)}
+    shown = history.filter(history["version"].is_in([a.version for a in newest.values()]))
+    folders = {name: str(artefact.folder) for name, artefact in newest.items()}
+    return folders, {"loss by epoch": training_figure(shown)}
+
+
+def _evaluations(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+    metrics = {
+        f"{artefact.model}/{name}": float(value)
+        for artefact in newest_artefacts(ctx, site)
+        for name, value in artefact.metrics["test"].items()
+        if value is not None
+    }
+    return metrics, {}
+
+
+SHOWN: Mapping[str, Callable[[StepContext, NetworkSite, Sequence[Partition]], Shown]] = {
+    "calibrations": _calibrations,
+    "incidents": _incidents,
+    "leak_signatures": _signatures,
+    "sensor_placement": _placement,
+    "training_runs": _training_runs,
+    "evaluations": _evaluations,
+}
