@@ -16,7 +16,11 @@ from leak_assets.pipeline.step import Frames, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
-from leak_assets.telemetry.reference import reference_days, reference_periods
+from leak_assets.telemetry.reference import (
+    chosen_reference_days,
+    reference_days,
+    reference_periods,
+)
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.features import CALIBRATIONS, RESIDUALS, WINDOW_REFERENCES
 
@@ -65,9 +69,7 @@ def learning_state(warehouse: Warehouse, site: NetworkSite, days: Sequence[date]
 
 
 def _reference(work: Work, day: date) -> tuple[date, ...]:
-    periods = reference_periods(work.warehouse, work.network)
-    table = CALIBRATION_TABLES[0]
-    return reference_days(work.warehouse, work.network, day, periods=periods, table=table)
+    return chosen_reference_days(work, day, table=CALIBRATION_TABLES[0])
 
 
 class _Fitted:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -38,6 +38,8 @@ class Work:
         What was asked for, of steps that take a plan.
     declared
         Partitions that the step may read now, by table and file name; filled by the runner.
+    memo
+        What the step keeps from one partition to the next of the same call, to save time only.
     """
 
     ctx: StepContext
@@ -45,6 +47,7 @@ class Work:
     step: "Step"
     plan: object = None
     declared: set[tuple[str, str]] = field(default_factory=set)
+    memo: dict[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> NetworkSite:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from leak_assets.pipeline.context import day_partition
+from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Warehouse
 
@@ -91,6 +92,25 @@ def _is_complete(warehouse: Warehouse, site: NetworkSite, day: date) -> bool:
     shares = readings.group_by("ts_utc").agg(pl.col("mask").mean().alias("share"))
     steps = shares.filter(pl.col("share") >= SENSORS_FROM_SHARE).height
     return steps * site.contract.cadence_s >= COMPLETE_FROM_SHARE * _DAY_S
+
+
+def chosen_reference_days(work: Work, day: date, *, table: str) -> tuple[date, ...]:
+    """Return the reference days for a day of a step's work; see `reference_days`.
+
+    Once all periods are over, days that are taken in order no longer change them: a range of
+    two years must not look for them two thousand times.
+    """
+    site = work.network
+    periods: list[ReferencePeriod] | None = work.memo.get("reference_periods")
+    if periods is None or not _are_over(periods, day):
+        periods = reference_periods(work.warehouse, site)
+        if _are_over(periods, day):
+            work.memo["reference_periods"] = periods
+    return reference_days(work.warehouse, site, day, periods=periods, table=table)
+
+
+def _are_over(periods: Sequence[ReferencePeriod], day: date) -> bool:
+    return bool(periods) and all(p.is_whole and p.days[-1] < day for p in periods)
 
 
 def reference_days(

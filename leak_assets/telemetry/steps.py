@@ -25,7 +25,7 @@ from leak_assets.warehouse import Input, Written
 
 from .ledger import ledger_row
 from .raw import merge_raw
-from .reference import reference_days, reference_periods
+from .reference import chosen_reference_days
 from .validate import reference_statistics, validate_day
 
 # Delivered rows do not depend on code: they are kept as they came.
@@ -208,7 +208,6 @@ def readings_frames(
         raw = work.read(_RAW, partition)
         if raw is None:
             continue
-        reference = work.read_days(_READINGS, _reference(work, day))
         readings, gaps, quarantine = validate_day(
             raw,
             network=site.name,
@@ -216,7 +215,7 @@ def readings_frames(
             contract=site.contract,
             day=day,
             previous=work.read(_RAW, work.day(day - timedelta(days=1))),
-            reference_stats=None if reference.is_empty() else reference_statistics(reference),
+            reference_stats=_statistics(work, day),
         )
         frames = {_READINGS: readings, "telemetry.gaps": gaps}
         rest = _refused(partition)
@@ -227,9 +226,18 @@ def readings_frames(
 
 def _reference(work: Work, day: date) -> tuple[date, ...]:
     """Return the reference days for a day; only days before it, nothing of the future counts."""
-    site = work.network
-    periods = reference_periods(work.warehouse, site)
-    return reference_days(work.warehouse, site, day, periods=periods, table=_READINGS)
+    return chosen_reference_days(work, day, table=_READINGS)
+
+
+def _statistics(work: Work, day: date) -> pl.DataFrame | None:
+    """Return how readings look on the reference days of a day; None while there are none."""
+    days = _reference(work, day)
+    if work.memo.get("days") != days:
+        readings = work.read_days(_READINGS, days)
+        statistics = None if readings.is_empty() else reference_statistics(readings)
+        work.memo.update(days=days, statistics=statistics)
+    found: pl.DataFrame | None = work.memo["statistics"]
+    return found
 
 
 def _refused(partition: Partition) -> Partition:
