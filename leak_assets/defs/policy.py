@@ -17,7 +17,7 @@ _KINDS = {
     "telemetry": {"polars"},
     "features": {"polars"},
     "models": {"pytorch"},
-    "scores": {"onnx"},
+    "detection": {"onnx"},
     "incidents": {"polars"},
 }
 

@@ -15,7 +15,7 @@ from leak_assets.reports.figures import map_figure, training_figure
 from leak_assets.reports.signature_figure import signature_heatmap
 from leak_assets.sites.site import NetworkSite
 from leak_assets.sites.tables import links_frame, nodes_frame
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 
 Shown = tuple[dict[str, Any], dict[str, bytes]]
 
@@ -47,7 +47,7 @@ def _placement(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partit
         nodes=nodes_frame(site.network),
         links=links_frame(site.network),
         sensors=frame.with_columns(quantity=pl.lit("pressure")),
-        candidates=LEAK_CANDIDATES.empty(),
+        candidates=WINDOW_CANDIDATES.empty(),
         title=f"{frame.height} pressure sensors",
     )
     last = frame.row(-1, named=True)

@@ -11,7 +11,7 @@ from .town import DemoSize
 
 _PACKAGE = Path(__file__).parents[1]
 _STATE = "state.json"
-_RESULTS = ("incidents.incident_events", "incidents.summaries", "scores.window_scores")
+_RESULTS = ("incidents.incident_events", "incidents.summaries", "detection.window_scores")
 
 
 def demo_fingerprint(size: DemoSize, seed: int) -> str:

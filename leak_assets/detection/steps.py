@@ -7,11 +7,11 @@ from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champion_inputs, champions
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 
 from .windows.scoring import Scorer
 
-TABLES = ("scores.window_scores", "scores.leak_candidates")
+TABLES = ("detection.window_scores", "detection.window_candidates")
 
 
 def score_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Frames]]:
@@ -34,7 +34,7 @@ def score_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[
     for partition in partitions:
         residuals = work.read_around("features.residuals", day_of(partition), 1)
         if DETECTOR not in in_use:
-            frames = (WINDOW_SCORES.empty(), LEAK_CANDIDATES.empty())
+            frames = (WINDOW_SCORES.empty(), WINDOW_CANDIDATES.empty())
         else:
             scorer = scorer or _scorer(work, in_use)
             frames = scorer.score_windows(residuals, day=day_of(partition))

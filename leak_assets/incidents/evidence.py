@@ -25,9 +25,9 @@ def pooled_candidates(
     Parameters
     ----------
     candidates
-        Rows of `scores.leak_candidates`.
+        Rows of `detection.window_candidates`.
     alarmed
-        Rows of `scores.window_scores` to pool over.
+        Rows of `detection.window_scores` to pool over.
     links
         Rows of `network.links`.
 
@@ -100,7 +100,7 @@ def sensor_evidence(residuals: pl.DataFrame, alarmed: pl.DataFrame) -> pl.DataFr
     residuals
         Rows of `features.residuals`.
     alarmed
-        Rows of `scores.window_scores`; a step that lies in several windows counts in each.
+        Rows of `detection.window_scores`; a step that lies in several windows counts in each.
 
     Returns
     -------

@@ -70,7 +70,7 @@ class OpenIncident:
             self.last_alarm_at = window["window_end"]
             self.peak_score = max(self.peak_score, window["anomaly_score"])
             self.score_sum += window["anomaly_score"]
-            self.detector_version = window["model_version"]
+            self.detector_version = window["method_version"]
         elif window["state"] == "scored":
             self.quiet_windows += 1
 

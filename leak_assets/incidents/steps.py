@@ -25,7 +25,7 @@ TABLES = ("incidents.incident_events", "incidents.candidates", "incidents.eviden
 POLICY = TrackerPolicy()
 # Days that a picture shows: more would be too fine to see a window.
 SHOWN_DAYS = 14
-_SOURCES = ("scores.window_scores", "scores.leak_candidates", "features.residuals")
+_SOURCES = ("detection.window_scores", "detection.window_candidates", "features.residuals")
 
 
 def incident_frames(
@@ -90,8 +90,8 @@ INCIDENTS_STEP = Step(
     partition="day",
     writes=TABLES,
     reads=(
-        Read("scores.window_scores", first_day=-POLICY.context_days, required=True),
-        Read("scores.leak_candidates", first_day=-POLICY.context_days),
+        Read("detection.window_scores", first_day=-POLICY.context_days, required=True),
+        Read("detection.window_candidates", first_day=-POLICY.context_days),
         Read("features.residuals", first_day=-POLICY.context_days),
         Read(TABLES[0], days=_days_gone_on_from),
     ),
@@ -112,7 +112,7 @@ def incident_plots(ctx: StepContext, site: NetworkSite, days: Sequence[date]) ->
     partitions = [day_partition(day, site.name) for day in sorted(days)[-SHOWN_DAYS:]]
     scores, residuals, events, candidates = (
         _concat(ctx, table, partitions)
-        for table in ("scores.window_scores", "features.residuals", TABLES[0], TABLES[1])
+        for table in ("detection.window_scores", "features.residuals", TABLES[0], TABLES[1])
     )
     if scores.is_empty():
         return {}

@@ -100,8 +100,8 @@ def track_range(
     first_day, last_day
         Days in UTC, both included.
     scores, candidates, residuals
-        Rows of `scores.window_scores`, `scores.leak_candidates` and `features.residuals` of the
-        days and of `policy.context_days` days before them. Later rows are not looked at.
+        Rows of `detection.window_scores`, `detection.window_candidates` and `features.residuals`
+        of the days and of `policy.context_days` days before them. Later rows are not looked at.
     previous_events
         All rows of `incidents.incident_events` before `first_day`; rows of the range itself are
         ignored, so it does no harm to hand over what an earlier run wrote.
@@ -237,7 +237,7 @@ class _Tracking:
             flow_m3_per_h=0.0,
             volume_m3=0.0,
             top_link_id=None,
-            detector_version=alarms[-1]["model_version"],
+            detector_version=alarms[-1]["method_version"],
             pinpointer_version=None,
         )
         self.recent.clear()
@@ -279,7 +279,7 @@ class _Tracking:
             alarmed=alarmed,
             top_link_id=pool["link_id"][0] if pool.height else incident.top_link_id,
             pinpointer_version=(
-                lists["model_version"][-1] if lists.height else incident.pinpointer_version
+                lists["method_version"][-1] if lists.height else incident.pinpointer_version
             ),
         )
 

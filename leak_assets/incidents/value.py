@@ -76,7 +76,7 @@ def leak_flow_m3_per_h(alarmed: pl.DataFrame, leak_start: datetime) -> float:
     Parameters
     ----------
     alarmed
-        Rows of `scores.window_scores`.
+        Rows of `detection.window_scores`.
     leak_start
         Estimated start, UTC.
     """

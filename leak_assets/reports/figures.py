@@ -58,7 +58,7 @@ def signal_figure(
     Parameters
     ----------
     scores, residuals, events
-        Rows of `scores.window_scores`, `features.residuals`, `incidents.incident_events`.
+        Rows of `detection.window_scores`, `features.residuals`, `incidents.incident_events`.
     truth
         Rows of `simulation.leak_truth` where the leaks are known.
     """

@@ -20,7 +20,7 @@ _DAY_TABLES = {
     "candidates": "incidents.candidates",
     "evidence": "incidents.evidence",
     "summaries": "incidents.summaries",
-    "scores": "scores.window_scores",
+    "scores": "detection.window_scores",
     "residuals": "features.residuals",
 }
 

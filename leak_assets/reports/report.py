@@ -60,7 +60,7 @@ class ReportData:
     nodes, links, sensors
         Rows of the tables of `network`.
     scores, residuals
-        Rows of `scores.window_scores` and `features.residuals` of the period.
+        Rows of `detection.window_scores` and `features.residuals` of the period.
     evaluations
         Rows of `models.evaluations` of the models in force.
     audit

@@ -75,7 +75,7 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
     return IngestSummary(
         days=len(delivered.union(stale)),
         quarantined=_rows(written, "telemetry.quarantine"),
-        windows=_rows(written, "scores.window_scores"),
+        windows=_rows(written, "detection.window_scores"),
         incidents=ctx.warehouse.read_all("incidents.incident_events", network=site.name)[
             "incident_id"
         ].n_unique(),

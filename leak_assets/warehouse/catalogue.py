@@ -128,5 +128,6 @@ def _type_name(dtype: pl.DataType | type[pl.DataType]) -> str:
         "Int8": "TINYINT",
         "Boolean": "BOOLEAN",
         "Date": "DATE",
+        "Binary": "BLOB",
     }
     return "TIMESTAMPTZ" if isinstance(dtype, pl.Datetime) else names[str(dtype)]

@@ -81,8 +81,8 @@ class WriteRecord:
 def content_hash(frame: pl.DataFrame) -> str:
     """Return the SHA-256 of names, types and values of `frame`, in row order.
 
-    Each column is hashed as its values' own bytes (text with its lengths) and where it is null,
-    so the hash depends neither on chunks nor on the Parquet writer's version.
+    Each column is hashed as its values' own bytes (text and blobs with their lengths) and where it
+    is null, so the hash depends neither on chunks nor on the Parquet writer's version.
     """
     digest = hashlib.sha256(repr(list(frame.schema.items())).encode())
     for column in frame.iter_columns():
@@ -92,6 +92,10 @@ def content_hash(frame: pl.DataFrame) -> str:
             text = column.fill_null("")
             digest.update(text.str.len_bytes().to_numpy().tobytes())
             digest.update((text.str.join("").item() or "").encode())
+        elif column.dtype == pl.Binary:
+            blobs = column.fill_null(b"")
+            digest.update(blobs.bin.size().to_numpy().tobytes())
+            digest.update(b"".join(blobs))
         else:
             numbers = column.to_physical()
             zero = False if numbers.dtype == pl.Boolean else 0

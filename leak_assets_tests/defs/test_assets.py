@@ -130,11 +130,11 @@ def test_a_range_of_days_from_files_to_incidents(
     land(town_files, ctx)
     result = run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi"))
     assert result.success
-    for asset in ("telemetry/readings", "features/windows", "scores/window_scores"):
+    for asset in ("telemetry/readings", "features/windows", "detection/window_scores"):
         keys = instance.get_materialized_partitions(dg.AssetKey(asset.split("/")))
         assert keys == {day_key(day, "hanoi") for day in DAYS}
     windows = ctx.warehouse.sql(
-        "SELECT window_end::DATE AS day, count(*) AS n FROM scores.window_scores"
+        "SELECT window_end::DATE AS day, count(*) AS n FROM detection.window_scores"
         " GROUP BY day ORDER BY day"
     )
     # Four reference days teach the twin; the first day after them has no day before it.
@@ -142,7 +142,7 @@ def test_a_range_of_days_from_files_to_incidents(
     incidents = ctx.warehouse.sql("SELECT * FROM incidents.incidents")
     assert incidents.height >= 1
     assert incidents["generated_by"].to_list() == ["template"] * incidents.height
-    told = metadata_of(instance, "scores/window_scores", day_key(LAST, "hanoi"))
+    told = metadata_of(instance, "detection/window_scores", day_key(LAST, "hanoi"))
     assert told["dagster/row_count"].value == 48
     assert told["lake_data_version"].value
     events = metadata_of(instance, "incidents/incident_events", day_key(LAST, "hanoi"))

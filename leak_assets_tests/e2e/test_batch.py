@@ -31,8 +31,8 @@ _TABLES = (
     "features.calibrations",
     "features.residuals",
     "features.windows",
-    "scores.window_scores",
-    "scores.leak_candidates",
+    "detection.window_scores",
+    "detection.window_candidates",
     "incidents.incident_events",
     "incidents.candidates",
     "incidents.evidence",
@@ -122,7 +122,7 @@ def test_newer_reference_days_leave_the_past_as_it_was(
     """A first day named later holds for days after its period; the days before stand."""
     ctx = new_ctx("renewed")
     batch.process_landing_zone(ctx, "hanoi")
-    before = rows(ctx, "scores.window_scores")
+    before = rows(ctx, "detection.window_scores")
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text("reference_first_day: 2019-03-09\n")
     assert batch.stale_days(ctx, "hanoi") == [date(2019, 3, 13)]
@@ -133,7 +133,7 @@ def test_newer_reference_days_leave_the_past_as_it_was(
     )
     assert used["first"].dt.day().to_list() == [4] * 5 + [9]
     past = pl.col("window_end").dt.date() < date(2019, 3, 13)
-    assert rows(ctx, "scores.window_scores").filter(past).equals(before.filter(past))
+    assert rows(ctx, "detection.window_scores").filter(past).equals(before.filter(past))
 
 
 def test_a_network_that_still_learns_says_what_it_waits_for(
@@ -151,7 +151,7 @@ def test_a_network_that_still_learns_says_what_it_waits_for(
     for day in (8, 9):
         land_day(ctx, town_files, date(2019, 3, day))
     batch.process_landing_zone(ctx, "hanoi")
-    assert rows(ctx, "scores.window_scores")["window_end"].dt.date().unique().to_list() == [
+    assert rows(ctx, "detection.window_scores")["window_end"].dt.date().unique().to_list() == [
         date(2019, 3, 9)
     ]
 

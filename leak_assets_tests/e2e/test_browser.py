@@ -51,7 +51,7 @@ def test_graph_is_drawn_and_a_materialization_starts(
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.set_default_timeout(60_000)
         page.goto(f"{dagster_url}/asset-groups")
-        for group in ("telemetry", "features", "models", "scores", "incidents"):
+        for group in ("telemetry", "features", "models", "detection", "incidents"):
             expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
         page.goto(f"{dagster_url}/assets/network/nodes")
         page.get_by_role("button", name="Materialize").first.click()

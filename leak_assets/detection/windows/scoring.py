@@ -18,8 +18,9 @@ from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.dataset import WindowSet, operation_set
 from leak_assets.models.session import open_session
 from leak_assets.sites.provenance import Provenance
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 
+METHOD = "windows"
 CANDIDATES = 20
 MAX_MISSING_SHARE = 0.30
 INFLOW = "flow/inflow"
@@ -83,10 +84,10 @@ class Scorer:
         Returns
         -------
         tuple of polars.DataFrame
-            Rows of `scores.window_scores`, ordered by time, and of `scores.leak_candidates`:
-            the 20 likeliest pipes of each alarmed window. A window in which more than 30 % of
-            the channels have less than half of their points is `insufficient_data`: no score,
-            no alarm. A window's row depends on the window alone.
+            Rows of `detection.window_scores`, ordered by time, and of
+            `detection.window_candidates`: the 20 likeliest pipes of each alarmed window. A window
+            in which more than 30 % of the channels have less than half of their points is
+            `insufficient_data`: no score, no alarm. A window's row depends on the window alone.
 
         Raises
         ------
@@ -94,7 +95,7 @@ class Scorer:
             The residuals are of another network than the models.
         """
         if residuals.is_empty():
-            return WINDOW_SCORES.empty(), LEAK_CANDIDATES.empty()
+            return WINDOW_SCORES.empty(), WINDOW_CANDIDATES.empty()
         self._check_network(residuals)
         model = self.detector
         windows = operation_set(residuals, model.window, model.channels, day=day)
@@ -116,7 +117,8 @@ class Scorer:
             pl.Series("channels_used", used.astype(np.int64)),
             pl.lit(channels, dtype=pl.Int64).alias("channels"),
             pl.Series("leak_flow_m3_per_h", self._leak_flow(residuals, day)).fill_nan(None),
-            pl.lit(model.version).alias("model_version"),
+            pl.lit(METHOD).alias("method"),
+            pl.lit(model.version).alias("method_version"),
         )
         schema = WINDOW_SCORES.polars_schema
         table = scores.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
@@ -127,7 +129,7 @@ class Scorer:
     ) -> pl.DataFrame:
         model = self.pinpointer
         if model is None or len(alarmed) == 0:
-            return LEAK_CANDIDATES.empty()
+            return WINDOW_CANDIDATES.empty()
         windows = operation_set(residuals, model.window, model.channels, day=day)
         chosen = windows.index["window_start"].is_in(alarmed.index["window_start"].implode())
         windows = windows.select(chosen.to_numpy())
@@ -141,14 +143,15 @@ class Scorer:
         return pl.DataFrame(
             {
                 "network": pl.repeat(model.network, n * top, eager=True),
+                "method": pl.repeat(METHOD, n * top, eager=True),
+                "method_version": pl.repeat(model.version, n * top, eager=True),
                 "window_start": windows.index["window_start"].gather(rows),
                 "window_end": windows.index["window_end"].gather(rows),
                 "rank": np.tile(np.arange(1, top + 1), n),
                 "link_id": pl.Series(names[order.ravel()], dtype=pl.String),
                 "probability": np.take_along_axis(probability, order, axis=1).ravel(),
-                "model_version": pl.repeat(model.version, n * top, eager=True),
             },
-            schema=LEAK_CANDIDATES.polars_schema,
+            schema=WINDOW_CANDIDATES.polars_schema,
         )
 
     def _leak_flow(self, residuals: pl.DataFrame, day: date | None) -> NDArray[np.float64]:

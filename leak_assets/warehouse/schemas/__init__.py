@@ -1,9 +1,9 @@
 """All tables and views of the warehouse, gathered from the modules beside this one."""
 
-from . import audit, features, incidents, models, network, scores, simulation, telemetry
+from . import audit, detection, features, incidents, models, network, simulation, telemetry
 from .table import Column, Table, View
 
-_MODULES = (network, simulation, telemetry, features, models, scores, incidents)
+_MODULES = (network, simulation, telemetry, features, models, detection, incidents)
 
 TABLES: dict[str, Table] = {t.full_name: t for module in _MODULES for t in module.TABLES}
 VIEWS: dict[str, View] = {v.full_name: v for v in (*models.VIEWS, *incidents.VIEWS, *audit.VIEWS)}

@@ -1,4 +1,4 @@
-"""Tables of the features: the twin's calibration, residuals, windows.
+"""Tables of the features: the twin's calibration, residuals, half-hour channels, windows.
 
 A channel is one residual series: a pressure sensor (measured minus the twin's value) or the
 system inflow (measured minus the twin's demand forecast; sensor_id `inflow`, quantity `flow`).
@@ -63,6 +63,41 @@ RESIDUALS = Table(
         Column("residual_si", pl.Float64, "measured minus expected", True),
         Column("residual_z", pl.Float64, "z-score against the reference days", True),
         Column("mask", pl.Int8, "1 = usable, 0 = missing or estimated"),
+    ),
+)
+
+CHANNELS_30M = Table(
+    "features",
+    "channels_30m",
+    "One channel in one half-hour: measured, expected, and the corrected difference.",
+    ("date", "network"),
+    ("network", "ts_utc", "channel"),
+    (
+        NETWORK,
+        Column("ts_utc", UTC_US, "begin of the half-hour"),
+        Column("channel", pl.String, "`pressure/<sensor>` (m) or `balance/<zone>` (m3/h)"),
+        Column("measured", pl.Float64, "mean pressure, or what the zone takes", True),
+        Column("expected", pl.Float64, "twin's pressure with correction, or usual demand", True),
+        Column("residual", pl.Float64, "measured minus expected", True),
+        Column("mask", pl.Int8, "1 = usable, 0 = missing"),
+    ),
+)
+
+CHANNEL_REFERENCES = Table(
+    "features",
+    "channel_references",
+    "How one half-hour channel scatters without a leak, as it was known on a day.",
+    ("date", "network"),
+    ("network", "channel"),
+    (
+        NETWORK,
+        Column("channel", pl.String, "`pressure/<sensor>` (m) or `balance/<zone>` (m3/h)"),
+        Column("is_metered", pl.Boolean, "a balance against AMR meters, not a demand forecast"),
+        Column("factor", pl.Float64, "of a balance: consumption in parts of its estimate", True),
+        Column("usual", pl.Float64, "mean of the measured values on the reference days", True),
+        Column("covariance", pl.String, "JSON: covariances with the pressures, in their order"),
+        Column("reference_days", pl.String, "JSON: the leak-free reference days"),
+        Column("daily", pl.String, "JSON: mean residual of each reference day, null unusable"),
     ),
 )
 
@@ -141,4 +176,13 @@ TRAINING_RESIDUALS = Table(
     ),
 )
 
-TABLES = (CALIBRATIONS, WINDOW_REFERENCES, RESIDUALS, WINDOWS, TRAINING_RESIDUALS, TRAINING_WINDOWS)
+TABLES = (
+    CALIBRATIONS,
+    CHANNEL_REFERENCES,
+    WINDOW_REFERENCES,
+    RESIDUALS,
+    CHANNELS_30M,
+    WINDOWS,
+    TRAINING_RESIDUALS,
+    TRAINING_WINDOWS,
+)

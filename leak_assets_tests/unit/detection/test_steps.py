@@ -34,7 +34,7 @@ def test_models_of_another_layout_score_nothing(ready: StepContext) -> None:
     remove_sensors(ready.settings.networks_dir / "hanoi.yaml")
     with pytest.raises(InputError, match=r"another sensor layout of hanoi.*leak-assets train"):
         write_scores(ready, "hanoi", [DAY])
-    assert ready.warehouse.partitions("scores.window_scores") == []
+    assert ready.warehouse.partitions("detection.window_scores") == []
 
 
 def test_another_contract_is_told(ready: StepContext, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from leak_assets.incidents.policy import TrackerPolicy
 from leak_assets.incidents.tracker import track_range
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import INCIDENT_EVENTS
 from leak_assets.warehouse.schemas.network import LINKS, NODES, SENSORS
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
 NETWORK = "net1"
 FIRST_DAY = date(2019, 1, 7)
@@ -56,6 +56,8 @@ def window_scores() -> Callable[..., pl.DataFrame]:
         rows = [
             {
                 "network": NETWORK,
+                "method": "windows",
+                "method_version": "1.0.0-abc",
                 "window_start": end - WINDOW,
                 "window_end": end,
                 "anomaly_score": {"x": 0.9, ".": 0.1, "?": None}[mark],
@@ -65,7 +67,6 @@ def window_scores() -> Callable[..., pl.DataFrame]:
                 "channels_used": 3,
                 "channels": 3,
                 "leak_flow_m3_per_h": None if mark == "?" else flow,
-                "model_version": "1.0.0-abc",
             }
             for end, mark, flow in zip(ends, marks, flows, strict=True)
             if mark != " "
@@ -84,16 +85,17 @@ def window_candidates() -> Callable[..., pl.DataFrame]:
         frames = [
             alarmed.select(
                 "network",
+                "method",
+                pl.lit("1.0.0-def").alias("method_version"),
                 "window_start",
                 "window_end",
                 pl.lit(rank, pl.Int64).alias("rank"),
                 pl.lit(pipe).alias("link_id"),
                 pl.lit(probability).alias("probability"),
-                pl.lit("1.0.0-def").alias("model_version"),
             )
             for rank, (pipe, probability) in enumerate(zip(best, (0.6, 0.3), strict=True), start=1)
         ]
-        return pl.concat(frames).cast(dict(LEAK_CANDIDATES.polars_schema))
+        return pl.concat(frames).cast(dict(WINDOW_CANDIDATES.polars_schema))
 
     return build
 

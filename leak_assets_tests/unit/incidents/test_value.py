@@ -16,8 +16,8 @@ from leak_assets.incidents.value import (
     severity,
     volume_between_m3,
 )
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 from leak_assets.warehouse.schemas.incidents import INCIDENT_EVENTS
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES
 
 START = datetime(2019, 1, 7, 6, tzinfo=UTC)
 MIDNIGHT = datetime(2019, 1, 7, tzinfo=UTC)
@@ -76,7 +76,7 @@ def test_volume_is_within_ten_percent_of_a_simulated_leak(hanoi_leak, window_sco
         network="net1",
         day=MIDNIGHT.date(),
         scores=window_scores(marks, flow_m3_per_h=float(leak.max()) * 3600),
-        candidates=LEAK_CANDIDATES.empty(),
+        candidates=WINDOW_CANDIDATES.empty(),
         residuals=rows(noisy, std),
         previous_events=INCIDENT_EVENTS.empty(),
         policy=TrackerPolicy(),

@@ -14,10 +14,10 @@ from leak_assets.reports.figures import (
     signal_figure,
     training_figure,
 )
+from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, INCIDENT_EVENTS
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 from leak_assets.warehouse.schemas.network import NODES, SENSORS
-from leak_assets.warehouse.schemas.scores import WINDOW_SCORES
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS, READINGS
 
 LIMIT_BYTES = 80_000

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from leak_assets.reports.report import ReportData, TrueLeak, render_report, write_report
+from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS, SUMMARIES
 from leak_assets.warehouse.schemas.models import EVALUATIONS
-from leak_assets.warehouse.schemas.scores import WINDOW_SCORES
 
 START = datetime(2019, 1, 7, tzinfo=UTC)
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

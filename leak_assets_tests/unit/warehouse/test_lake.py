@@ -165,6 +165,16 @@ def test_content_hash_depends_on_content_only() -> None:
     assert content_hash(frame.clear()) == content_hash(frame[:0])
 
 
+def test_content_hash_of_bytes() -> None:
+    """Bytes count with their lengths and with where they are missing."""
+    frames = [
+        pl.DataFrame({"state": values}, schema={"state": pl.Binary})
+        for values in ([b"ab", b"c"], [b"a", b"bc"], [b"abc", None], [b"abc", b""])
+    ]
+    assert len({content_hash(frame) for frame in frames}) == len(frames)
+    assert content_hash(frames[0]) == content_hash(frames[0].clone())
+
+
 def _keep_writing(root: Path, writer: int, seconds: float) -> None:
     warehouse = Warehouse(root)
     deadline, round_ = time.monotonic() + seconds, 0

@@ -20,8 +20,8 @@ from leak_assets.models.export import export
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import train
 from leak_assets.sites.provenance import Provenance
+from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
-from leak_assets.warehouse.schemas.scores import LEAK_CANDIDATES, WINDOW_SCORES
 
 DAY = datetime(2019, 3, 4, tzinfo=UTC)
 SENSORS, PIPES = 9, 30
@@ -130,7 +130,7 @@ def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
     """Windows after 09:00 alarm; 7.2 m3/h; the twenty likeliest pipes of alarmed windows only."""
     scores, candidates = scorer.score_windows(_residuals(100, pipe=10))
     assert scores.schema == WINDOW_SCORES.polars_schema
-    assert candidates.schema == LEAK_CANDIDATES.polars_schema
+    assert candidates.schema == WINDOW_CANDIDATES.polars_schema
     assert scores.height == 43
     late = scores.filter(pl.col("window_start") >= DAY + timedelta(hours=6))
     assert late["is_alarm"].mean() > 0.9
@@ -206,7 +206,7 @@ def test_empty_input_and_a_detector_alone(scorer: Scorer, folders: tuple[Path, P
     """No row, no window; without a pinpointer no candidate."""
     scores, candidates = scorer.score_windows(RESIDUALS.empty())
     assert (scores.schema, scores.height) == (WINDOW_SCORES.polars_schema, 0)
-    assert candidates.schema == LEAK_CANDIDATES.polars_schema
+    assert candidates.schema == WINDOW_CANDIDATES.polars_schema
     scores, candidates = Scorer(folders[0]).score_windows(_residuals(100, pipe=10))
     assert scores["is_alarm"].any()
     assert candidates.height == 0

@@ -1,0 +1,138 @@
+"""Tables of the detection: what each method says of windows and days, and what it goes on from.
+
+All are keyed with the method, so that a challenger writes beside the champion.
+"""
+
+import polars as pl
+
+from .table import NETWORK, UTC_US, Column, Table
+
+_METHOD = Column("method", pl.String, "`likelihood`, `windows` or another registered method")
+_METHOD_VERSION = Column("method_version", pl.String, "version of the method that wrote the row")
+_HYPOTHESIS = Column("hypothesis_id", pl.String, "stable name over days")
+_AT = Column("at", UTC_US, "end of the data that led to the row")
+
+WINDOW_SCORES = Table(
+    "detection",
+    "window_scores",
+    "One window of a network, scored by the trained detector.",
+    ("date", "network"),
+    ("network", "method", "method_version", "window_start"),
+    (
+        NETWORK,
+        _METHOD,
+        Column("method_version", pl.String, "version of the detector model"),
+        Column("window_start", UTC_US, "first step"),
+        Column("window_end", UTC_US, "last step"),
+        Column("anomaly_score", pl.Float64, "larger = more leak-like, 0 to 1", True),
+        Column("threshold", pl.Float64, "alarm at or above it"),
+        Column("is_alarm", pl.Boolean, "score at or above the threshold"),
+        Column("state", pl.String, "`scored` or `insufficient_data`"),
+        Column("channels_used", pl.Int64, "channels with at least half of their points"),
+        Column("channels", pl.Int64, "channels of the model"),
+        Column("leak_flow_m3_per_h", pl.Float64, "mean residual of the system inflow", True),
+    ),
+)
+
+WINDOW_CANDIDATES = Table(
+    "detection",
+    "window_candidates",
+    "One candidate pipe of an alarmed window; the best ranks only.",
+    ("date", "network"),
+    ("network", "method", "method_version", "window_start", "rank"),
+    (
+        NETWORK,
+        _METHOD,
+        Column("method_version", pl.String, "version of the pinpointer model"),
+        Column("window_start", UTC_US, "first step"),
+        Column("window_end", UTC_US, "last step"),
+        Column("rank", pl.Int64, "1 = most likely"),
+        Column("link_id", pl.String, "pipe"),
+        Column("probability", pl.Float64, "share of the pinpointer's probability"),
+    ),
+)
+
+HYPOTHESES = Table(
+    "detection",
+    "hypotheses",
+    "What a method holds to be going on in a network, as it was known at a time.",
+    ("date", "network"),
+    ("network", "method", "hypothesis_id", "at"),
+    (
+        NETWORK,
+        _METHOD,
+        _METHOD_VERSION,
+        _HYPOTHESIS,
+        _AT,
+        Column("rank", pl.Int64, "1 = most certain of its method at that time"),
+        Column("kind", pl.String, "`leak`, `event` or `sensor_fault`"),
+        Column("status", pl.String, "`watched` (suspected, not reported), `reported` or `ended`"),
+        Column("element_id", pl.String, "best pipe, or sensor such as `pressure/n1`"),
+        Column("onset_at", UTC_US, "estimated begin"),
+        Column("first_seen_at", UTC_US, "end of the data that first led to it"),
+        Column("reported_at", UTC_US, "when it was first reported; null while watched", True),
+        Column("ended_at", UTC_US, "estimated end; null while it lasts", True),
+        Column("flow_m3_per_h", pl.Float64, "leak flow at that time; null for faults", True),
+        Column("volume_m3", pl.Float64, "loss from onset to `at`; null for faults", True),
+        Column("probability", pl.Float64, "that the leak is within 300 m of the element"),
+        Column("score", pl.Float64, "the method's own statistic"),
+        Column("last_updated_at", UTC_US, "last change of element, status or begin"),
+    ),
+)
+
+LEAK_CANDIDATES = Table(
+    "detection",
+    "leak_candidates",
+    "One candidate pipe of a hypothesis; the best ranks only.",
+    ("date", "network"),
+    ("network", "method", "hypothesis_id", "at", "rank"),
+    (
+        NETWORK,
+        _METHOD,
+        _METHOD_VERSION,
+        _HYPOTHESIS,
+        _AT,
+        Column("rank", pl.Int64, "1 = most likely"),
+        Column("link_id", pl.String, "pipe"),
+        Column("probability", pl.Float64, "share of the probability over all pipes"),
+    ),
+)
+
+EVIDENCE = Table(
+    "detection",
+    "evidence",
+    "One sensor's part in a hypothesis.",
+    ("date", "network"),
+    ("network", "method", "hypothesis_id", "at", "rank"),
+    (
+        NETWORK,
+        _METHOD,
+        _METHOD_VERSION,
+        _HYPOTHESIS,
+        _AT,
+        Column("rank", pl.Int64, "1 = strongest"),
+        Column("sensor_id", pl.String, "sensor; a zone's number for its balance"),
+        Column("quantity", pl.String, "`pressure`, `flow` or `balance`"),
+        Column("contribution", pl.Float64, "signed, in standard deviations"),
+        Column("residual_si", pl.Float64, "measured minus expected, m or m3/s", True),
+    ),
+)
+
+STATES = Table(
+    "detection",
+    "states",
+    "What a method goes on from after a day; full copies at checkpoints, days between replayed.",
+    ("date", "network"),
+    ("network", "method"),
+    (
+        NETWORK,
+        _METHOD,
+        _METHOD_VERSION,
+        Column("day", pl.Date, "last whole day that the state has seen", True),
+        Column("is_checkpoint", pl.Boolean, "whether the state is stored in full"),
+        Column("state", pl.Binary, "serialized state; null between checkpoints", True),
+        Column("summary", pl.String, "JSON: what is known, for people"),
+    ),
+)
+
+TABLES = (WINDOW_SCORES, WINDOW_CANDIDATES, HYPOTHESES, LEAK_CANDIDATES, EVIDENCE, STATES)
