@@ -6,6 +6,7 @@ environment, are held as `SecretStr` and never printed.
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +22,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(Path(), validation_alias="LEAK_ASSETS_HOME")
+
+    # One machine needs none of these. Several share a warehouse folder, Postgres and a lock.
+    dagster_postgres_url: SecretStr | None = Field(None, validation_alias="DAGSTER_POSTGRES_URL")
+    executor: Literal["in_process", "multiprocess"] = Field(
+        "multiprocess", validation_alias="LEAK_ASSETS_EXECUTOR"
+    )
+    lock: str = Field("file", validation_alias="LEAK_ASSETS_LOCK")
 
     # Summaries: any OpenAI-compatible server. No base URL means the template writes them.
     openai_api_base: str | None = Field(None, validation_alias="OPENAI_API_BASE")

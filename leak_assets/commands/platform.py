@@ -1,11 +1,13 @@
 """Commands around the platform: the demo and Dagster's user interface."""
 
 import os
+import socket
 import sys
 from typing import Annotated
 
 import typer
 
+from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.terminal import AsJson
 
@@ -36,10 +38,25 @@ def dev(
     """Start Dagster's user interface and daemon on this warehouse."""
     from leak_assets.deployment.instance import prepare_dagster_home
 
+    _check_port(port)
     settings = Settings()
     home = prepare_dagster_home(settings)
     typer.echo(f"Dagster: http://127.0.0.1:{port}   landing zone: {settings.landing_dir}/<network>")
     os.environ["DAGSTER_HOME"] = str(home)
     arguments = ["dev", "--module-name", "leak_assets.definitions", "--host", "127.0.0.1"]
-    program = [sys.executable, "-m", "dagster", *arguments, "--port", str(port)]
+    program = [sys.executable, "-m", "dagster_dg_cli.cli", *arguments, "--port", str(port)]
     os.execv(sys.executable, program)  # noqa: S606 - the interpreter that runs this
+
+
+def _check_port(port: int) -> None:
+    """Refuse a port that is taken: Dagster would say so only after its daemon has started."""
+    with socket.socket() as trial:
+        # As the webserver does: a port whose last user has just ended is free.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"port {port} cannot be used: {error}",
+                remedy="Stop the program that uses it, or give another --port",
+            ) from error

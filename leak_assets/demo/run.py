@@ -17,7 +17,6 @@ from leak_assets.settings import Settings
 from leak_assets.system.terminal import console, print_json, print_rows
 from leak_assets.warehouse.catalogue import CATALOGUE_FILE, build_catalogue
 
-from .fingerprint import demo_fingerprint, is_standing, remember
 from .outcome import Outcome, incidents_beside_truth
 from .town import L_TOWN, SMALL, DemoSize, deliver_telemetry
 
@@ -25,7 +24,7 @@ Result = TypeVar("Result")
 
 
 def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> None:
-    """Run the demo; what stands already from the same code and options is not done again.
+    """Run the demo; what is up to date from a run before is not made again.
 
     Raises
     ------
@@ -38,18 +37,11 @@ def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> No
     ctx = StepContext.local(settings, run_id="demo")
     folder = settings.home.resolve() / "var" / "demo" / size.network
     report = settings.reports_dir / f"demo-{size.network}.html"
-    fingerprint = demo_fingerprint(size, seed)
-    standing = is_standing(ctx, folder, fingerprint, report)
-    if standing:
-        screen.print("Nothing has changed since the last demo; its results stand.")
-    else:
-        _run_stages(ctx, size, seed, folder, screen)
+    _run_stages(ctx, size, seed, folder, screen)
     truth = read_truth(folder / "truth")
     outcomes = incidents_beside_truth(ctx, size.network, truth)
-    if not standing:
-        write_report(report, report_data(ctx, size.network, truth, outcomes))
-        build_catalogue(ctx.warehouse.root)
-        remember(ctx, folder, fingerprint, size.network)
+    write_report(report, report_data(ctx, size.network, truth, outcomes))
+    build_catalogue(ctx.warehouse.root)
     if as_json:
         print_json({"outcomes": [asdict(o) for o in outcomes], "report": str(report)})
     else:

@@ -36,7 +36,13 @@ class Stages:
     def scenarios(self, size: DemoSize) -> None:
         """Simulate all batches and compute their training features."""
         first, last = (batch_key(f"b{n:03d}", size.network) for n in (0, size.batches - 1))
-        config = {"batches": size.batches, "scenarios_per_batch": size.scenarios_per_batch}
+        smallest, largest = size.scenario_leaks_mm or (None, None)
+        config = {
+            "batches": size.batches,
+            "scenarios_per_batch": size.scenarios_per_batch,
+            "smallest_leak_mm": smallest,
+            "largest_leak_mm": largest,
+        }
         self._run(
             "scenarios",
             tags=range_tags(first, last),

@@ -13,10 +13,10 @@ import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.given import CONTRACT
-from leak_assets.pipeline.locks import exclusive
 from leak_assets.pipeline.step import Frames, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.site import NetworkSite
+from leak_assets.system.locks import exclusive
 from leak_assets.telemetry.readers.read_file import ParsedFile, parse_file
 from leak_assets.telemetry.sources.arrivals import first_seen
 from leak_assets.telemetry.sources.inbox import beside_the_folders, unknown_folders

@@ -9,31 +9,40 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+PROGRAM = Path(sys.executable).with_name("leak-assets")
+
 
 @pytest.fixture
 def dagster_url(home: Path) -> Iterator[str]:
     """`leak-assets dev` on a free port; stopped with all its processes afterwards."""
+    with running_dev(PROGRAM, os.environ | {"LEAK_ASSETS_HOME": str(home)}, home) as url:
+        yield url
+
+
+@contextmanager
+def running_dev(program: Path, environment: dict[str, str], folder: Path) -> Iterator[str]:
+    """Start `leak-assets dev` in a folder, its output in `dev.log` there; give its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = (home / "dev.log").open("w")
-    program = str(Path(sys.executable).with_name("leak-assets"))
-    environment = os.environ | {"LEAK_ASSETS_HOME": str(home)}
+    log = (folder / "dev.log").open("w")
     process = subprocess.Popen(
-        [program, "dev", "--port", str(port)],
+        [str(program), "dev", "--port", str(port)],
         stdout=log,
         stderr=subprocess.STDOUT,
         env=environment,
+        cwd=folder,
         start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: is_up(url), 120, f"no webserver; {home}/dev.log says why")
+        wait_for(lambda: is_up(url), 120, f"no webserver; {folder}/dev.log says why")
         yield url
     finally:
         os.killpg(process.pid, signal.SIGTERM)

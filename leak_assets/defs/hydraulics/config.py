@@ -9,10 +9,12 @@ _DEFAULT = ScenarioPlan(batches=16)
 
 
 class ScenarioRunConfig(dg.Config):
-    """The scenario plan; every batch of it is one town."""
+    """The scenario plan; every batch of it is one town. Leak sizes: None is from the network."""
 
     batches: int = _DEFAULT.batches
     scenarios_per_batch: int = _DEFAULT.scenarios_per_batch
+    smallest_leak_mm: float | None = _DEFAULT.smallest_leak_mm
+    largest_leak_mm: float | None = _DEFAULT.largest_leak_mm
     event_share: float = _DEFAULT.event_share
     fault_share: float = _DEFAULT.fault_share
     seed: int = _DEFAULT.seed
@@ -22,6 +24,8 @@ class ScenarioRunConfig(dg.Config):
         return ScenarioPlan(
             batches=self.batches,
             scenarios_per_batch=self.scenarios_per_batch,
+            smallest_leak_mm=self.smallest_leak_mm,
+            largest_leak_mm=self.largest_leak_mm,
             event_share=self.event_share,
             fault_share=self.fault_share,
             seed=self.seed,

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from leak_assets.pipeline.locks import exclusive
 from leak_assets.system.files import publish
+from leak_assets.system.locks import exclusive
 
 from .landing import LandedFile
 
