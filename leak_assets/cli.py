@@ -13,7 +13,8 @@ import typer
 from . import __version__
 from .commands import data, detection, incidents, models, networks, platform, signatures, simulation
 from .commands import simulators as generators
-from .errors import InputError
+from .errors import HydraulicError, InputError
+from .system.files import as_input_error
 
 UNUSABLE_INPUT = 2
 
@@ -50,15 +51,48 @@ def root(
 
 def main() -> None:
     """Run the command line; unusable input ends with one line and exit code 2."""
+    _leave(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code; without arguments those of the process.
+
+    What the user can mend is one line on the error stream. Any other error is a fault of the
+    program, and its traceback is what a report of it needs.
+    """
     code: int | str | None = 0
     try:
-        app()
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        code = UNUSABLE_INPUT
+        app(arguments)
     except SystemExit as end:
         code = end.code
-    _leave(code if isinstance(code, int) else int(code is not None))
+    except (InputError, HydraulicError, MemoryError, OSError) as error:
+        told = as_told(error)
+        if told is None:
+            raise
+        # One line, whatever was quoted.
+        typer.echo(f"error: {' '.join(str(told).split())}", err=True)
+        code = UNUSABLE_INPUT
+    return code if isinstance(code, int) else int(code is not None)
+
+
+def as_told(error: Exception) -> InputError | None:
+    """Return an error as the user is told it, or None where it is a fault of the program."""
+    match error:
+        case InputError():
+            return error
+        case HydraulicError():
+            return InputError(
+                str(error),
+                remedy="Mend the network model there, or the leak, event or valve that causes it",
+            )
+        case MemoryError():
+            return InputError(
+                f"the memory of this machine is too small: {error}",
+                remedy="Take fewer days, longer steps or a smaller network",
+            )
+        case OSError():
+            return as_input_error(error)
+    return None
 
 
 def _leave(code: int) -> None:

@@ -8,8 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from leak_assets.errors import InputError
 
 # First day of all partitions; readings before it go to quarantine. Later than most exports
 # reach back, and 3,000 days x 30 networks stay under Dagster's 100,000 partitions of an asset.
@@ -47,6 +51,25 @@ class Settings(BaseSettings):
     water_price_eur_per_m3: float = Field(
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0
     )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the settings of the environment and `.env`.
+
+        Raises
+        ------
+        InputError
+            A value that cannot be used; names the variable. Its value may be a secret.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise InputError(
+                f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}",
+                remedy="Correct it in the environment or in `.env`",
+            ) from error
 
     @property
     def warehouse_dir(self) -> Path:

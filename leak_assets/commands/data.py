@@ -37,8 +37,8 @@ def ingest(
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.sources.landing import deliver
 
-    ctx = StepContext.local(run_id="ingest", progress=progress(as_json=as_json))
-    site = ctx.network(network)
+    ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
+    site = ctx.registered_network(network)
     name = site.name
     delivered = deliver(paths, ctx.settings.landing_dir, name)
     summary = process_landing_zone(ctx, site)

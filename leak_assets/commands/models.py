@@ -30,8 +30,8 @@ def train(
     from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
     from leak_assets.runs.daemonless import train as run
 
-    ctx = StepContext.local(run_id="train", progress=progress(as_json=as_json))
-    site = ctx.network(network)
+    ctx = StepContext.local(command="train", progress=progress(as_json=as_json))
+    site = ctx.registered_network(network)
     plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
     failures = run(ctx, site, plan)
     if as_json:
@@ -54,8 +54,8 @@ def evaluate(
     """Print the held-out metrics of the newest models; exit code 1 if a gate fails."""
     from leak_assets.models.steps import failed_gates, write_evaluations
 
-    ctx = StepContext.local(run_id="evaluate")
-    site = ctx.network(network)
+    ctx = StepContext.local(command="evaluate")
+    site = ctx.registered_network(network)
     write_evaluations(ctx, site)
     _print_metrics(ctx, site, as_json=as_json)
     if failed_gates(ctx, site):

@@ -46,7 +46,7 @@ def register_network(
     from leak_assets.pipeline.runner import run_step
     from leak_assets.sites import register
 
-    ctx = StepContext.local(run_id="register")
+    ctx = StepContext.local(command="register")
     first = reference_first_day.date() if reference_first_day else None
     entry = register(
         path, ctx.settings, name=name, reference_first_day=first, reference_days=reference_days

@@ -29,7 +29,7 @@ def demo(
     """Find two hidden leaks in a simulated town: the whole graph, from files to incidents."""
     from leak_assets.demo.run import run_demo
 
-    run_demo(Settings(), seed=seed, small=small, as_json=as_json)
+    run_demo(Settings.from_environment(), seed=seed, small=small, as_json=as_json)
 
 
 def dev(
@@ -39,7 +39,7 @@ def dev(
     from leak_assets.deployment.instance import prepare_dagster_home
 
     _check_port(port)
-    settings = Settings()
+    settings = Settings.from_environment()
     home = prepare_dagster_home(settings)
     typer.echo(f"Dagster: http://127.0.0.1:{port}   landing zone: {settings.landing_dir}/<network>")
     os.environ["DAGSTER_HOME"] = str(home)

@@ -29,7 +29,7 @@ def signatures(network: _Network, *, as_json: AsJson = False) -> None:
     from leak_assets.pipeline.runner import run_step
 
     ctx = _context("signatures", as_json=as_json)
-    site = ctx.network(network)
+    site = ctx.registered_network(network)
     name = site.name
     (written,) = run_step(SIGNATURES_STEP, ctx, site, [{"network": name}])
     found = ctx.warehouse.sql(
@@ -74,7 +74,7 @@ def place_sensors(
     from leak_assets.pipeline.runner import run_step
 
     ctx = _context("place-sensors", as_json=as_json)
-    site = ctx.network(network)
+    site = ctx.registered_network(network)
     name = site.name
     plan = PlacementPlan(sensors, noise_m, seed)
     run_step(PLACEMENT_STEP, ctx, site, [{"network": name}], plan=plan)
@@ -92,8 +92,8 @@ def place_sensors(
         )
 
 
-def _context(run_id: str, *, as_json: bool) -> StepContext:
-    return StepContext.local(run_id=run_id, progress=progress(as_json=as_json))
+def _context(command: str, *, as_json: bool) -> StepContext:
+    return StepContext.local(command=command, progress=progress(as_json=as_json))
 
 
 def _look_next(what: str, query: str, *more: str) -> None:

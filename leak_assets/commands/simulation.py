@@ -150,8 +150,8 @@ def scenarios(
     from leak_assets.pipeline.runner import run_step
     from leak_assets.warehouse.catalogue import build_catalogue
 
-    ctx = StepContext.local(run_id="scenarios", progress=progress(as_json=as_json))
-    site = ctx.network(network)
+    ctx = StepContext.local(command="scenarios", progress=progress(as_json=as_json))
+    site = ctx.registered_network(network)
     name = site.name
     plan = ScenarioPlan(
         batches=batches,

@@ -10,6 +10,8 @@ import polars as pl
 import typer
 
 from leak_assets.errors import InputError
+from leak_assets.system.clock import parse_utc
+from leak_assets.system.files import make_folder, publishing
 from leak_assets.system.terminal import AsJson, console, print_json
 
 if TYPE_CHECKING:
@@ -152,8 +154,9 @@ def parse_fault(kind: str, text: str, zone: str) -> "Fault":
     try:
         if len(parts) > 3:
             raise ValueError(f"{len(parts)} parts")
-        start_at = _local(parts[0], zone)
-        end_at = _local(parts[1], zone) if len(parts) > 1 and parts[1] else None
+        local = ZoneInfo(zone)
+        start_at = parse_utc(parts[0], local)
+        end_at = parse_utc(parts[1], local) if len(parts) > 1 and parts[1] else None
         flow = float(parts[2]) if len(parts) > 2 else None
     except (ValueError, OverflowError) as error:
         raise InputError(f"{kind} {text!r}: {error}", remedy=f"Write {_FAULT_FORM}") from error
@@ -185,20 +188,13 @@ def write_frames(folder: Path, frames: Mapping[str, pl.DataFrame], file_format: 
     InputError
         If the folder cannot be written.
     """
+    make_folder(folder, "--out")
     files = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            path = folder / f"{name}.{file_format}"
-            part = path.with_name(f".{path.name}.tmp")
-            _write(frame, part, file_format)
-            # A reader sees all of a file or none.
-            part.replace(path)
-            files.append(path)
-    except OSError as error:
-        raise InputError(
-            f"cannot write: {error.strerror or error}", remedy="Choose another --out", file=folder
-        ) from error
+    for name, frame in frames.items():
+        path = folder / f"{name}.{file_format}"
+        with publishing(path) as draft:
+            _write(frame, draft, file_format)
+        files.append(path)
     return files
 
 
@@ -219,11 +215,6 @@ def _check_format(file_format: str) -> None:
         raise InputError(
             f"--format {file_format!r} is unknown", remedy=f"Choose one of {', '.join(FORMATS)}"
         )
-
-
-def _local(text: str, zone: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def _tell(line: str, files: Sequence[Any]) -> None:

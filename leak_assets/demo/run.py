@@ -34,7 +34,7 @@ def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> No
     size = SMALL if small else L_TOWN
     screen = Console(stderr=True) if as_json else console()
     started = time.monotonic()
-    ctx = StepContext.local(settings, run_id="demo")
+    ctx = StepContext.local(settings, command="demo")
     folder = settings.home.resolve() / "var" / "demo" / size.network
     report = settings.reports_dir / f"demo-{size.network}.html"
     _run_stages(ctx, size, seed, folder, screen)
@@ -62,7 +62,7 @@ def _run_stages(ctx: StepContext, size: DemoSize, seed: int, folder: Path, scree
 
         with dg.DagsterInstance.from_config(str(home)) as instance:
             stages = Stages(instance, show)
-            site = ctx.network(size.network)
+            site = ctx.registered_network(size.network)
             network, layout = site.network, site.layout
             landing = ctx.settings.landing_dir
 

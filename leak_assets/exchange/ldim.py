@@ -17,7 +17,7 @@ import yaml
 
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
-from leak_assets.hydraulics.towns.leaks import as_utc
+from leak_assets.system.clock import as_utc
 from leak_assets.sites.registry import Network
 from leak_assets.system.files import publishing_folder
 

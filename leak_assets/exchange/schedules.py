@@ -7,7 +7,7 @@ zone are UTC.
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import pi
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from leak_assets.errors import InputError
-from leak_assets.hydraulics.towns.leaks import Leak, as_utc
+from leak_assets.hydraulics.towns.leaks import Leak
+from leak_assets.system.clock import as_utc, parse_utc
 
 SCHEDULE_COLUMNS = ("linkID", "startTime", "endTime", "diameter_m", "type", "peakTime")
 # BattLeDIM's own generator spells the suffix `.yalm`.
@@ -178,7 +179,7 @@ class _Clock:
 
     def time(self, text: str) -> datetime:
         if not text.lstrip("-").isdigit():
-            return _time(text)
+            return parse_utc(text)
         if self.first is None:
             raise InputError(
                 f"step number {text} without the time of step 0",
@@ -206,7 +207,7 @@ def _first_times(file: Path) -> Iterator[datetime]:
         column = header.index("Timestamp")
         for number, row in enumerate(rows, start=2):
             try:
-                yield _time(row[column])
+                yield parse_utc(row[column])
             except (ValueError, IndexError) as error:
                 raise InputError(
                     f"cannot read the time in {','.join(row)!r}",
@@ -266,7 +267,7 @@ def _from_info(file: Path, clock: _Clock) -> Leak:
 def _from_row(text: str, path: Path, number: int) -> Leak:
     try:
         pipe, start, end, diameter, kind, peak = (cell.strip() for cell in text.split(","))
-        return Leak(pipe, _time(start), float(diameter), kind, _time(peak), _time(end))
+        return Leak(pipe, parse_utc(start), float(diameter), kind, parse_utc(peak), parse_utc(end))
     except ValueError as error:
         raise InputError(
             f"cannot read {text!r}: {getattr(error, 'problem', error)}",
@@ -279,7 +280,7 @@ def _from_row(text: str, path: Path, number: int) -> Leak:
 def _from_mapping(entry: dict[str, str], path: Path, number: int) -> Leak:
     try:
         start_at, peak_at, end_at = (
-            _time(entry[name]) for name in ("startTime", "peakTime", "endTime")
+            parse_utc(entry[name]) for name in ("startTime", "peakTime", "endTime")
         )
         diameter_m = float(entry["leakDiameter"])
         pipe = entry["linkID"]
@@ -314,8 +315,3 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("this is not UTF-8 text", remedy=_FORMATS, file=path) from error
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text.strip())
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

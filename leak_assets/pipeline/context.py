@@ -1,8 +1,9 @@
 """What every step of the way gets: where to read and write, the settings, where progress goes."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from leak_assets.settings import Settings
@@ -27,16 +28,39 @@ class StepContext:
         cls,
         settings: Settings | None = None,
         *,
-        run_id: str = "local",
+        command: str = "local",
+        run_id: str | None = None,
         progress: Callable[[str], None] = _no_progress,
     ) -> "StepContext":
-        """Return a context for the settings of the environment."""
-        settings = settings or Settings()
-        return cls(Warehouse.from_settings(settings, run_id=run_id), settings, progress)
+        """Return a context for the settings of the environment.
+
+        Parameters
+        ----------
+        command
+            What runs; the beginning of the run's identifier.
+        run_id
+            Identifier of a run that has one already; by default a new one is made.
+        """
+        settings = settings or Settings.from_environment()
+        warehouse = Warehouse.from_settings(settings, run_id=run_id or new_run_id(command))
+        return cls(warehouse, settings, progress)
 
     def network(self, name_or_path: str | Path) -> NetworkSite:
         """Return a network, resolved here once for all steps."""
         return network_site(name_or_path, self.settings)
+
+    def registered_network(self, name_or_path: str | Path) -> NetworkSite:
+        """Return a packaged or registered network: one whose tables can be written."""
+        return network_site(name_or_path, self.settings, must_be_registered=True)
+
+
+def new_run_id(command: str) -> str:
+    """Return an identifier for a run of a command that no other run has.
+
+    `ingest-20261121T171500Z-3fa9c1`: what ran, when it began (UTC), and a random part, because
+    two may begin in one second.
+    """
+    return f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def day_partition(day: date, site: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from leak_assets.sites.contract import Contract, check_frame
+from leak_assets.system.documents import plain
 from leak_assets.telemetry.long_wide import FLAG_GAP, FLAG_INTERPOLATED
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
@@ -44,17 +45,7 @@ class CheckOutcome:
 
 def sample_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the first rows of a frame with values that JSON can hold."""
-    return [
-        {name: json_value(value) for name, value in row.items()}
-        for row in frame.head(SAMPLE_ROWS).to_dicts()
-    ]
-
-
-def json_value(value: Any) -> Any:
-    """Return a cell as JSON can hold it: times as ISO text, numbers of numpy as plain ones."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+    return [plain(row) for row in frame.head(SAMPLE_ROWS).to_dicts()]
 
 
 def check_contract(readings: pl.DataFrame, contract: Contract) -> CheckOutcome:

@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from leak_assets.sites.contract import Contract
+from leak_assets.system.documents import plain
 
-from .checks import SAMPLE_ROWS, Severity, json_value, sample_rows
+from .checks import SAMPLE_ROWS, Severity, sample_rows
 from .expectations import OFF_GRID_S, Expected, expectations_of
 from .expectations_page import write_page
 
@@ -163,7 +164,7 @@ def _result(expected: Expected, found: Any, frame: pl.DataFrame) -> GxResult:
     if not passed:
         rows = found.result.get("partial_unexpected_index_list") or []
         # Expectations about the whole table name no rows: its first ones show what it is like.
-        sample = [{k: json_value(v) for k, v in row.items()} for row in rows] or sample_rows(frame)
+        sample = [plain(dict(row)) for row in rows] or sample_rows(frame)
     return GxResult(
         name=expected.name,
         text=expected.text,

@@ -150,9 +150,9 @@ def main() -> int:
     """Take the landing zones of the networks on the command line; 1 if a contract is broken."""
     code = 0
     for name in sys.argv[1:]:
-        ctx = StepContext.local(run_id="ingest")
+        ctx = StepContext.local(command="ingest")
         try:
-            summary = process_landing_zone(ctx, ctx.network(name))
+            summary = process_landing_zone(ctx, ctx.registered_network(name))
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
             return 2

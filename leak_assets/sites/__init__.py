@@ -2,7 +2,14 @@
 
 from .distance import PipeDistance
 from .layout import layout_from_headers, load_layout
-from .registry import Network, packaged_names, register, registered_names, resolve
+from .registry import (
+    Network,
+    packaged_names,
+    register,
+    registered_names,
+    resolve,
+    resolve_registered,
+)
 from .sensors import Sensor, SensorLayout
 from .tables import candidate_pipes, links_frame, nodes_frame, pipe_distance_frame, sensors_frame
 
@@ -21,5 +28,6 @@ __all__ = [
     "register",
     "registered_names",
     "resolve",
+    "resolve_registered",
     "sensors_frame",
 ]

@@ -92,6 +92,13 @@ def _group(group: dict[str, Any], file: Any) -> list[Sensor]:
             column="unit",
         )
     ids = group.get("ids") or []
+    if not isinstance(ids, list) or not all(isinstance(i, str | int) for i in ids):
+        raise InputError(
+            f"ids of {quantity} sensors are {ids!r}, not a list of names",
+            remedy="Write them as [n1, n2]; names that are numbers in quotes",
+            file=file,
+            column="ids",
+        )
     return [Sensor(str(i), quantity, ELEMENT_TYPE[quantity], unit) for i in ids]
 
 

@@ -3,18 +3,29 @@
 Here is what concerns the `.inp` text itself; which models there are is the registry's matter.
 """
 
+import math
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from leak_assets.errors import InputError
 
+# What Windows editors put before UTF-8 text; EPANET and WNTR take it for part of the first line.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _REMEDY = "Mend the model file; EPANET or WNTR must be able to open it"
 _LINE = re.compile(r"at line (\d+)", re.IGNORECASE)
+# EPANET knows sections by their first letters.
+_NODES, _LINKS = ("[JUNC", "[RESE", "[TANK"), ("[PIPE", "[PUMP", "[VALV")
+# Beyond these a number is a slip of unit or of the pen: the widest tunnels have 15 m.
+_WIDEST_M, _LONGEST_M, _LARGEST_M3_PER_S = 100.0, 1e7, 1e4
+_NAMED = 5
 
 
 def check_text(path: Path) -> None:
-    """Refuse a model file that is missing, empty or not UTF-8.
+    """Refuse a model file that is missing, empty, not UTF-8, or defines an element twice.
 
     WNTR reads other encodings as latin-1 and EPANET compares bytes, so the same element would
     have two names.
@@ -22,9 +33,17 @@ def check_text(path: Path) -> None:
     Raises
     ------
     InputError
-        Names the file and the row of the first byte that is not UTF-8.
+        Names the file and the row.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise InputError(
+            f"the path of the network model cannot be used: {error.strerror}",
+            remedy="Check the path of the .inp file",
+            file=path,
+        ) from error
+    if not is_there:
         raise InputError(
             "the network model does not exist", remedy="Check the path of the .inp file", file=path
         )
@@ -34,7 +53,7 @@ def check_text(path: Path) -> None:
             "the network model is empty", remedy="Export the model from EPANET again", file=path
         )
     try:
-        raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = raw.count(b"\n", 0, error.start) + 1
         raise InputError(
@@ -43,6 +62,49 @@ def check_text(path: Path) -> None:
             file=path,
             row=row,
         ) from error
+    _check_elements(text, path)
+
+
+def _check_elements(text: str, path: Path) -> None:
+    """Refuse two nodes or two links of one name, and links from a node to itself.
+
+    WNTR keeps the later of two, and leaves out a link that leads nowhere, without a word.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    for section, row, fields in _elements(text):
+        kind = "node" if section in _NODES else "link"
+        name = fields[0]
+        if first := seen.get((kind, name)):
+            raise InputError(
+                f"{kind} {name!r} is defined twice, first in row {first}",
+                remedy=f"Give every {kind} its own name",
+                file=path,
+                row=row,
+            )
+        seen[kind, name] = row
+        if kind == "link" and len(fields) > 2 and fields[1] == fields[2]:
+            raise InputError(
+                f"link {name!r} starts and ends at the same node {fields[1]!r}",
+                remedy="Correct one of its ends, or remove it",
+                file=path,
+                row=row,
+            )
+
+
+def _elements(text: str) -> Iterator[tuple[str, int, list[str]]]:
+    """Yield section (its first letters), row and fields of each node and link."""
+    section = ""
+    for row, line in enumerate(text.splitlines(), start=1):
+        content = line.partition(";")[0].strip()
+        if content.startswith("["):
+            section = content[:5].upper()
+        elif content and (section in _NODES or section in _LINKS):
+            yield section, row, content.split()
+
+
+def model_bytes(path: Path) -> bytes:
+    """Return the content of a model file without a byte order mark."""
+    return path.read_bytes().removeprefix(BYTE_ORDER_MARK)
 
 
 def read_model(path: Path) -> Any:
@@ -58,7 +120,7 @@ def read_model(path: Path) -> Any:
     from wntr.epanet.exceptions import EpanetException
 
     try:
-        model = wntr.network.WaterNetworkModel(str(path))
+        model = _read_with_wntr(wntr, path)
     except (
         EpanetException,
         ArithmeticError,
@@ -79,20 +141,63 @@ def read_model(path: Path) -> Any:
             remedy="Check that this is an EPANET .inp file with all its sections",
             file=path,
         )
-    for kind, names in (
-        ("Junction", model.junction_name_list),
-        ("Reservoir", model.reservoir_name_list),
-        ("Tank", model.tank_name_list),
-    ):
-        # WNTR keeps both lists and the later element when a name is defined twice.
-        twice = [name for name in names if model.get_node(name).node_type != kind]
-        if twice:
-            raise InputError(
-                f"node {twice[0]!r} is defined twice, once as {kind.lower()}",
-                remedy="Give every node its own name",
-                file=path,
-            )
+    _check_values(model, path)
+    _check_joined(model, path)
     return model
+
+
+def _read_with_wntr(wntr: Any, path: Path) -> Any:
+    if not path.read_bytes().startswith(BYTE_ORDER_MARK):
+        return wntr.network.WaterNetworkModel(str(path))
+    with tempfile.TemporaryDirectory(prefix="leak-assets-") as folder:
+        plain = Path(folder) / path.name
+        plain.write_bytes(model_bytes(path))
+        return wntr.network.WaterNetworkModel(str(plain))
+
+
+def _check_values(model: Any, path: Path) -> None:
+    """Refuse numbers that no network has, with which EPANET finds no solution."""
+    for name, pipe in model.pipes():
+        for what, value, largest in (
+            ("length", pipe.length, _LONGEST_M),
+            ("diameter", pipe.diameter, _WIDEST_M),
+        ):
+            if not 0 <= value <= largest:
+                raise InputError(
+                    f"pipe {name!r} has a {what} of {value:g} m",
+                    remedy=f"Correct it: a {what} up to {largest:,.0f} m can be simulated",
+                    file=path,
+                )
+    for name, junction in model.junctions():
+        for what, value in (
+            ("elevation", junction.elevation),
+            *(("demand", part.base_value) for part in junction.demand_timeseries_list),
+        ):
+            if not math.isfinite(value) or abs(value) > _LARGEST_M3_PER_S:
+                raise InputError(
+                    f"junction {name!r} has a {what} of {value:g} (SI units)",
+                    remedy="Correct it in the model file",
+                    file=path,
+                )
+
+
+def _check_joined(model: Any, path: Path) -> None:
+    """Refuse nodes that no link, open or closed, joins to a source."""
+    import networkx as nx
+
+    graph: Any = nx.Graph()
+    graph.add_nodes_from(model.node_name_list)
+    graph.add_edges_from((link.start_node_name, link.end_node_name) for _, link in model.links())
+    sources = {*model.reservoir_name_list, *model.tank_name_list}
+    parts = nx.connected_components(graph)
+    lost = sorted(name for part in parts if not part & sources for name in part)
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        raise InputError(
+            f"no pipe joins these to a reservoir or tank: {', '.join(lost[:_NAMED])}{more}",
+            remedy="Join them to the network, or remove them",
+            file=path,
+        )
 
 
 def _refusal(path: Path, error: BaseException) -> InputError:

@@ -1,8 +1,9 @@
 """Which network models there are: packaged ones by name, a user's own `.inp` by path.
 
 Models stay where they are installed (L-Town and Hanoi are EUPL and never copied into this
-repository); only a user's own file is copied, into `Settings.networks_dir`. Nothing here writes
-a model back, and neither wntr nor epyt is imported to list or resolve names.
+repository); only a user's own file is copied, into `Settings.networks_dir`, and only when it is
+registered: asking for a network writes nothing. Nothing here writes a model back, and neither
+wntr nor epyt is imported to list or resolve names.
 """
 
 import hashlib
@@ -25,10 +26,12 @@ from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.files import publish
 
-from .model_file import check_text, read_model
+from .model_file import check_text, model_bytes, read_model
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONDAY = date(2018, 1, 1)
+# A name is part of the names of files and folders, with a date and a draft's suffix beside it.
+LONGEST_NAME = 100
 # Where wheels keep their models; the first one that has a name wins.
 _PACKAGED = (("wntr", "library/networks"), ("epyt", "networks"))
 
@@ -55,6 +58,9 @@ class Network:
         Weekday (0 is Monday) of index 0 of the model's time patterns.
     settings_path
         The user's YAML beside the registered model (sensors, title, reference days), or None.
+    is_registered
+        Packaged or registered, so that its name stands for this model everywhere. False for a
+        file that was given by path and is known to this run only.
     """
 
     name: str
@@ -65,6 +71,7 @@ class Network:
     reference_days: int = 4
     pattern_first_weekday: int = 0
     settings_path: Path | None = None
+    is_registered: bool = True
 
     @property
     def pattern_epoch(self) -> date:
@@ -111,7 +118,10 @@ def registered_names(settings: Settings) -> tuple[str, ...]:
 
 
 def resolve(name_or_path: str | Path, settings: Settings) -> Network:
-    """Return the network of a name, or of the path of an `.inp` file, which is then registered.
+    """Return the network of a name, or of the path of an `.inp` file; nothing is written.
+
+    A file with the content of a packaged or registered model is that network. Any other is a
+    network of this run only, with a name that none of those has.
 
     Raises
     ------
@@ -120,8 +130,12 @@ def resolve(name_or_path: str | Path, settings: Settings) -> Network:
     """
     text = str(name_or_path)
     if text.lower().endswith(".inp") or os.sep in text:
-        return register(Path(text), settings)
+        return _in_place(Path(text), settings)
     name = slug(text)
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"a network name of {len(name)} letters", remedy="`leak-assets networks list` names all"
+        )
     if (own := settings.networks_dir / f"{name}.inp").is_file():
         return _build(name, own, settings)
     if (packaged := _packaged_paths().get(name)) is not None:
@@ -132,6 +146,47 @@ def resolve(name_or_path: str | Path, settings: Settings) -> Network:
     raise InputError(
         f"unknown network {text!r}",
         remedy=f"{hint}`leak-assets networks list` names them; a path to an .inp file works too",
+    )
+
+
+def resolve_registered(name_or_path: str | Path, settings: Settings) -> Network:
+    """Return a network that is packaged or registered: only such ones have tables.
+
+    Raises
+    ------
+    InputError
+        As `resolve`, or a file that is not registered as it is.
+    """
+    network = resolve(name_or_path, settings)
+    if not network.is_registered:
+        raise InputError(
+            "the network model is not registered, or changed since",
+            remedy=f"Register it: leak-assets networks register {name_or_path}",
+            file=name_or_path,
+        )
+    return network
+
+
+def _in_place(path: Path, settings: Settings) -> Network:
+    """Return the network of a file where it lies."""
+    path = _absolute(path)
+    check_text(path)
+    digest = _sha256(path)
+    wanted = slug(path.stem)[:LONGEST_NAME] or "network"
+    known = _packaged_paths() | {
+        name: settings.networks_dir / f"{name}.inp" for name in registered_names(settings)
+    }
+    # Its own name first: some packages bring one model under two names.
+    for name in sorted(known, key=lambda name: (name != wanted, name)):
+        if _sha256(known[name]) == digest:
+            return _build(name, known[name], settings)
+    _shared_model(path, digest)
+    return Network(
+        name=f"{wanted}-{digest[:6]}" if wanted in known else wanted,
+        title=path.stem,
+        inp_path=path,
+        sha256=digest,
+        is_registered=False,
     )
 
 
@@ -168,10 +223,16 @@ def register(
     InputError
         Missing or unreadable file, or a given name that is taken.
     """
-    path = path.expanduser().resolve()
+    path = _absolute(path)
     check_text(path)
     digest = _sha256(path)
     wanted = slug(name or path.stem) or "network"
+    if len(wanted) > LONGEST_NAME:
+        raise InputError(
+            f"the name has {len(wanted)} letters",
+            remedy=f"Give one of up to {LONGEST_NAME} with --name",
+            file=path,
+        )
     given = {
         "title": title,
         "reference_days": reference_days,
@@ -193,7 +254,7 @@ def register(
             )
         wanted = f"{wanted}-{digest[:6]}"
     target = settings.networks_dir / f"{wanted}.inp"
-    publish(target, path.read_bytes())
+    publish(target, model_bytes(path))
     _write_options(
         target.with_suffix(".yaml"),
         {"source": str(path)} | given,
@@ -302,8 +363,25 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def _absolute(path: Path) -> Path:
+    """Return a path that means the same from every folder.
+
+    Raises
+    ------
+    InputError
+        A home that is not known, or links that lead in a circle.
+    """
+    try:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"the path cannot be followed: {error}", remedy="Check the path", file=path
+        ) from error
+
+
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the content hash of a model file; a byte order mark does not count."""
+    return hashlib.sha256(model_bytes(path)).hexdigest()
 
 
 @lru_cache(maxsize=1)

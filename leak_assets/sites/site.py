@@ -15,7 +15,7 @@ from leak_assets.warehouse import Input
 from .contract import Contract, load_contract
 from .layout import load_layout
 from .provenance import Provenance
-from .registry import Network, resolve
+from .registry import Network, resolve, resolve_registered
 from .sensors import SensorLayout
 
 SiteKind = Literal["network", "plant", "household"]
@@ -63,15 +63,23 @@ class NetworkSite(Site):
         return self.provenance.inputs()
 
 
-def network_site(name_or_path: str | Path, settings: Settings) -> NetworkSite:
+def network_site(
+    name_or_path: str | Path, settings: Settings, *, must_be_registered: bool = False
+) -> NetworkSite:
     """Return the network of a name or of the path of an `.inp` file; nothing is written.
+
+    Parameters
+    ----------
+    must_be_registered
+        Refuse a file that is neither packaged nor registered as it is: it has no tables.
 
     Raises
     ------
     InputError
         Unknown name, unreadable model, layout that does not fit the model.
     """
-    network = resolve(name_or_path, settings)
+    find = resolve_registered if must_be_registered else resolve
+    network = find(name_or_path, settings)
     layout = load_layout(network)
     return NetworkSite(
         name=network.name,

@@ -1,8 +1,9 @@
-"""Files and folders that a reader sees as a whole or not at all.
+"""Files and folders that a reader sees as a whole or not at all, and what the disk refuses.
 
 What is in them is the matter of the room that writes them.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -11,6 +12,53 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from leak_assets.errors import InputError
+
+_NO_FOLDER = "A file lies where a folder is needed: move it away, or choose another folder"
+# What the disk refuses for a reason that a user can mend; everything else is a fault of ours.
+_REMEDIES = {
+    errno.EACCES: "Give this user the right to it, or choose another folder",
+    errno.EPERM: "Give this user the right to it, or choose another folder",
+    errno.EROFS: "The disk is read-only: choose another folder",
+    errno.ENOSPC: "The disk is full: make room, then run again",
+    errno.EDQUOT: "The quota is used up: make room, then run again",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.EISDIR: "A folder lies where a file is needed: move it away, or choose another path",
+    errno.ELOOP: "Links lead in a circle: remove one",
+    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n`)",
+}
+
+
+def as_input_error(error: OSError) -> InputError | None:
+    """Return what the disk refused in one line, or None where the user is not the cause."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    reason = error.strerror or str(error)
+    return InputError(reason[:1].lower() + reason[1:], remedy=remedy, file=error.filename)
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make the folder that an option names, before anything is computed for it.
+
+    Raises
+    ------
+    InputError
+        It cannot be made, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(4)}.tmp"
+        probe.touch()
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        # Whatever the reason (/proc says "no such file", a NUL byte is a ValueError), another
+        # folder is the remedy.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"cannot write there: {reason}", remedy=f"Choose another {option}", file=folder
+        ) from error
 
 
 @contextmanager

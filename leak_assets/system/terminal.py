@@ -4,10 +4,8 @@ What comes from files and tables is printed as it is: rich would take `pipe [p12
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Annotated, Any
 
 import polars as pl
@@ -15,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from .documents import plain
 
 # A terminal of 80 columns cuts the last columns of an incident; pipes have no width at all.
 WIDTH_WITHOUT_TERMINAL = 160
@@ -55,38 +55,8 @@ def print_frame(frame: pl.DataFrame, *, as_json: bool, title: str | None = None)
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document.
-
-    Times are ISO 8601, durations seconds, bytes hexadecimal, decimals numbers; NaN and infinity,
-    which JSON does not know, are null.
-    """
-    typer.echo(json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    """Return a value in JSON's own types, whatever it is nested in."""
-    plain: Any
-    match value:
-        case None | bool() | int() | str():
-            plain = value
-        case float():
-            plain = value if math.isfinite(value) else None
-        case Decimal():
-            # Sums of whole numbers come as decimals without places.
-            plain = int(value) if value == value.to_integral_value() else float(value)
-        case datetime() | date() | time():
-            plain = value.isoformat()
-        case timedelta():
-            plain = value.total_seconds()
-        case bytes():
-            plain = value.hex()
-        case Mapping():
-            plain = {str(_plain(key)): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            plain = [_plain(item) for item in value]
-        case _:
-            raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-    return plain
+    """Print one JSON document; `documents.plain` says what becomes of other types."""
+    typer.echo(json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def _text(value: Any) -> str:

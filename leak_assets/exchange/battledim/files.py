@@ -6,7 +6,7 @@ Reading, writing and checking belong here; what a detection is worth is `battled
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
 from leak_assets.sites.registry import Network, slug
+from leak_assets.system.clock import parse_utc
 from leak_assets.system.files import publish
 
 STEP = timedelta(minutes=5)
@@ -68,7 +69,7 @@ def parse_time(text: str, *, file: object, row: int | None = None, column: str) 
         The text is not a time.
     """
     try:
-        parsed = datetime.fromisoformat(text.strip())
+        return parse_utc(text)
     except ValueError as error:
         raise InputError(
             f"{text.strip()!r} is not a time",
@@ -77,7 +78,6 @@ def parse_time(text: str, *, file: object, row: int | None = None, column: str) 
             row=row,
             column=column,
         ) from error
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def read_truth(folder: Path) -> Truth:

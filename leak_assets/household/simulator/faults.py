@@ -8,7 +8,7 @@ from datetime import datetime
 from math import ceil
 
 from leak_assets.errors import InputError
-from leak_assets.hydraulics.towns.leaks import as_utc
+from leak_assets.system.clock import as_utc
 
 from .uses import Draw, Use
 

@@ -21,7 +21,7 @@ from leak_assets.errors import HydraulicError, InputError
 from leak_assets.hydraulics.epanet import project as epanet
 from leak_assets.hydraulics.towns.demand import DemandModel, DemandStream
 from leak_assets.hydraulics.towns.events import Event, check_events
-from leak_assets.hydraulics.towns.leaks import Leak, as_utc, check_leaks
+from leak_assets.hydraulics.towns.leaks import Leak, check_leaks
 from leak_assets.hydraulics.towns.sensing import measure
 from leak_assets.hydraulics.towns.sensor_faults import SensorFault, apply_faults, check_faults
 from leak_assets.hydraulics.towns.town import Town
@@ -29,6 +29,7 @@ from leak_assets.hydraulics.towns.town_model import TownModel, write_town_model
 from leak_assets.sites.layout import check_sensors
 from leak_assets.sites.registry import Network
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.system.clock import as_utc
 
 from .actuators import Actuators, Draws
 from .diagnosis import check_supply, note_warning

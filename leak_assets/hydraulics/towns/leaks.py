@@ -5,7 +5,7 @@ Only the leak itself and its checks; the engine turns the area into an emitter.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil, pi, sqrt
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
+
+from .periods import period_problem
 
 GRAVITY_M_PER_S2 = 9.81
 KINDS = ("abrupt", "incipient")
@@ -69,15 +71,8 @@ class Leak:
             self._refuse(
                 f"discharge coefficient {self.discharge_coeff}", "Use a value above 0 and up to 1"
             )
-        times = [self.start_at, self.peak_at, self.end_at]
-        if any(t is not None and t.tzinfo is None for t in times):
-            self._refuse("a time has no time zone", "Give times in UTC")
-        if self.end_at is not None and self.end_at <= self.start_at:
-            self._refuse(
-                f"ends at {self.end_at:%Y-%m-%d %H:%M}, not after its start"
-                f" {self.start_at:%Y-%m-%d %H:%M}",
-                "Put the end after the start",
-            )
+        if wrong := period_problem(self.start_at, self.end_at, self.peak_at):
+            self._refuse(*wrong)
         if self.kind == "incipient" and self.peak_at is None:
             self._refuse("is incipient and has no peak time", "Give the time of its full size")
         if self.peak < self.start_at or (self.end_at is not None and self.peak > self.end_at):
@@ -218,10 +213,3 @@ def guard_leak_model(model: Any, engine: str) -> None:
                 f"WNTRSimulator would ignore the emitter at node {name}",
                 remedy="Use EPANET for models with emitters",
             )
-
-
-def as_utc(time: datetime, what: str) -> datetime:
-    """Return a time in UTC; one without time zone is refused."""
-    if time.tzinfo is None:
-        raise InputError(f"{what} {time} has no time zone", remedy="Give it in UTC")
-    return time.astimezone(UTC)

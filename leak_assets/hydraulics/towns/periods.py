@@ -4,11 +4,21 @@ from datetime import datetime, timedelta
 from math import ceil
 
 
-def period_problem(start_at: datetime, end_at: datetime) -> tuple[str, str] | None:
-    """Return what is wrong with a period and its remedy; None where nothing is."""
-    if start_at.tzinfo is None or end_at.tzinfo is None:
+def period_problem(
+    start_at: datetime, end_at: datetime | None, *between: datetime | None
+) -> tuple[str, str] | None:
+    """Return what is wrong with a period and its remedy; None where nothing is.
+
+    Parameters
+    ----------
+    end_at
+        None for a period without an end.
+    between
+        Further times of it, of which only the zone is checked.
+    """
+    if any(time is not None and time.tzinfo is None for time in (start_at, end_at, *between)):
         return "a time has no time zone", "Give times in UTC"
-    if end_at <= start_at:
+    if end_at is not None and end_at <= start_at:
         return (
             f"ends at {end_at:%Y-%m-%d %H:%M}, not after its start {start_at:%Y-%m-%d %H:%M}",
             "Put the end after the start",

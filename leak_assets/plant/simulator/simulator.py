@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from leak_assets.errors import InputError
-from leak_assets.hydraulics.towns.leaks import as_utc
+from leak_assets.system.clock import as_utc
 
 from .anomalies import KINDS, Anomaly, AnomalyInjector
 from .process import DECIMALS, PARAMETERS, UNITS, PlantProcess

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from leak_assets.cli import app
-from leak_assets.commands.leak_options import parse_event, parse_fault, parse_leak, parse_time
+from leak_assets.commands.leak_options import parse_event, parse_fault, parse_leak
 from leak_assets.errors import InputError
 from leak_assets.exchange.run_folder import MANIFEST, clear_run
 from leak_assets.pipeline.context import StepContext
+from leak_assets.system.clock import parse_utc
 
 QUICK = ("--network", "net1", "--start", "2019-01-07", "--days", "1")
 
@@ -162,7 +163,7 @@ def test_bad_input_is_one_error_and_leaves_no_file(tmp_path: Path, arguments, wo
 
 def test_times_keep_their_offset() -> None:
     """A time with an offset is turned into UTC, one without is UTC."""
-    assert parse_time("2019-01-07T06:00+02:00") == parse_time("2019-01-07T04:00")
+    assert parse_utc("2019-01-07T06:00+02:00") == parse_utc("2019-01-07T04:00")
     assert parse_leak("p,2019-01-07T06:00+02:00,5").start_at.hour == 4
     assert parse_event("pump_trip,9,2019-01-07,2019-01-07T01:00Z").end_at.hour == 1
     assert parse_fault("constant,pressure/a,2019-01-07,2019-01-08,1.5").size == 1.5
