@@ -6,9 +6,7 @@ environment, are held as `SecretStr` and never printed.
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
-
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -17,8 +17,8 @@ import yaml
 
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
-from leak_assets.system.clock import as_utc
 from leak_assets.sites.registry import Network
+from leak_assets.system.clock import as_utc
 from leak_assets.system.files import publishing_folder
 
 from .inp import model_text
