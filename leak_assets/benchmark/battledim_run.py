@@ -20,7 +20,7 @@ from leak_assets.detection.likelihood.hypotheses import Hypotheses
 from leak_assets.detection.likelihood.leak_history import Event, LeakHistory
 from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.export import ScadaExport, half_hour_means, open_export
-from leak_assets.exchange.battledim.files import write_lines
+from leak_assets.exchange.battledim.submission import write_submission as write_lines
 from leak_assets.hydraulics.signatures.signatures import signatures
 from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.sites import Network, PipeDistance, candidate_pipes
@@ -80,7 +80,7 @@ def detect(
         A file is missing or cannot be used, or nothing is left to evaluate.
     """
     progress = progress or _silent
-    export = open_export(network, Path(scada_dir), HISTORY_YEAR, EVALUATED_YEAR)
+    export = open_export(network, Path(scada_dir), str(HISTORY_YEAR), str(EVALUATED_YEAR))
     if export.repair_report is None:
         progress(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
     observed = half_hour_means(network, export, progress)
@@ -96,9 +96,7 @@ def detect(
 
 def write_submission(detections: list[Detection], path: Path | str) -> None:
     """Write `linkID, startTime` lines; a reader sees the old file or the new one."""
-    lines = ["# linkID, startTime"]
-    lines += [f"{d.link_id}, {d.start_at:%Y-%m-%d %H:%M}" for d in detections]
-    write_lines(Path(path), lines)
+    write_lines(Path(path), ((d.link_id, d.start_at) for d in detections))
 
 
 def _run(

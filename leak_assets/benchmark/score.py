@@ -1,6 +1,6 @@
 """What a submission is worth by the rules of BattLeDIM 2020, in euro.
 
-The rules and nothing else: files are read in `battledim_files`, detections made elsewhere.
+The rules and nothing else: files are read in `exchange.battledim`, detections made elsewhere.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
-from leak_assets.exchange.battledim.files import Leak, Truth, read_submission, read_truth
+from leak_assets.exchange.battledim.submission import read_submission
+from leak_assets.exchange.battledim.truth import TrueLeak, Truth, read_truth
 from leak_assets.sites.distance import PipeDistance
 from leak_assets.warehouse.schemas.table import UTC_US
 
@@ -169,7 +170,7 @@ def _judge(
     return "repeated" if near else "FP"
 
 
-def _volume_from(leak: Leak, step: int) -> float:
+def _volume_from(leak: TrueLeak, step: int) -> float:
     """Return the water lost from a step to the end of the period, m3.
 
     The organizers count samples from 1: the detection at step 1 saves from the first sample on.

@@ -53,7 +53,6 @@ def simulate(
 
     from leak_assets.exchange.run_folder import clear_run, write_list, write_run
     from leak_assets.exchange.schedules import read_leaks
-    from leak_assets.exchange.windows_jsonl import scenario_frames, write_windows_jsonl
     from leak_assets.hydraulics.engine.run import run_scenario
     from leak_assets.hydraulics.towns.town import Town
 
@@ -84,13 +83,7 @@ def simulate(
     )
     if clear:
         clear_run(out)
-    files = write_run(entry, run, out, [name for name in formats if name != "jsonl"])
-    if "jsonl" in formats:
-        windows = out / "windows.jsonl"
-        write_windows_jsonl(
-            windows, *scenario_frames(run, f"{entry.name}/{start:%Y-%m-%d}"), layout.columns()
-        )
-        files.append(windows)
+    files = write_run(entry, run, out, formats)
     write_list(entry, run, out, files)
     lost_m3 = float(run.leak_volume_m3().sum())
     names = sorted(str(path.relative_to(out)) for path in files)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leak_assets.exchange.battledim.files import STEP, Truth
+from leak_assets.exchange.battledim.names import STEP
+from leak_assets.exchange.battledim.truth import Truth
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites import PipeDistance
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from leak_assets.deployment.instance import prepare_dagster_home
-from leak_assets.exchange.battledim.files import read_truth
+from leak_assets.exchange.battledim.truth import read_truth
 from leak_assets.pipeline.context import StepContext
 from leak_assets.reports.network_report import report_data
 from leak_assets.reports.report import write_report

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from leak_assets.exchange.battledim.telemetry import LeakTruth, write_scada_csv, write_truth
+from leak_assets.exchange.battledim.telemetry import write_scada_csv
+from leak_assets.exchange.run_folder import write_run_truth
 from leak_assets.hydraulics.engine.run import run_scenario
 from leak_assets.hydraulics.towns.leaks import Leak
 from leak_assets.hydraulics.towns.town import Town
@@ -73,29 +74,20 @@ def hidden_leaks(network: Network, town: Town, size: DemoSize, seed: int) -> tup
 
 def deliver_telemetry(
     network: Network, layout: SensorLayout, size: DemoSize, *, seed: int, landing: Path, truth: Path
-) -> LeakTruth:
+) -> None:
     """Simulate the town and write its files into the landing zone, its truth beside."""
     town = Town.draw(network, _SEED_OFFSET + seed)
     leaks = hidden_leaks(network, town, size, seed)
-    # The last step of the last day ends the files; the next day begins the next file.
-    duration_s = DAYS * 86400 - STEP_S
     run = run_scenario(
         network,
         layout,
         start_at=FIRST_DAY,
-        duration_s=duration_s,
+        # The last step of the last day ends the files; the next day begins the next file.
+        duration_s=DAYS * 86400 - STEP_S,
         step_s=STEP_S,
         town=town,
         leaks=leaks,
         seed=_SEED_OFFSET + seed,
     )
     write_scada_csv(run.wide(), layout, landing / network.name)
-    known = LeakTruth(
-        FIRST_DAY,
-        FIRST_DAY + timedelta(seconds=duration_s),
-        network.inp_path,
-        leaks,
-        run.leak_flow_m3_per_h(),
-    )
-    write_truth(known, truth, {"network_name": network.name, "seed": seed})
-    return known
+    write_run_truth(network, run, truth)

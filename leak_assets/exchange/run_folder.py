@@ -1,6 +1,6 @@
 """One run as a folder of files: telemetry in the format asked for, and the truth beside it.
 
-The formats themselves are in `exports` and `export_*`; here is which file lies where.
+The formats themselves are in modules of their own; here is which file lies where.
 """
 
 import json
@@ -9,22 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from leak_assets.errors import InputError
-from leak_assets.exchange.battledim.telemetry import (
-    LeakTruth,
-    write_long_parquet,
-    write_scada_csv,
-    write_truth,
-)
 from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
 from leak_assets.hydraulics.truth import event_truth, fault_labels
 from leak_assets.sites.registry import Network
 from leak_assets.system.files import publish
 
+from .battledim.names import EVENTS, SENSOR_FAULTS, TRUTH_FOLDER
+from .battledim.telemetry import write_scada_csv
+from .battledim.truth import Truth, write_truth
 from .inp import write_scenario_inp
+from .landing_parquet import write_long_parquet
 from .ldim import write_ldim_dataset
 from .leakdb import write_leakdb_scenario
+from .windows_jsonl import scenario_frames, write_windows_jsonl
 
-FORMATS = ("csv", "parquet", "leakdb", "ldim", "inp")
+FORMATS = ("csv", "parquet", "leakdb", "ldim", "jsonl", "inp")
 MANIFEST = "simulation.json"
 
 
@@ -38,7 +37,8 @@ def write_run(
     formats
         `csv`: BattLeDIM's SCADA files, one per quantity and year. `parquet`: one long file for
         the landing zone. `leakdb`: `leakdb/Scenario-1/`. `ldim`: `ldim/`, a dataset of
-        LDIMBenchmark. `inp`: `scenario.inp`, which EPANET alone can run.
+        LDIMBenchmark. `jsonl`: `windows.jsonl`, labelled windows. `inp`: `scenario.inp`, which
+        EPANET alone can run.
 
     Returns
     -------
@@ -65,10 +65,15 @@ def write_run(
         files += _within(write_leakdb_scenario(network, run, folder / "leakdb"))
     if "ldim" in formats:
         files += _within(write_ldim_dataset(network, run, folder / "ldim"))
+    if "jsonl" in formats:
+        path = folder / "windows.jsonl"
+        scenario = f"{network.name}/{run.start_at:%Y-%m-%d}"
+        write_windows_jsonl(path, *scenario_frames(run, scenario), run.layout.columns())
+        files.append(path)
     if "inp" in formats:
         write_scenario_inp(network, run, folder / "scenario.inp")
         files.append(folder / "scenario.inp")
-    return files + _write_truth(network, run, folder / "truth")
+    return files + write_run_truth(network, run, folder / TRUTH_FOLDER)
 
 
 def write_list(network: Network, run: ScenarioRun, folder: Path, files: Sequence[Path]) -> None:
@@ -140,12 +145,25 @@ def _within(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _write_truth(network: Network, run: ScenarioRun, folder: Path) -> list[Path]:
+def write_run_truth(network: Network, run: ScenarioRun, folder: Path) -> list[Path]:
+    """Write the truth of a run: leaks, their flow, events and sensor faults; return the files."""
     end_at = run.start_at + timedelta(seconds=(run.steps - 1) * run.step_s)
-    truth = LeakTruth(run.start_at, end_at, network.inp_path, run.leaks, run.leak_flow_m3_per_h())
-    write_truth(truth, folder, {"network_name": network.name, "seed": run.seed})
-    files = [folder / name for name in ("leaks.csv", "leak_flows.parquet", "meta.json")]
-    for name, rows in (("events.csv", event_truth(run)), ("sensor_faults.csv", fault_labels(run))):
+    truth = Truth.of_run(
+        "simulated",
+        network.inp_path,
+        run.start_at,
+        end_at,
+        run.leaks,
+        run.leak_flow_m3_per_h(),
+    )
+    meta = {"network_name": network.name, "seed": run.seed}
+    return write_truth(truth, folder, meta) + write_other_truth(run, folder)
+
+
+def write_other_truth(run: ScenarioRun, folder: Path) -> list[Path]:
+    """Write what happened besides leaks, where anything did; return the files."""
+    files = []
+    for name, rows in ((EVENTS, event_truth(run)), (SENSOR_FAULTS, fault_labels(run))):
         if rows.height:
             publish(folder / name, rows.write_csv().encode())
             files.append(folder / name)

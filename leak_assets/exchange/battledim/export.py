@@ -1,6 +1,6 @@
 """A BattLeDIM export as a folder: which files it has, their sensors, half-hour means, repairs.
 
-Reading only. Cells are checked by `telemetry.parse`; nothing is written to the warehouse.
+Reading only. Cells are checked by `telemetry.readers`; nothing is written to the warehouse.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,12 @@ from leak_assets.sites.contract import load_contract
 from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.telemetry.readers.scada_csv import read_header
 
-from .files import read_submission
+from .names import repair_report, scada_file, scada_files
+from .submission import read_submission
 
-QUANTITY_FILES = {
-    "pressure": "Pressures",
-    "flow": "Flows",
-    "level": "Levels",
-    "demand": "Demands",
-}
 REQUIRED = ("pressure", "flow")
-REPAIRS = "{year}_Fixed_Leakages_Report.txt"
 MEAN_OVER = "30m"
-_ENDINGS = (".csv", ".csv.gz")
+PERIODS = 2
 
 
 @dataclass(frozen=True)
@@ -40,46 +34,54 @@ class Repair:
 
 @dataclass(frozen=True)
 class ScadaExport:
-    """The files of an export: by year and quantity, the layout of their headers, repairs."""
+    """The files of an export.
 
-    files: dict[tuple[int, str], Path]
+    Parameters
+    ----------
+    history, evaluated
+        Labels of the two periods: what their files' names begin with, e.g. `2018` and `2019`.
+    files
+        By label and quantity.
+    layout
+        Sensors of their headers.
+    repair_report, repairs
+        The history's list of repaired leaks, and what it says, by time.
+    """
+
+    history: str
+    evaluated: str
+    files: dict[tuple[str, str], Path]
     layout: SensorLayout
     repair_report: Path | None
     repairs: tuple[Repair, ...]
 
 
-def open_export(network: Network, folder: Path, history: int, evaluated: int) -> ScadaExport:
+def open_export(
+    network: Network, folder: Path, history: str | None = None, evaluated: str | None = None
+) -> ScadaExport:
     """Return what an export folder has, without reading the measurements.
 
     Parameters
     ----------
     history, evaluated
-        Years of the history and of the evaluation, e.g. 2018 and 2019.
+        Labels of the two periods. By default the folder's only two, in the order of the
+        alphabet: years, or days as `2019-07-01`.
 
     Raises
     ------
     InputError
         A required file is missing, two files claim the same quantity, the headers of the two
-        years differ, or a sensor or a repaired link is not in the network.
+        periods differ, or a sensor or a repaired link is not in the network.
     """
-    if not folder.is_dir():
-        raise InputError("no such folder", remedy="Name the folder of the export", file=folder)
-    files: dict[tuple[int, str], Path] = {}
-    for year in (history, evaluated):
-        for quantity, word in QUANTITY_FILES.items():
-            found = [folder / f"{year}_SCADA_{word}{ending}" for ending in _ENDINGS]
-            present = [path for path in found if path.is_file()]
-            if len(present) > 1:
+    present = scada_files(folder)
+    if history is None or evaluated is None:
+        history, evaluated = _periods(folder, sorted({label for label, _ in present}))
+    files = {key: path for key, path in present.items() if key[0] in (history, evaluated)}
+    for label in (history, evaluated):
+        for quantity in REQUIRED:
+            if (label, quantity) not in files:
                 raise InputError(
-                    f"{present[0].name} and {present[1].name} are both there",
-                    remedy="Keep one of them",
-                    file=folder,
-                )
-            if present:
-                files[year, quantity] = present[0]
-            elif quantity in REQUIRED:
-                raise InputError(
-                    f"{year}_SCADA_{word}.csv[.gz] is missing",
+                    f"{scada_file(label, quantity)}[.gz] is missing",
                     remedy="Put the file into the folder",
                     file=folder,
                 )
@@ -89,15 +91,26 @@ def open_export(network: Network, folder: Path, history: int, evaluated: int) ->
         if set(headers.setdefault(quantity, names)) != set(names):
             raise InputError(
                 f"its sensors differ from those of {history}",
-                remedy="Deliver the same sensors in both years",
+                remedy="Deliver the same sensors in both periods",
                 file=path,
                 row=1,
             )
     layout = layout_from_headers(network, headers)
-    report = folder / REPAIRS.format(year=history)
+    report = folder / repair_report(history)
     if not report.is_file():
-        return ScadaExport(files, layout, None, ())
-    return ScadaExport(files, layout, report, _repairs(network, report))
+        return ScadaExport(history, evaluated, files, layout, None, ())
+    return ScadaExport(history, evaluated, files, layout, report, _repairs(network, report))
+
+
+def _periods(folder: Path, labels: list[str]) -> tuple[str, str]:
+    if len(labels) != PERIODS:
+        found = f"files of {', '.join(labels)}" if labels else "no file like 2019_SCADA_Flows.csv"
+        raise InputError(
+            f"the folder has {found}, not of two periods",
+            remedy="Put the files of history and evaluation there, or name the two periods",
+            file=folder,
+        )
+    return labels[0], labels[1]
 
 
 def half_hour_means(
@@ -109,8 +122,8 @@ def half_hour_means(
     """
     contract = load_contract()
     now = datetime.now(UTC)
-    years: dict[int, pl.DataFrame] = {}
-    for (year, _), path in sorted(export.files.items()):
+    periods: dict[str, pl.DataFrame] = {}
+    for (label, _), path in sorted(export.files.items()):
         progress(f"reading {path.name}")
         parsed = parse_file(
             path,
@@ -131,11 +144,11 @@ def half_hour_means(
             .group_by_dynamic("ts_utc", every=MEAN_OVER)
             .agg(pl.exclude("ts_utc").mean())
         )
-        before = years.get(year)
-        years[year] = (
+        before = periods.get(label)
+        periods[label] = (
             means if before is None else before.join(means, on="ts_utc", how="full", coalesce=True)
         )
-    frame = pl.concat(years.values(), how="diagonal").sort("ts_utc")
+    frame = pl.concat(periods.values(), how="diagonal").sort("ts_utc")
     missing = pl.lit(None, pl.Float64)
     columns = [
         pl.col(name) if name in frame.columns else missing.alias(name)

@@ -12,16 +12,25 @@ from leak_assets.telemetry.sources.source_bytes import read_text
 from .problems import Problem, shown, whole_file
 
 TIME_COLUMN = "Timestamp"
+SEPARATOR = ";"
+# What a quantity is called in the names of files; `exchange.battledim.names` goes by it too.
+QUANTITY_WORDS = {
+    "pressure": "Pressures",
+    "flow": "Flows",
+    "level": "Levels",
+    "demand": "Demands",
+}
 # A number may stand after the quantity: copies of one file name (`-2`, ` (1)`).
 _QUANTITY = re.compile(
-    r"_(pressure|flow|level|demand)s(?:[-_ ]?\(?\d+\)?)?\.(?:csv(?:\.gz)?|parquet)$", re.IGNORECASE
+    rf"_({'|'.join(QUANTITY_WORDS.values())})(?:[-_ ]?\(?\d+\)?)?\.(?:csv(?:\.gz)?|parquet)$",
+    re.IGNORECASE,
 )
 
 
 def quantity_of(file_name: str) -> str | None:
     """Return the quantity that a file name ends in (`…_Pressures.csv.gz`), or None."""
     found = _QUANTITY.search(file_name)
-    return found.group(1).lower() if found else None
+    return found.group(1).lower().removesuffix("s") if found else None
 
 
 def read_header(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -72,7 +81,7 @@ def sensor_names(data: bytes) -> list[str] | Problem:
     if not data.strip():
         return whole_file("empty_file", "the file is empty", "Export it again")
     line = data.split(b"\n", 1)[0].decode().rstrip("\r")
-    fields = [name.strip() for name in line.split(";")]
+    fields = [name.strip() for name in line.split(SEPARATOR)]
 
     def wrong(problem: str, remedy: str, column: str | None = None) -> Problem:
         return whole_file("wrong_header", problem, remedy, row=1, column=column, text=line)

@@ -10,7 +10,7 @@ import pytest
 
 from leak_assets.benchmark.battledim_run import Detection, detect, write_submission
 from leak_assets.errors import InputError
-from leak_assets.exchange.battledim.files import read_submission
+from leak_assets.exchange.battledim.submission import read_submission
 from leak_assets.sites import Network, PipeDistance
 
 MakeExport = Callable[..., Path]

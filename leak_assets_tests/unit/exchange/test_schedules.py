@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.exchange.schedules import read_leaks, read_schedule
+from leak_assets.exchange.battledim.leaks import read_leak_list
+from leak_assets.exchange.schedules import read_leaks
 from leak_assets.hydraulics.towns.leaks import Leak
 
 HEADER = "linkID,startTime,endTime,diameter_m,type,peakTime\n"
@@ -223,13 +224,13 @@ def test_unreadable_schedule_names_its_row(tmp_path: Path) -> None:
     path = tmp_path / "leaks.csv"
     path.write_text(HEADER + "p1,2019-01-01\n")
     with pytest.raises(InputError, match="p1,2019-01-01") as caught:
-        read_schedule(path)
+        read_leak_list(path)
     assert caught.value.row == 2
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8"):
-        read_schedule(path)
-    with pytest.raises(InputError, match="does not exist"):
-        read_schedule(tmp_path / "none.csv")
+        read_leak_list(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_leak_list(tmp_path / "none.csv")
 
 
 def test_official_schedule_is_readable() -> None:
