@@ -8,7 +8,7 @@ events are stepped over. Times given to `AT TIME` controls count from the start 
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +126,7 @@ class TownEngine:
         seed: int = 0,
         record: Literal["instrumented", "all"] = "instrumented",
         tank_levels: Mapping[str, float] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> ScenarioRun:
         """Run one scenario.
 
@@ -143,6 +144,8 @@ class TownEngine:
             `all` also keeps every node and link.
         tank_levels
             Levels in m at the start; the model's initial level where not given.
+        progress
+            Called about once a simulated week with the steps done and those of the run.
 
         Raises
         ------
@@ -170,7 +173,16 @@ class TownEngine:
         self._prepare(start_at, duration_s, step_s, tank_levels or {})
         recorder.start(steps, sites, draws, record_all=record == "all")
         actuators = Actuators(self._project, events, start_at, step_s, steps)
-        warnings = self._loop(stream, sites, draws, actuators, recorder, step_s=step_s, steps=steps)
+        warnings = self._loop(
+            stream,
+            sites,
+            draws,
+            actuators,
+            recorder,
+            step_s=step_s,
+            steps=steps,
+            progress=progress,
+        )
         true, everything, leak_flow, draw_flow = recorder.result()
         seen = {q: s.values.copy() for q, s in true.items()}
         for event in events:
@@ -264,6 +276,7 @@ class TownEngine:
         *,
         step_s: int,
         steps: int,
+        progress: Callable[[int, int], None] | None,
     ) -> list[str]:
         """Step through the run; return EPANET's warnings."""
         project = self._project
@@ -276,6 +289,8 @@ class TownEngine:
             for k in range(steps):
                 if k % chunk == 0:
                     self._fill_patterns(stream, draws, k, chunk, step_s)
+                    if progress is not None:
+                        progress(k, steps)
                 emitters.set(k)
                 actuators.set(k)
                 if code := project.run():
@@ -337,6 +352,7 @@ def run_scenario(
     faults: Sequence[SensorFault] = (),
     seed: int = 0,
     record: Literal["instrumented", "all"] = "instrumented",
+    progress: Callable[[int, int], None] | None = None,
 ) -> ScenarioRun:
     """Run one scenario in an engine of its own; see `TownEngine.run`.
 
@@ -358,6 +374,7 @@ def run_scenario(
             faults=faults,
             seed=seed,
             record=record,
+            progress=progress,
         )
 
 

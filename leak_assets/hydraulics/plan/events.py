@@ -139,17 +139,21 @@ def draw_fault(
     duration_s: int,
     step_s: int,
     rng: np.random.Generator,
+    *,
+    hours: tuple[float, float] = _FAULT_HOURS,
 ) -> SensorFault:
     """Return a fault of a random sensor, within a run of at least two steps.
 
     Parameters
     ----------
+    hours
+        How long it lasts, at least and at most; no longer than the run.
     demand_m3_per_h
         Mean demand of the network; sizes of faults of flow and demand sensors go by it.
     """
     sensor = layout.sensors[int(rng.integers(len(layout.sensors)))]
     steps = duration_s // step_s
-    length = round(float(rng.uniform(*_FAULT_HOURS)) * 3600 / step_s)
+    length = round(float(rng.uniform(*hours)) * 3600 / step_s)
     length = min(max(1, length), steps - 1)
     first = int(rng.integers(1, steps - length + 1))
     step = timedelta(seconds=step_s)

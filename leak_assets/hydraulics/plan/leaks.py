@@ -36,15 +36,16 @@ def leak_range_mm(
     170 m3/h and nothing in one of 20,000 m3/h. Torricelli at `TYPICAL_PRESSURE_M`.
     """
     demand_m3_per_s = base_demand_m3_per_h(model) / 3600
-    jet_m_per_s = 0.75 * math.sqrt(2 * 9.81 * TYPICAL_PRESSURE_M)
-
-    def hole_mm(share: float) -> float:
-        return 1000 * math.sqrt(4 * share * demand_m3_per_s / jet_m_per_s / math.pi)
-
     return (
-        smallest_mm or hole_mm(SMALLEST_LEAK_SHARE),
-        largest_mm or hole_mm(LARGEST_LEAK_SHARE),
+        smallest_mm or 1000 * hole_diameter_m(SMALLEST_LEAK_SHARE * demand_m3_per_s),
+        largest_mm or 1000 * hole_diameter_m(LARGEST_LEAK_SHARE * demand_m3_per_s),
     )
+
+
+def hole_diameter_m(flow_m3_per_s: float) -> float:
+    """Return the diameter of the hole that a leak has at `TYPICAL_PRESSURE_M` (Torricelli)."""
+    jet_m_per_s = 0.75 * math.sqrt(2 * 9.81 * TYPICAL_PRESSURE_M)
+    return math.sqrt(4 * flow_m3_per_s / jet_m_per_s / math.pi)
 
 
 def spread_point(index: int, offset: NDArray[np.float64]) -> tuple[float, float, float]:

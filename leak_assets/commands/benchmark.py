@@ -1,0 +1,113 @@
+"""Commands of the benchmark: towns to measure methods on. `score` is a command of its own."""
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leak_assets.settings import Settings
+from leak_assets.system.terminal import AsJson, console, print_json, print_rows, progress
+
+benchmark_app = typer.Typer(no_args_is_help=True, help="How good a method is.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.add_typer(benchmark_app, name="benchmark")
+
+
+@benchmark_app.callback()
+def _group() -> None:
+    """How good a method is."""
+
+
+@benchmark_app.command()
+def towns(
+    out: Annotated[Path, typer.Option(help="Folder; each town gets one in it.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first town.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Towns, with the seeds that follow.")] = 1,
+    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")] = "L-TOWN",
+    first_day: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the history.")
+    ] = datetime(2018, 1, 1),  # noqa: DTZ001 – a day
+    history_days: Annotated[int, typer.Option(help="Days of the history.")] = 365,
+    days: Annotated[int, typer.Option(help="Days of the evaluated period after it.")] = 365,
+    events: Annotated[
+        float, typer.Option(help="Share of days on which an event that is no leak begins.")
+    ] = 0.05,
+    faults: Annotated[
+        float, typer.Option(help="Share of days on which a sensor fault begins.")
+    ] = 0.03,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Towns at once; as many as cores by default.")
+    ] = None,
+    *,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="No leaks: every report is a false alarm.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw towns with leaks, events and sensor faults, in BattLeDIM's format with their truth."""
+    from leak_assets.benchmark.town_plan import TownPlan
+    from leak_assets.benchmark.towns import write_towns
+    from leak_assets.sites.site import network_site
+
+    plan = TownPlan(
+        first_day=first_day.date(),
+        history_days=history_days,
+        evaluated_days=days,
+        event_share=events,
+        fault_share=faults,
+        has_leaks=not clean,
+    )
+    site = network_site(network, Settings())
+    written = sorted(
+        write_towns(
+            site.network,
+            site.layout,
+            plan,
+            range(seed, seed + count),
+            out,
+            progress=progress(as_json=as_json),
+            workers=workers,
+        ),
+        key=lambda town: town.seed,
+    )
+    if as_json:
+        print_json([asdict(town) | {"folder": str(town.folder)} for town in written])
+        return
+    print_rows(
+        [
+            {
+                "town": town.folder.name,
+                f"leaks {plan.labels[0]}": town.leaks_history,
+                f"leaks {plan.labels[1]}": town.leaks_evaluated,
+                "m3 lost": town.lost_m3,
+                "events": town.events,
+                "sensor faults": town.sensor_faults,
+            }
+            for town in written
+        ],
+        as_json=False,
+        title=f"{len(written)} towns of {site.name}, {plan.start_at:%Y-%m-%d} to"
+        f" {plan.end_at:%Y-%m-%d}",
+    )
+    low = [town for town in written if town.low_pressures]
+    for town in low:
+        console().print(
+            f"{town.folder.name}: {town.low_pressures:,} times a junction had negative pressure:"
+            " customers there got less than they asked for",
+            style="yellow",
+        )
+    console().print("Next:", highlight=False)
+    for town in written:
+        submission = town.folder.with_suffix(".txt")
+        console().print(
+            f"  leak-assets detect --network {network} --scada {town.folder} --out {submission}"
+            f" && leak-assets score --truth {town.truth} --submission {submission}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
