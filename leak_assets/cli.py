@@ -11,7 +11,18 @@ import sys
 import typer
 
 from . import __version__
-from .commands import data, detection, incidents, models, networks, platform, signatures, simulation
+from .commands import (
+    benchmark,
+    data,
+    detection,
+    incidents,
+    models,
+    networks,
+    platform,
+    report,
+    signatures,
+    simulation,
+)
 from .commands import simulators as generators
 from .errors import HydraulicError, InputError
 from .system.files import as_input_error
@@ -32,7 +43,9 @@ for topic in (
     data,
     models,
     detection,
+    benchmark,
     incidents,
+    report,
     signatures,
     networks,
 ):

@@ -8,11 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leak_assets.demo.town import SMALL, deliver_telemetry
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
+from leak_assets.sites.site import network_site
+from leak_assets_tests.towns import write_town_files
 
 # Leaks that nobody could miss: these tests are about the way of the data, not about how small a
 # leak can be seen (that is what the benchmarks measure).
@@ -24,7 +25,6 @@ PLAN = ScenarioPlan(
     incipient_share=0.0,
     seed=3,
 )
-SEED = 11
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,15 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def town_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten days of a town like Hanoi with two leaks: `landing/hanoi/*.csv` and `truth/`."""
     folder = tmp_path_factory.mktemp("town")
-    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=folder))
-    deliver_telemetry(
-        ctx.network("hanoi"),
-        ctx.layout("hanoi"),
-        SMALL,
-        seed=SEED,
-        landing=folder / "landing",
-        truth=folder / "truth",
-    )
+    write_town_files(network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)), folder)
     return folder
 
 

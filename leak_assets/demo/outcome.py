@@ -1,6 +1,6 @@
 """What the demo found, beside what was hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from leak_assets.exchange.battledim.names import STEP
 from leak_assets.exchange.battledim.truth import Truth
 from leak_assets.pipeline.context import StepContext
+from leak_assets.reports.report_data import KnownLeak
 from leak_assets.sites import PipeDistance
 
 STEP_H = STEP.total_seconds() / 3600
@@ -65,6 +66,23 @@ def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list
             )
         )
     return outcomes + [_outcome(incident) for incident in incidents]
+
+
+def known_leaks(truth: Truth, outcomes: Sequence[Outcome]) -> list[KnownLeak]:
+    """Return the hidden leaks as the report sets them beside the incidents."""
+    found = {outcome.leak: outcome for outcome in outcomes}
+    return [
+        KnownLeak(
+            link_id=leak.link_id,
+            leak_start=leak.start_at,
+            leak_end=leak.end_at,
+            max_flow_m3_per_h=float(leak.flow_m3_per_h.max()),
+            volume_m3=float(leak.flow_m3_per_h.sum()) * STEP_H,
+            incident_id=found[leak.link_id].incident,
+            distance_m=found[leak.link_id].distance_m,
+        )
+        for leak in truth.leaks
+    ]
 
 
 def _outcome(incident: Mapping[str, Any] | None, **truth: Any) -> Outcome:

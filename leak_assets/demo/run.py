@@ -11,13 +11,13 @@ from rich.console import Console
 from leak_assets.deployment.instance import prepare_dagster_home
 from leak_assets.exchange.battledim.truth import read_truth
 from leak_assets.pipeline.context import StepContext
-from leak_assets.reports.network_report import report_data
+from leak_assets.reports.network_report import network_report
 from leak_assets.reports.report import write_report
 from leak_assets.settings import Settings
 from leak_assets.system.terminal import console, print_json, print_rows
 from leak_assets.warehouse.catalogue import CATALOGUE_FILE, build_catalogue
 
-from .outcome import Outcome, incidents_beside_truth
+from .outcome import Outcome, incidents_beside_truth, known_leaks
 from .town import L_TOWN, SMALL, DemoSize, deliver_telemetry
 
 Result = TypeVar("Result")
@@ -40,7 +40,15 @@ def run_demo(settings: Settings, *, seed: int, small: bool, as_json: bool) -> No
     _run_stages(ctx, size, seed, folder, screen)
     truth = read_truth(folder / "truth")
     outcomes = incidents_beside_truth(ctx, size.network, truth)
-    write_report(report, report_data(ctx, size.network, truth, outcomes))
+    data = network_report(
+        ctx.warehouse,
+        ctx.network(size.network),
+        price_eur_per_m3=settings.water_price_eur_per_m3,
+        first_day=truth.start_at.date(),
+        last_day=truth.end_at.date(),
+        truth=known_leaks(truth, outcomes),
+    )
+    write_report(report, data)
     build_catalogue(ctx.warehouse.root)
     if as_json:
         print_json({"outcomes": [asdict(o) for o in outcomes], "report": str(report)})

@@ -5,7 +5,6 @@ that can be zoomed are in the report.
 """
 
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +30,6 @@ from .drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MAX_SENSORS = 8
 _M3_PER_H = 3600.0
 
 
@@ -204,90 +202,4 @@ def training_figure(training_runs: pl.DataFrame) -> bytes:
         add_legend(axis)
     if not runs:
         say_no_data(axes[0])
-    return as_png(figure)
-
-
-_UNITS_SI = {"pressure": "m", "level": "m", "flow": "m³/h", "demand": "m³/h"}
-
-
-def readings_figure(readings: pl.DataFrame) -> bytes:
-    """Draw a few sensors of each quantity.
-
-    Parameters
-    ----------
-    readings
-        Rows of `telemetry.readings` (pressure and level in m, flow and demand in m³/h) or of
-        `telemetry.raw_readings` (units as delivered).
-    """
-    is_raw = "value_si" not in readings.columns
-    value = "value" if is_raw else "value_si"
-    by_quantity = readings.sort("ts_utc").partition_by(
-        "quantity", maintain_order=False, as_dict=True
-    )
-    names = sorted(str(key[0]) for key in by_quantity)
-    figure, axes = panels(max(1, len(names)), 1.2 + 1.5 * max(1, len(names)))
-    for axis, name in zip(axes, names, strict=False):
-        panel = by_quantity[name,]
-        shown = panel["sensor_id"].unique().sort().head(_MAX_SENSORS).to_list()
-        for number, sensor in enumerate(shown):
-            rows = panel.filter(pl.col("sensor_id") == sensor)
-            scale = _M3_PER_H if not is_raw and name in {"flow", "demand"} else 1.0
-            axis.plot(rows["ts_utc"], rows[value] * scale, lw=0.8, label=str(sensor),
-                      color=_shade(number, len(shown)))  # fmt: skip
-        total = panel["sensor_id"].n_unique()
-        unit = str(panel["unit"][0]) if is_raw else _UNITS_SI.get(name, "")
-        label_panel(axis, f"{name}: {len(shown)} of {total}", unit)
-        add_legend(axis, _MAX_SENSORS)
-    if names:
-        date_axis(axes[-1])
-    else:
-        say_no_data(axes[0])
-    return as_png(figure)
-
-
-def _shade(number: int, count: int) -> tuple[float, float, float]:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    shades = LinearSegmentedColormap.from_list("sensors", ["#0b2f6b", BLUE, "#23a6a6", "#8bc34a"])
-    red, green, blue, _ = shades(number / max(1, count - 1))
-    return red, green, blue
-
-
-def residual_heatmap(residuals: pl.DataFrame, *, day: date | None = None) -> bytes:
-    """Draw the residual z-scores, one row per channel, one column per half hour.
-
-    Parameters
-    ----------
-    residuals
-        Rows of `features.residuals`.
-    day
-        Named in the title where given.
-    """
-    usable = residuals.filter((pl.col("mask") == 1) & pl.col("residual_z").is_finite())
-    table = (
-        usable.group_by("quantity", "sensor_id", pl.col("ts_utc").dt.truncate("30m").alias("t"))
-        .agg(pl.col("residual_z").mean())
-        .pivot(on="t", index=["quantity", "sensor_id"], values="residual_z", sort_columns=False)
-        .sort("quantity", "sensor_id")
-    )
-    times = sorted(c for c in table.columns if c not in {"quantity", "sensor_id"})
-    figure, (axis,) = panels(1, 1.4 + 0.12 * max(8, table.height))
-    axis.grid(visible=False)
-    if table.is_empty():
-        say_no_data(axis)
-        return as_png(figure)
-    image = axis.imshow(
-        table.select(times).to_numpy().astype(float),
-        aspect="auto", cmap="RdBu_r", vmin=-6, vmax=6, interpolation="nearest",
-    )  # fmt: skip
-    axis.set_yticks(range(table.height), table["sensor_id"].to_list(), fontsize=6.5)
-    ticks = np.linspace(0, len(times) - 1, min(9, len(times))).round().astype(int)
-    axis.set_xticks(ticks, [times[i][5:16] for i in ticks], fontsize=7)
-    axis.set_xlabel("time (UTC)", fontsize=8, color=MUTED)
-    bar: Any = figure.colorbar(image, ax=axis, pad=0.01, aspect=28)
-    bar.set_label("residual, z-score", fontsize=8, color=MUTED)
-    bar.ax.tick_params(labelsize=8, colors=MUTED)
-    bar.outline.set_visible(False)
-    axis.set_title("Residuals" + (f" on {day}" if day else ""), loc="left", fontsize=10,
-                   color=INK, fontweight="bold")  # fmt: skip
     return as_png(figure)

@@ -11,7 +11,7 @@ import polars as pl
 from leak_assets.incidents.value import inflow_residual
 
 from .figures import current_state, link_segments
-from .report import ReportData, TrueLeak
+from .report_data import KnownLeak, ReportData
 
 _SHOWN_PRESSURES = 4
 _RAW_POINTS = 2500
@@ -41,6 +41,8 @@ def report_view(data: ReportData) -> dict[str, Any]:
         "missed": [t for t in data.truth or () if t.incident_id not in known],
         "tiles": _tiles(data, state, incidents),
         "models": _models(data.evaluations),
+        "notes": _notes(data),
+        "has_models": bool(data.models),
         "audit": list(data.audit),
         "minute": _minute,
         "page_data": {
@@ -99,7 +101,7 @@ def _sensor(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _true_leak(leak: TrueLeak, data: ReportData) -> dict[str, Any]:
+def _true_leak(leak: KnownLeak, data: ReportData) -> dict[str, Any]:
     return {
         "link": leak.link_id,
         "start_s": _seconds(leak.leak_start),
@@ -139,6 +141,22 @@ def _tiles(
             )
         )
     return tiles
+
+
+def _notes(data: ReportData) -> list[str]:
+    """Return what is missing and why: an empty chart must not look like a quiet network."""
+    notes = []
+    if data.residuals.is_empty():
+        notes.append(
+            "No residuals in this period: the network has no calibration yet, or no reference days."
+        )
+    elif data.scores.is_empty():
+        notes.append(
+            "No window was scored in this period."
+            if data.models
+            else "No window was scored in this period: no model is in use."
+        )
+    return notes
 
 
 def _models(evaluations: pl.DataFrame) -> list[dict[str, Any]]:

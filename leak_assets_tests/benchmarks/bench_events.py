@@ -21,7 +21,7 @@ from leak_assets.models.training import train
 from leak_assets.settings import Settings
 from leak_assets.sites import resolve
 from leak_assets.system.processes import fan_out
-from leak_assets_tests.benchmarks.bench_hanoi import batch_residuals
+from leak_assets_tests.towns import batch_residuals
 
 # Towns that the detector has never seen: another seed than the training's.
 _LEARN = ScenarioPlan(batches=16, scenarios_per_batch=24, record_all=False)

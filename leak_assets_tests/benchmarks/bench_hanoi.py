@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 import polars as pl
 
 from leak_assets.hydraulics.plan.plan import ScenarioPlan
-from leak_assets.hydraulics.plan.scenarios import BatchTables, run_batch
-from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.config import DETECTOR, PINPOINTER, load_config
 from leak_assets.models.dataset import WindowSet, training_set
@@ -19,8 +17,8 @@ from leak_assets.models.metrics import Metrics, localisation_metrics
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import TrainingResult, train
 from leak_assets.settings import Settings
-from leak_assets.sites import Network, links_frame, load_layout, pipe_distance_frame, resolve
-from leak_assets.telemetry.long_wide import to_wide
+from leak_assets.sites import links_frame, pipe_distance_frame, resolve
+from leak_assets_tests.towns import batch_residuals
 
 NETWORK = "hanoi"
 FULL = ScenarioPlan(batches=20, scenarios_per_batch=26, record_all=False)
@@ -36,31 +34,6 @@ DETECTOR_ROWS = (
     "time_to_detection_s_p50",
 )
 PINPOINTER_ROWS = ("top5_hit", "node_top5_hit", "atd", "atd_far_end", "atd_m")
-
-
-def batch_residuals(
-    network: Network, batch: str, plan: ScenarioPlan
-) -> tuple[pl.DataFrame, BatchTables]:
-    """Return `features.training_residuals` of a batch, and its tables."""
-    layout = load_layout(network)
-    twin = twin_of(network, layout)
-    tables = run_batch(network, layout, batch, plan)
-    scenarios, telemetry = tables.scenarios, tables.telemetry
-    readings = (
-        telemetry.filter(pl.col("quantity") != "leak_flow")
-        .rename({"element_id": "sensor_id"})
-        .with_columns(mask=pl.lit(1, pl.Int8))
-        .partition_by("scenario_id", as_dict=True)
-    )
-    reference = scenarios.filter("is_reference")["scenario_id"][0]
-    calibration = Channels.of(twin, to_wide(readings.pop((reference,)))).calibrate()
-    frames = [
-        Channels.of(twin, to_wide(frame))
-        .residuals(network.name, calibration)
-        .with_columns(scenario_id=pl.lit(name), batch=pl.lit(batch))
-        for (name,), frame in sorted(readings.items())
-    ]
-    return pl.concat(frames), tables
 
 
 def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidatePipes) -> Metrics:

@@ -1,6 +1,6 @@
 """Pictures: PNG, small, drawn from the real frames, also where there is little to draw."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from io import BytesIO
 
 import polars as pl
@@ -9,8 +9,6 @@ import pytest
 from leak_assets.reports.figures import (
     current_state,
     map_figure,
-    readings_figure,
-    residual_heatmap,
     signal_figure,
     training_figure,
 )
@@ -18,7 +16,6 @@ from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, INCIDENT_EVENTS
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 from leak_assets.warehouse.schemas.network import NODES, SENSORS
-from leak_assets.warehouse.schemas.telemetry import RAW_READINGS, READINGS
 
 LIMIT_BYTES = 80_000
 
@@ -104,19 +101,6 @@ def test_training_curves_have_a_panel_per_model():
     assert_picture(training_figure(pl.DataFrame(rows, schema=TRAINING_RUNS.polars_schema)))
 
 
-def test_readings_are_drawn_raw_and_validated(small_town):
-    """Raw ones in their delivered unit, validated ones in m and m³/h."""
-    series = small_town["residuals"].select("sensor_id", "quantity", "ts_utc", "observed_si")
-    assert_picture(readings_figure(series.rename({"observed_si": "value_si"})))
-    raw = series.rename({"observed_si": "value"}).with_columns(unit=pl.lit("bar"))
-    assert_picture(readings_figure(raw))
-
-
-def test_the_heatmap_has_a_row_per_channel(small_town):
-    """A day of residual z-scores."""
-    assert_picture(residual_heatmap(small_town["residuals"], day=date(2019, 1, 7)))
-
-
 @pytest.mark.parametrize(
     "draw",
     [
@@ -125,9 +109,6 @@ def test_the_heatmap_has_a_row_per_channel(small_town):
             residuals=empty_residuals(),
             events=INCIDENT_EVENTS.empty(),
         ),
-        lambda: residual_heatmap(empty_residuals()),
-        lambda: readings_figure(READINGS.empty()),
-        lambda: readings_figure(RAW_READINGS.empty()),
         lambda: training_figure(TRAINING_RUNS.empty()),
     ],
 )

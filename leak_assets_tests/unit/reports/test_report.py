@@ -9,11 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from leak_assets.reports.report import ReportData, TrueLeak, render_report, write_report
-from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
+from leak_assets.reports.report import render_report, write_report
+from leak_assets.reports.report_data import KnownLeak, ReportData
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS, SUMMARIES
 from leak_assets.warehouse.schemas.models import EVALUATIONS
+from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
+from leak_assets_tests.towns import line_residuals
 
 START = datetime(2019, 1, 7, tzinfo=UTC)
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -24,6 +26,7 @@ EMPTY = {
     "summaries": SUMMARIES.empty(),
     "scores": WINDOW_SCORES.empty(),
     "residuals": RESIDUALS.empty(),
+    "models": [],
     "evaluations": EVALUATIONS.empty(),
     "truth": None,
 }
@@ -70,10 +73,11 @@ def report_data(small_town):
         "sensors": small_town["sensors"],
         "scores": small_town["scores"],
         "residuals": small_town["residuals"],
+        "models": [("leak_detector", "1.0.0-abc")],
         "evaluations": evaluations,
         "audit": [("detector", "1.0.0-abc"), ("contract", "c0ffee")],
         "truth": [
-            TrueLeak(
+            KnownLeak(
                 link_id="p2",
                 leak_start=START + timedelta(hours=5),
                 leak_end=START + timedelta(hours=15),
@@ -82,7 +86,7 @@ def report_data(small_town):
                 incident_id=first,
                 distance_m=0.0,
             ),
-            TrueLeak(
+            KnownLeak(
                 link_id="p4",
                 leak_start=START + timedelta(hours=20),
                 leak_end=None,
@@ -152,13 +156,25 @@ def test_a_period_without_anything_is_a_report_too(report_data):
     page = render_report(report_data(**EMPTY))
     assert "No incident in this period." in page
     assert "beside the truth" not in page
+    assert "No model is in use" in page
+    assert "no calibration yet" in page
     assert page_data(page)["incidents"] == []
 
 
-def test_long_periods_are_thinned(report_data, residual_rows):
+def test_missing_scores_are_told_with_their_cause(report_data):
+    """A chart without scores does not look like a quiet network."""
+    without = {"scores": WINDOW_SCORES.empty(), "evaluations": EVALUATIONS.empty()}
+    page = render_report(report_data(**without, models=[]))
+    assert "No window was scored in this period: no model is in use." in page
+    page = render_report(report_data(**without))
+    assert "No window was scored in this period." in page
+    assert "The models in use have no evaluation here." in page
+
+
+def test_long_periods_are_thinned(report_data):
     """The page of a long period stays small."""
     page = render_report(
-        report_data(residuals=residual_rows(24 * 60), period_end=START + timedelta(days=60))
+        report_data(residuals=line_residuals(24 * 60), period_end=START + timedelta(days=60))
     )
     assert len(page_data(page)["signals"]["inflow"]["t"]) <= 2600
 
