@@ -3,6 +3,7 @@
 Builders only, without pytest; fixtures that use them stand in the `conftest.py` of their tests.
 """
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,13 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.warehouse.schemas import TABLES
 from leak_assets.warehouse.schemas.table import UTC_US
+
+
+def shared_folder() -> Path:
+    """Return the folder of shared data: the environment's, or beside the repository."""
+    given = os.environ.get("LEAK_ASSETS_SHARED")
+    return Path(given) if given else Path(__file__).resolve().parents[1].parent / "shared"
+
 
 # Ten days of a town like Hanoi: one leak bursts and is repaired, the other grows and stays.
 FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)

@@ -1,7 +1,6 @@
 """The economic score: the organizers' reports, the rules, unusable input."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from leak_assets.benchmark.score import ScoreResult, score
 from leak_assets.errors import InputError
+from leak_assets_tests.towns import shared_folder
 
 INP = """[JUNCTIONS]
  a 0 1
@@ -30,12 +30,6 @@ INP = """[JUNCTIONS]
 """
 DAYS = 10
 STEPS = DAYS * 288
-
-
-def shared() -> Path:
-    """Return the folder of shared data: environment, or beside the repository."""
-    given = os.environ.get("LEAK_ASSETS_SHARED")
-    return Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared"
 
 
 @pytest.fixture
@@ -75,7 +69,7 @@ def result(truth: Path, *lines: str) -> ScoreResult:
 )
 def test_official_reports(name: str, euro: float, hits: int, false_alarms: int) -> None:
     """The score agrees to the cent with what the organizers' program gave."""
-    folder = shared() / "data" / "battledim-official"
+    folder = shared_folder() / "data" / "battledim-official"
     if not folder.is_dir():
         pytest.skip(f"the official BattLeDIM data are not in {folder}")
     found = score(folder / "truth", folder / "submissions" / f"{name}.txt")

@@ -1,6 +1,5 @@
 """Leak schedules of users' files: BattLeDIM's list and configuration, LeakDB's scenario folders."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.leaks import read_leak_list
 from leak_assets.exchange.schedules import read_leaks
 from leak_assets.hydraulics.towns.leaks import Leak
+from leak_assets_tests.towns import shared_folder
 
 HEADER = "linkID,startTime,endTime,diameter_m,type,peakTime\n"
 CONFIGURATION = """\
@@ -235,8 +235,7 @@ def test_unreadable_schedule_names_its_row(tmp_path: Path) -> None:
 
 def test_official_schedule_is_readable() -> None:
     """The organizers' 2019 schedule has 23 leaks; p523 is the 20.246 mm one."""
-    shared = Path(os.environ.get("LEAK_ASSETS_SHARED", Path(__file__).parents[4] / "shared"))
-    path = shared / "data" / "battledim-official" / "truth" / "leaks.csv"
+    path = shared_folder() / "data" / "battledim-official" / "truth" / "leaks.csv"
     if not path.is_file():
         pytest.skip("the official data are not here")
     leaks = {k.link_id: k for k in read_leaks(path)}
