@@ -19,7 +19,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## the figures of the README
+bench: $(INSTALLED)  ## measure the figures that are claimed, into docs/figures.md
 	$(BIN)/python -m leak_assets_tests.benchmarks
 
 # torch first and exact: a range would let pip choose a build with gigabytes of CUDA packages.

@@ -13,6 +13,7 @@ from leak_assets.warehouse.catalogue import build_catalogue
 
 _TEMPLATES = Path(__file__).parent
 _POSTGRES = "DAGSTER_POSTGRES_URL"
+_ANSWER_S = 10
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -64,10 +65,13 @@ def _open_postgres(home: Path) -> None:
             f"{_POSTGRES} is set, but Dagster's Postgres storage is not installed",
             remedy="Run pip install 'leak-assets[postgres]', or unset it to use SQLite",
         )
+    from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
+    # Dagster would try again and again and print pages.
+    engine = create_engine(os.environ[_POSTGRES], connect_args={"connect_timeout": _ANSWER_S})
     try:
-        _open_storage(home)
+        engine.connect().close()
     except SQLAlchemyError as error:
         # The first line names host and cause; the URL with its password is in none.
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -75,6 +79,9 @@ def _open_postgres(home: Path) -> None:
             f"the database of {_POSTGRES} does not answer: {reason}",
             remedy="Start it, or correct host, user, password and name of the database",
         ) from error
+    finally:
+        engine.dispose()
+    _open_storage(home)
 
 
 def _with_driver(url: str) -> str:

@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from leak_assets.hydraulics.towns.town import Town
 from leak_assets.hydraulics.towns.town_model import TownModel, write_town_model
 from leak_assets.settings import Settings
 from leak_assets.sites import Network, SensorLayout, layout_from_headers, load_layout, resolve
+from leak_assets_tests.benchmarks.figures import Figure, print_figures
 
+TOPIC = "Engine: medians, interleaved with the reference"
 START = datetime(2019, 1, 15, tzinfo=UTC)
 PIPES = ("p523", "p1", "p800")
 STEP_S = 300
@@ -172,8 +174,8 @@ def official_volumes(network: Network, truth: Path, days: int) -> tuple[float, f
     return float(each), float(total), int(known.sum())
 
 
-def main(*, smoke: bool = False) -> None:
-    """Print the table; a smoke run is a day, Hanoi alone, and no year."""
+def figures(*, smoke: bool = False) -> Iterator[Figure]:
+    """Yield times against the references; a smoke run is a day, Hanoi alone, and no year."""
     days = 1 if smoke else 7
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(LEAK_ASSETS_HOME=home)
@@ -184,41 +186,36 @@ def main(*, smoke: bool = False) -> None:
         )
         nominal, noisy = Town.nominal(ltown), Town.draw(ltown, 1)
         bare_s, engine_s = week(ltown, layout, nominal, days)
-        sensors = f"{len(layout.sensors)} sensors"
-        label = f"L-Town, {days} days, 3 leaks, {sensors}"
-        _line(f"{label}: bare", f"{bare_s:.2f} s")
-        _line(f"{label}: engine", f"{engine_s / bare_s:.2f} × bare", "≤ 1.4")
+        label = f"L-Town, {days} days, 3 leaks, {len(layout.sensors)} sensors"
+        yield Figure(TOPIC, f"{label}: bare stepping, nothing read", bare_s, "s")
+        yield Figure(TOPIC, f"{label}: engine", engine_s / bare_s, "× bare", "≤ 1.4")
         noisy_s = week(ltown, full, noisy, days)
-        label = (
-            f"L-Town, {days} days, 3 leaks, {len(full.sensors)} sensors, a town with demand noise"
-        )
-        _line(label, f"{noisy_s[1] / noisy_s[0]:.2f} × bare")
+        label = f"L-Town, {days} days, 3 leaks, {len(full.sensors)} sensors, noisy demand: engine"
+        yield Figure(TOPIC, label, noisy_s[1] / noisy_s[0], "× bare")
         for name, pipe, diameter_m, hours in CASES[:1] if smoke else CASES:
             network = resolve(name, settings)
             wntr_s, pressure_m, flow = against_wntr(network, pipe, diameter_m, hours)
-            found = f"{pressure_m:.4f} m, {100 * flow:.4f} %"
-            _line(f"{name}, {hours:g} h, against WNTRSimulator", found, "≤ 0.02 m, 0.5 %")
+            label = f"{name}, {hours:g} h, against WNTRSimulator: largest"
+            yield Figure(TOPIC, f"{label} pressure difference", pressure_m, "m", "≤ 0.02")
+            yield Figure(TOPIC, f"{label} leak flow difference", 100 * flow, "%", "≤ 0.5")
         if not smoke:
             # One hour of WNTRSimulator stands for all of the week: it takes the same for each.
             ratio = wntr_s * 24 * days / engine_s
-            _line("L-Town, WNTRSimulator (an hour, times 168) / engine", f"{ratio:.0f} ×", "≥ 200")
+            label = "L-Town, WNTRSimulator (an hour, times 168) against the engine"
+            yield Figure(TOPIC, label, ratio, "×", "≥ 200")
         truth = _shared() / "data" / "battledim-official" / "truth"
+        label = "BattLeDIM 2019, leak volumes against the official series"
         if not truth.is_dir():
-            _line("BattLeDIM's 2019 leak volumes", "official data are not here")
+            yield Figure(TOPIC, label, "the official data are not here")
             return
         each, total, count = official_volumes(ltown, truth, 10 if smoke else 365)
-        found = f"{100 * each:.2f} %, total {100 * total:.2f} %"
-        _line(f"BattLeDIM 2019, volumes of {count} leaks", found, "≤ 2 %, 0.5 %")
+        yield Figure(TOPIC, f"{label}: worst of {count} leaks", 100 * each, "%", "≤ 2")
+        yield Figure(TOPIC, f"{label}: total", 100 * total, "%", "≤ 0.5")
 
 
 def _shared() -> Path:
     return Path(os.environ.get("LEAK_ASSETS_SHARED", Path(__file__).parents[3] / "shared"))
 
 
-def _line(name: str, value: str, reach: str = "") -> None:
-    sys.stdout.write(f"{name:64s} {value:>26s}  {reach}\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv)
+    print_figures(figures(smoke="--smoke" in sys.argv))

@@ -6,6 +6,7 @@ Run it: python leak_assets_tests/benchmarks/bench_events.py
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +22,7 @@ from leak_assets.models.training import train
 from leak_assets.settings import Settings
 from leak_assets.sites import resolve
 from leak_assets.system.processes import fan_out
+from leak_assets_tests.benchmarks.figures import Figure, print_figures
 from leak_assets_tests.towns import batch_residuals
 
 # Towns that the detector has never seen: another seed than the training's.
@@ -98,18 +100,20 @@ def _first(part: tuple[str, object]) -> str:
     return part[0]
 
 
-def main(*, smoke: bool = False) -> None:
-    """Print one table per network."""
+def figures(*, smoke: bool = False) -> Iterator[Figure]:
+    """Yield for each kind how many raised an alarm while they lasted."""
     learn = replace(_LEARN, **_SMOKE) if smoke else _LEARN
     events = replace(_EVENTS, **_SMOKE) if smoke else _EVENTS
     faults = replace(events, event_share=0.0, fault_share=1.0)
+    command = "python -m leak_assets_tests.benchmarks.bench_events"
     for name in ("hanoi",) if smoke else ("hanoi", "l-town"):
         detector = trained_detector(name, learn)
-        sys.stdout.write(f"{name}: share with an alarm while they last\n")
-        for share in alarms(name, detector, events) + alarms(name, detector, faults):
-            sys.stdout.write(f"  {share.kind:20s} {share.alarmed:3d} of {share.count:3d}\n")
-        sys.stdout.flush()
+        for what, plan in (("events", events), ("sensor faults", faults)):
+            topic = f"What else alarms on {name}: {what} in {plan.batches} unseen towns"
+            for share in alarms(name, detector, plan):
+                value = f"{share.alarmed} of {share.count}"
+                yield Figure(topic, share.kind, value, reach="few", command=command)
 
 
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv)
+    print_figures(figures(smoke="--smoke" in sys.argv))

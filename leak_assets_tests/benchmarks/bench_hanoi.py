@@ -5,6 +5,7 @@ Run it: python leak_assets_tests/benchmarks/bench_hanoi.py
 
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import polars as pl
@@ -18,22 +19,31 @@ from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import TrainingResult, train
 from leak_assets.settings import Settings
 from leak_assets.sites import links_frame, pipe_distance_frame, resolve
+from leak_assets_tests.benchmarks.figures import Figure, print_figures
 from leak_assets_tests.towns import batch_residuals
 
 NETWORK = "hanoi"
 FULL = ScenarioPlan(batches=20, scenarios_per_batch=26, record_all=False)
 SMOKE = ScenarioPlan(batches=5, scenarios_per_batch=6, record_all=False)
-DETECTOR_ROWS = (
-    "auc",
-    "precision",
-    "recall",
-    "far",
-    "far_as_labelled",
-    "event_precision",
-    "event_recall",
-    "time_to_detection_s_p50",
-)
-PINPOINTER_ROWS = ("top5_hit", "node_top5_hit", "atd", "atd_far_end", "atd_m")
+# Metrics with what they are to reach. The weak ones stand beside the strong ones: how many alarms
+# are leaks, how often the very pipe is among the first five, how many hops it is away.
+DETECTOR_ROWS = {
+    "auc": "≥ 0.90",
+    "precision": "≥ 0.85",
+    "recall": "≥ 0.85",
+    "far": "≤ 0.05",
+    "far_as_labelled": "≤ 0.05",
+    "event_precision": "",
+    "event_recall": "",
+    "time_to_detection_s_p50": "",
+}
+PINPOINTER_ROWS = {
+    "top5_hit": "",
+    "node_top5_hit": "≥ 0.80",
+    "atd": "≤ 1.3",
+    "atd_far_end": "",
+    "atd_m": "",
+}
 
 
 def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidatePipes) -> Metrics:
@@ -46,8 +56,8 @@ def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidateP
     return localisation_metrics(forest.predict_proba(test_set), truth, pipes)
 
 
-def main(*, smoke: bool = False) -> None:
-    """Simulate, train both models and print the table."""
+def figures(*, smoke: bool = False) -> Iterator[Figure]:
+    """Simulate, train both models and yield what they reach on towns that they have not seen."""
     plan = SMOKE if smoke else FULL
     network = resolve(NETWORK, Settings())
     begin = time.perf_counter()
@@ -71,24 +81,23 @@ def main(*, smoke: bool = False) -> None:
             pipes=pipes,
         )
         seconds[name] = time.perf_counter() - begin
-    print(  # noqa: T201
-        f"{NETWORK}: {plan.batches} towns, {plan.batches * plan.scenarios_per_batch} scenarios"
-        f" ({simulated_s:.0f} s), test split by {results[DETECTOR].split.grouped_by};"
-        f" trained in {seconds[DETECTOR]:.0f} s and {seconds[PINPOINTER]:.0f} s"
+    split = results[DETECTOR].split
+    topic = (
+        f"Trained models on {NETWORK}: {plan.batches} towns,"
+        f" {plan.batches * plan.scenarios_per_batch} scenarios, held out by {split.grouped_by}"
     )
+    yield Figure(topic, "simulation", simulated_s, "s")
+    for name in (DETECTOR, PINPOINTER):
+        yield Figure(topic, f"training of {name}", seconds[name], "s")
     found = results[DETECTOR].metrics["test"]
-    for metric in DETECTOR_ROWS:
-        print(f"  {metric:26}{_number(found[metric])}")  # noqa: T201
+    for metric, reach in DETECTOR_ROWS.items():
+        yield Figure(topic, f"detector: {metric}", found.get(metric), reach=reach)
     ours = results[PINPOINTER].metrics["test"]
     forest = forest_metrics(results[PINPOINTER], windows, pipes)
-    print(f"  {'':26}{'pinpointer':>12}{'forest':>12}")  # noqa: T201
-    for metric in PINPOINTER_ROWS:
-        print(f"  {metric:26}{_number(ours[metric])}{_number(forest[metric])}")  # noqa: T201
-
-
-def _number(value: float | None) -> str:
-    return f"{'–':>12}" if value is None else f"{value:12.3f}"
+    for metric, reach in PINPOINTER_ROWS.items():
+        yield Figure(topic, f"pinpointer: {metric}", ours.get(metric), reach=reach)
+        yield Figure(topic, f"random forest: {metric}", forest.get(metric))
 
 
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv)
+    print_figures(figures(smoke="--smoke" in sys.argv))

@@ -5,15 +5,10 @@ Run it: python -m leak_assets_tests.benchmarks.bench_latency --network l-town --
 
 import argparse
 import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,9 +22,11 @@ from leak_assets.hydraulics.towns.town import Town
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import train
 from leak_assets.settings import Settings
-from leak_assets.sites import load_layout, resolve
+from leak_assets.sites.site import network_site
+from leak_assets.units import SI_UNITS
 from leak_assets.warehouse.schemas import TABLES
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
+from leak_assets_tests.dev_server import running_dev, wait_for
 
 FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)
 REFERENCE_DAYS = 4
@@ -43,6 +40,9 @@ SCORES = next(name for name in TABLES if name.endswith(".window_scores"))
 EASY_LEAKS_MM = {"hanoi": (250.0, 400.0), "l-town": (30.0, 60.0)}
 LONGEST_S = 120.0
 POLL_S = 0.1
+# The sensor looks at its runs every quarter of a second.
+SETTLED_S = 2.0
+JOB = "micro_batch"
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,18 @@ class Latency:
 
 def telemetry(settings: Settings, name: str) -> pl.DataFrame:
     """Return five days of a town without leaks as a long export: four to learn from, one more."""
-    network = resolve(name, settings)
-    layout = load_layout(network)
+    site = network_site(name, settings)
     run = run_scenario(
-        network,
-        layout,
+        site.network,
+        site.layout,
         start_at=FIRST_DAY,
         duration_s=(REFERENCE_DAYS + 1) * 86400 - STEP_S,
         step_s=STEP_S,
-        town=Town.draw(network, 1_000_011),
+        town=Town.draw(site.network, 1_000_011),
         seed=1_000_011,
     )
     column = pl.col("column").str.splitn("/", 2).struct
-    units = pl.DataFrame(
-        [(s.quantity, s.sensor_id, s.unit) for s in layout.sensors],
-        schema=["quantity", "sensor_id", "layout_unit"],
-        orient="row",
-    )
+    units = pl.col("quantity").replace_strict(SI_UNITS)
     return (
         run.wide()
         .unpivot(index="ts_utc", variable_name="column", value_name="value")
@@ -86,11 +81,8 @@ def telemetry(settings: Settings, name: str) -> pl.DataFrame:
             "ts_utc", column.field("field_1").alias("sensor_id"),
             column.field("field_0").alias("quantity"), "value",
         )
-        .join(units, on=["quantity", "sensor_id"])
-        # The export is in SI, whatever the layout's own unit is.
-        .with_columns(unit=pl.col("quantity").replace_strict({
-            "pressure": "m", "flow": "m3/s", "demand": "m3/s", "level": "m"}))
-        .drop("layout_unit")
+        # Values are in SI here, whatever the layout's units are.
+        .with_columns(unit=units)
     )  # fmt: skip
 
 
@@ -106,7 +98,9 @@ def train_models(settings: Settings, name: str, batches: int) -> None:
         record_all=False,
         seed=3,
     )
-    failures = train(StepContext.local(settings, run_id="bench"), name, plan)
+    failures = train(
+        StepContext.local(settings, run_id="bench"), network_site(name, settings), plan
+    )
     if failures:
         raise RuntimeError(f"the models of {name} are not in force: {'; '.join(failures)}")
 
@@ -134,30 +128,18 @@ def wait_for_window(home: Path, network: str, start_at: datetime, seconds: float
     raise RuntimeError(f"no window of {start_at} after {seconds:.0f} s; {home}/dev.log says why")
 
 
-@contextmanager
-def daemon(home: Path) -> Iterator[None]:
-    """Run `leak-assets dev` on a free port, its output in `dev.log`; stop it afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    code = "from leak_assets.cli import main; main()"
-    with (home / "dev.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, "dev", "--port", port],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"LEAK_ASSETS_HOME": str(home)},
-            cwd=home,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+def wait_for_rest(home: Path) -> None:
+    """Wait until no run is under way and the sensor knows that."""
+    import dagster as dg
+
+    finished = (
+        dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+    )  # fmt: skip
+    under_way = [status for status in dg.DagsterRunStatus if status not in finished]
+    unfinished = dg.RunsFilter(job_name=JOB, statuses=under_way)
+    with dg.DagsterInstance.from_config(str(home / "var" / "dagster")) as instance:
+        wait_for(lambda: not instance.get_runs(unfinished, limit=1), 600, lambda: "runs go on")
+    time.sleep(SETTLED_S)
 
 
 def deliver(home: Path, network: str, rows: pl.DataFrame, files: Sequence[int]) -> list[Latency]:
@@ -167,8 +149,7 @@ def deliver(home: Path, network: str, rows: pl.DataFrame, files: Sequence[int]) 
     begin = day + files[0] * FILE
     drop(rows.filter(pl.col("ts_utc") < begin), landing, "before.parquet")
     wait_for_window(home, network, begin - WINDOW, 600)
-    # The daemon settles the run of the first file before a file of the measurement comes.
-    time.sleep(10)
+    wait_for_rest(home)
     found = []
     for number in files:
         start_at = day + number * FILE
@@ -176,8 +157,8 @@ def deliver(home: Path, network: str, rows: pl.DataFrame, files: Sequence[int]) 
         dropped = drop(part, landing, f"part-{number:02d}.parquet")
         seen = wait_for_window(home, network, start_at + FILE - WINDOW, LONGEST_S)
         found.append(Latency(start_at, dropped, seen))
-        # Telemetry comes every half-hour, never at once.
-        time.sleep(4)
+        # Telemetry comes every half-hour, never while the last file is under way.
+        wait_for_rest(home)
     return found
 
 
@@ -187,7 +168,7 @@ def with_parts(home: Path, latencies: Sequence[Latency]) -> list[Latency]:
 
     out = []
     with dg.DagsterInstance.from_config(str(home / "var" / "dagster")) as instance:
-        records = instance.get_run_records(dg.RunsFilter(job_name="micro_batch"), ascending=True)
+        records = instance.get_run_records(dg.RunsFilter(job_name=JOB), ascending=True)
         for latency in latencies:
             mine = [
                 record
@@ -244,7 +225,7 @@ def measure(
         settings = Settings(LEAK_ASSETS_HOME=home)
         rows = telemetry(settings, network)
         train_models(settings, network, batches)
-        with daemon(home):
+        with running_dev(home, os.environ | {"LEAK_ASSETS_HOME": str(home)}):
             found = deliver(home, network, rows, numbers)
         return with_parts(home, found)
 

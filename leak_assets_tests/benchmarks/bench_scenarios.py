@@ -7,18 +7,21 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
-from leak_assets.hydraulics.signatures.steps import write_leak_signatures
-from leak_assets.hydraulics.steps import write_scenario_batches
+from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP
+from leak_assets.hydraulics.steps import SCENARIO_STEP, batch_partitions
 from leak_assets.hydraulics.towns.town import Town
 from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
 from leak_assets.sites import resolve
+from leak_assets.sites.site import network_site
 from leak_assets.system.processes import fan_out, worker_count
-from leak_assets.warehouse import Warehouse
 from leak_assets_tests.benchmarks.bench_engine import BareRun
+from leak_assets_tests.benchmarks.figures import Figure, print_figures
 
 NETWORK = "l-town"
 # A reference run of 4 days and 46 scenarios of a day for each of 20 towns: 1,000 days.
@@ -53,43 +56,41 @@ def bare_day_s(home: str, days: int) -> float:
     return sum(spent) / len(spent) / days / cores
 
 
-def main(*, smoke: bool = False) -> None:
-    """Print the table."""
+def figures(*, smoke: bool = False) -> Iterator[Figure]:
+    """Yield wall time, memory and rows of scenario batches, and the time of signatures."""
     plan = SMOKE if smoke else FULL
     days = planned_days(plan)
+    cores = worker_count()
+    topic = f"Scenarios: {days} scenario-days of L-Town in {plan.batches} towns, {cores} cores"
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(LEAK_ASSETS_HOME=home)
-        ctx = StepContext(Warehouse.from_settings(settings, run_id="bench"), settings)
+        ctx = StepContext.local(settings, run_id="bench")
+        site = network_site(NETWORK, settings)
+        batches = batch_partitions(plan.batch_names(), site.name)
         each = 2 if smoke else _DAYS_EACH
         before_s = bare_day_s(home, each)
         begin = time.perf_counter()
-        written = write_scenario_batches(ctx, NETWORK, plan.batch_names(), plan)
+        written = run_step(SCENARIO_STEP, ctx, site, batches, plan=plan)
         wall_s = time.perf_counter() - begin
         # Before and after: machines slow down and recover.
         bare_s = (before_s + bare_day_s(home, each)) / 2
         peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         rows = sum(w.record.rows for w in written if w.record.table == "simulation.telemetry")
+        yield Figure(topic, "plan to partition", wall_s, "s")
+        yield Figure(
+            topic, "against bare stepping on as many cores", wall_s / days / bare_s, "×", "≤ 1.5"
+        )
+        yield Figure(topic, "rows of telemetry", float(rows))
+        yield Figure(topic, "largest worker", peak_gib, "GiB", "≤ 2")
         name = "net1" if smoke else NETWORK
+        own = network_site(name, settings)
         begin = time.perf_counter()
-        (table,) = write_leak_signatures(ctx, name)
+        (table,) = run_step(SIGNATURES_STEP, ctx, own, [{"network": own.name}])
         signatures_s = time.perf_counter() - begin
-    cores = worker_count()
-    _line(f"{days} scenario-days of L-Town, plan to partition, {cores} cores", f"{wall_s:.0f} s")
-    _line("  against bare stepping on as many cores", f"{wall_s / days / bare_s:.2f} ×", "≤ 1.5")
-    _line("  rows of telemetry", f"{rows:,}")
-    _line("  largest worker", f"{peak_gib:.2f} GiB", "≤ 2 GiB")
-    _line(
-        f"leak signatures of {name}, all pipes x 24 hours x 3 sizes",
-        f"{signatures_s:.0f} s",
-        "≤ 180",
-    )
-    _line("  rows", f"{table.record.rows:,}")
-
-
-def _line(name: str, value: str, reach: str = "") -> None:
-    sys.stdout.write(f"{name:64s} {value:>26s}  {reach}\n")
-    sys.stdout.flush()
+        label = f"leak signatures of {name}, all pipes × 24 hours × 3 sizes"
+        yield Figure(topic, label, signatures_s, "s", "≤ 180")
+        yield Figure(topic, "rows of signatures", float(table.record.rows))
 
 
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv)
+    print_figures(figures(smoke="--smoke" in sys.argv))

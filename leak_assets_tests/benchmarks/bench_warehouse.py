@@ -1,20 +1,20 @@
 """Writes and reads of the lake against the plain DuckDB pattern: one file, retry on a lock."""
 
 import multiprocessing
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
-from rich.console import Console
-from rich.table import Table
 
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.catalogue import build_catalogue
 from leak_assets.warehouse.schemas import TABLES
+from leak_assets_tests.benchmarks.figures import Figure, print_figures
 
 WRITERS, READERS, ROWS = 4, 3, 5000
 
@@ -107,12 +107,10 @@ def _measure(
         }
 
 
-def main(*, smoke: bool = False) -> None:
-    """Print writes and reads per second and failures of both."""
+def figures(*, smoke: bool = False) -> Iterator[Figure]:
+    """Yield writes and reads per second and failures of both patterns."""
     seconds = 1.0 if smoke else 10.0
-    table = Table(title=f"{WRITERS} writers and {READERS} readers, {seconds:.0f} s")
-    for name in ("", "writes/s", "reads/s", "failed writes", "failed reads"):
-        table.add_column(name)
+    topic = f"Warehouse: {WRITERS} writers and {READERS} readers, {seconds:.0f} s"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         Warehouse(root).ensure_schemas()
@@ -120,21 +118,15 @@ def main(*, smoke: bool = False) -> None:
         with duckdb.connect(root / "plain.duckdb") as connection:
             connection.register("frame", _frame(0).clear().to_arrow())
             connection.execute("CREATE TABLE nodes AS SELECT * FROM frame")
-        for name, writer, reader in (
-            ("Parquet partitions, views", _lake_writer, _lake_reader),
-            ("one DuckDB file, retry", _duckdb_writer, _duckdb_reader),
+        for name, writer, reader, reach in (
+            ("Parquet partitions, views", _lake_writer, _lake_reader, "0"),
+            ("one DuckDB file, retry", _duckdb_writer, _duckdb_reader, ""),
         ):
             found = _measure(writer, reader, root, seconds)
-            (writes, bad_writes), (reads, bad_reads) = found["write"], found["read"]
-            table.add_row(
-                name,
-                f"{writes / seconds:.1f}",
-                f"{reads / seconds:.1f}",
-                str(bad_writes),
-                str(bad_reads),
-            )
-    Console().print(table)
+            for kind, (done, failed) in found.items():
+                yield Figure(topic, f"{name}: {kind}s", done / seconds, "1/s")
+                yield Figure(topic, f"{name}: failed {kind}s", float(failed), reach=reach)
 
 
 if __name__ == "__main__":
-    main()
+    print_figures(figures(smoke="--smoke" in sys.argv))

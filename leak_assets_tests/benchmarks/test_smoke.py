@@ -6,17 +6,45 @@ from pathlib import Path
 
 import pytest
 
+from leak_assets_tests.benchmarks.figures import Figure, write_page
+
 
 @pytest.mark.slow
-def test_every_benchmark_prints_its_table() -> None:
-    """`make bench` in its smoke form ends well and prints each table."""
+def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
+    """`make bench` in its smoke form ends well and writes the page with each topic."""
+    page = tmp_path / "figures.md"
     result = subprocess.run(
-        [sys.executable, "-m", "leak_assets_tests.benchmarks", "--smoke"],
+        [sys.executable, "-m", "leak_assets_tests.benchmarks", "--smoke", "--out", str(page)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    for word in ("Parquet partitions", "× bare", "scenario-days", "node_top5_hit", "fire_flow"):
-        assert word in result.stdout
+    written = page.read_text("utf-8")
+    for word in (
+        "Parquet partitions", "× bare", "scenario-days", "node_top5_hit", "fire_flow",
+        "drop to the last window in SQL", "step residuals",
+    ):  # fmt: skip
+        assert word in written, word
+
+
+def test_the_page_says_what_was_measured_when(tmp_path: Path) -> None:
+    """Commit and day stand above, each figure has its reach and its command."""
+    page = tmp_path / "figures.md"
+    write_page(
+        [
+            Figure("Towns: 6", "precision of events", 0.412, reach="≥ 0.8"),
+            Figure("Towns: 6", "alarms", "3 of 12", command="python -m x"),
+            Figure("Speed", "years", 1234.5, "s"),
+            Figure("Speed", "not measured", None),
+        ],
+        page,
+    )
+    lines = page.read_text("utf-8").splitlines()
+    assert any("at commit" in line and "Measured on 20" in line for line in lines)
+    assert "| precision of events | 0.412 | ≥ 0.8 | `make bench` |" in lines
+    assert "| alarms | 3 of 12 |  | `python -m x` |" in lines
+    assert "| years | 1,234 s |  | `make bench` |" in lines
+    assert "| not measured | – |  | `make bench` |" in lines
+    assert [line for line in lines if line.startswith("## ")] == ["## Towns: 6", "## Speed"]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from leak_assets_tests.e2e.conftest import running_dev, wait_for
+from leak_assets_tests.dev_server import running_dev, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +132,7 @@ def test_the_interface_starts_without_a_warning_and_leaves_the_demo_alone(
 ) -> None:
     """The daemon knows that the demo's files are taken: it starts no run."""
     query = "{ runsOrError { ... on Runs { results { runId } } } }"
-    with running_dev(program, clean_environment(demo.folder), demo.folder) as url:
+    with running_dev(demo.folder, clean_environment(demo.folder), program) as url:
         before = graphql(url, query)["runsOrError"]["results"]
         assert before, "the demo's own runs can be seen"
         wait_for_looks(demo.folder / "dev.log")
@@ -144,7 +144,7 @@ def test_the_interface_starts_without_a_warning_and_leaves_the_demo_alone(
 def wait_for_looks(log: Path) -> None:
     """Wait until the landing sensor has looked twice."""
     looks = "Checking for new runs for sensor: landing_zone"
-    wait_for(lambda: log.read_text("utf-8").count(looks) > 2, 120, log.read_text("utf-8"))
+    wait_for(lambda: log.read_text("utf-8").count(looks) > 2, 120, lambda: log.read_text("utf-8"))
 
 
 def alarming(line: str) -> bool:

@@ -11,10 +11,10 @@ import pytest
 
 from leak_assets.reports.report import render_report, write_report
 from leak_assets.reports.report_data import KnownLeak, ReportData
+from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS, SUMMARIES
 from leak_assets.warehouse.schemas.models import EVALUATIONS
-from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets_tests.towns import line_residuals
 
 START = datetime(2019, 1, 7, tzinfo=UTC)
