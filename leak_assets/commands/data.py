@@ -17,6 +17,8 @@ from leak_assets.system.terminal import (
     progress,
 )
 
+from .options import RegisteredNetwork
+
 warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
 
 
@@ -29,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet.")],
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: RegisteredNetwork,
     *,
     as_json: AsJson = False,
 ) -> None:
