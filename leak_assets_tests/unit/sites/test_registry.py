@@ -74,9 +74,7 @@ def test_asking_for_a_path_writes_nothing(settings: Settings, small_inp: Path) -
         resolve("small-town", settings)
 
 
-def test_registered_model_resolves_by_name_and_by_path(
-    settings: Settings, small_inp: Path
-) -> None:
+def test_registered_model_resolves_by_name_and_by_path(settings: Settings, small_inp: Path) -> None:
     """Registering makes the name known; the file and any copy of it are that network."""
     network = register(small_inp, settings, name="mine")
     assert resolve("mine", settings) == resolve_registered(small_inp, settings) == network
