@@ -29,5 +29,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(INSTALLED)
 
-clean:  ## remove what runs made (tables, models, Dagster's home); keeps the environment
-	rm -rf warehouse/lake warehouse/leak.duckdb var MODELS
+# Delivered files, raw readings, models and decisions stay: nothing can make them again.
+clean: $(INSTALLED)  ## remove what runs make again: derived tables, caches, reports, Dagster's home
+	$(BIN)/leak-assets warehouse clean --yes

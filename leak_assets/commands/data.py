@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.terminal import (
     AsJson,
@@ -16,6 +15,8 @@ from leak_assets.system.terminal import (
     print_rows,
     progress,
 )
+
+from .options import RegisteredNetwork
 
 warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
 
@@ -29,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet.")],
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: RegisteredNetwork,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -71,29 +72,29 @@ def ingest(
 
 def sql(
     query: Annotated[str, typer.Argument(help="Any query over the tables and views.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the result as .csv or .parquet instead.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Query the warehouse; works at any time, also while runs write."""
-    import duckdb
-    import polars as pl
+    """Query the warehouse; works at any time, also while runs write.
 
-    ctx = StepContext.local()
-    try:
-        frame = ctx.warehouse.sql(query)
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"the query failed: {reason}",
-            remedy="`leak-assets warehouse check` lists the tables; see warehouse/README.md",
-        ) from error
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            "the result has a column of a type that cannot be shown",
-            remedy="Cast it in the query: `epoch(…)` gives an interval in seconds,"
-            " `column::VARCHAR` any value as text",
-        ) from error
-    print_frame(frame, as_json=as_json)
+    A query reads the tables and nothing else of this machine, and changes nothing. To export a
+    result, take `--out FILE.csv`, `--out FILE.parquet` or `--json`.
+    """
+    from leak_assets.warehouse.query import export
+    from leak_assets.warehouse.query import query as run
+
+    frame = run(StepContext.local().warehouse, query)
+    if out is None:
+        print_frame(frame, as_json=as_json)
+        return
+    export(frame, out)
+    if as_json:
+        print_json({"file": str(out), "rows": frame.height})
+    else:
+        console().print(f"wrote {frame.height:,} rows to {out}", soft_wrap=True, markup=False)
 
 
 @warehouse_app.command("build")
@@ -128,3 +129,44 @@ def write_readme() -> None:
     path = StepContext.local().warehouse.root / "README.md"
     path.write_text(readme())
     console().print(f"wrote {path}", soft_wrap=True, markup=False)
+
+
+@warehouse_app.command("clean")
+def clean(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what runs make again: derived tables, caches, reports, Dagster's home.
+
+    What nothing can make again stays: delivered files, raw readings, ledger and quarantine,
+    registered networks, models and the decisions about them.
+    """
+    import shutil
+
+    from leak_assets.warehouse.clean import derived_partitions, remove_derived
+
+    ctx = StepContext.local()
+    settings = ctx.settings
+    folders = [settings.cache_dir, settings.reports_dir, settings.dagster_home]
+    folders = [folder for folder in folders if folder.is_dir()]
+    if not yes:
+        count = derived_partitions(ctx.warehouse)
+        names = ", ".join(str(folder) for folder in folders)
+        typer.confirm(
+            f"Remove {count} partitions of {ctx.warehouse.root}{' and ' * bool(names)}{names}?",
+            abort=True,
+            err=True,
+        )
+    removed = remove_derived(ctx.warehouse)
+    for folder in folders:
+        shutil.rmtree(folder)
+    if as_json:
+        print_json({"partitions": removed, "folders": [str(folder) for folder in folders]})
+    else:
+        console().print(
+            f"removed {sum(removed.values())} partitions of {len(removed)} tables"
+            f" and {len(folders)} folders; leak-assets ingest makes them again",
+            soft_wrap=True,
+            markup=False,
+        )

@@ -15,6 +15,8 @@ from leak_assets.system.terminal import (
     progress,
 )
 
+from .options import AnyNetwork
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
@@ -23,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def detect(
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: AnyNetwork,
     scada: Annotated[Path, typer.Option(help="Folder with 2018_SCADA_*.csv[.gz] and 2019_….")],
     out: Annotated[Path, typer.Option(help="Submission to write: linkID, startTime lines.")],
     *,

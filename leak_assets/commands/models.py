@@ -8,6 +8,8 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import NetworkSite
 from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
+from .options import LARGEST_SEED, RegisteredNetwork
+
 models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
 
 
@@ -19,10 +21,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: RegisteredNetwork,
     batches: Annotated[int, typer.Option(min=3, max=100, help="Towns to simulate.")] = 16,
     scenarios: Annotated[int, typer.Option(min=4, help="Scenarios of each town.")] = 24,
-    seed: Annotated[int, typer.Option(help="Seed of towns, leaks and noise.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of towns, leaks and noise.")
+    ] = 1,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +51,7 @@ def train(
 
 
 def evaluate(
-    network: Annotated[str, typer.Option(help="Network name.")],
+    network: RegisteredNetwork,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -11,6 +11,8 @@ from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.terminal import AsJson
 
+from .options import LARGEST_SEED
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
@@ -20,7 +22,12 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     *,
-    seed: Annotated[int, typer.Option(help="Seed of the town, its leaks and the scenarios.")] = 7,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Seed of the town, its leaks and the scenarios."
+        ),
+    ] = 7,
     small: Annotated[
         bool, typer.Option("--small", help="Hanoi instead of L-Town, fewer scenarios: a minute.")
     ] = False,
@@ -33,7 +40,9 @@ def demo(
 
 
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the user interface, on 127.0.0.1.")] = 3000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the user interface, on 127.0.0.1.")
+    ] = 3000,
 ) -> None:
     """Start Dagster's user interface and daemon on this warehouse."""
     from leak_assets.deployment.instance import prepare_dagster_home

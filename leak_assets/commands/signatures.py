@@ -14,7 +14,7 @@ from leak_assets.system.terminal import (
     progress,
 )
 
-_Network = Annotated[str, typer.Option(help="Network name, or path of an .inp file.")]
+from .options import LARGEST_SEED, RegisteredNetwork
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(place_sensors)
 
 
-def signatures(network: _Network, *, as_json: AsJson = False) -> None:
+def signatures(network: RegisteredNetwork, *, as_json: AsJson = False) -> None:
     """Compute what a leak at each pipe does to each sensor, by hour and leak size."""
     from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP, TABLE
     from leak_assets.pipeline.runner import run_step
@@ -55,13 +55,15 @@ def signatures(network: _Network, *, as_json: AsJson = False) -> None:
 
 
 def place_sensors(
-    network: _Network,
+    network: RegisteredNetwork,
     sensors: Annotated[int, typer.Option(min=1, help="Pressure sensors to place.")] = 5,
     noise_m: Annotated[
         float | None,
         typer.Option(help="Scatter of a daily mean residual, m. Default: from the network."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the leaks tried and their noise.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the leaks tried and their noise.")
+    ] = 1,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -1,15 +1,24 @@
 """The commands that simulate: one run as files, and batches of scenarios as tables."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leak_assets.pipeline.context import StepContext
+from leak_assets.system.files import make_folder
 from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
 from .leak_options import EVENT_FORM, FAULT_FORM, LEAK_FORM
+from .options import LARGEST_SEED, AnyNetwork, RegisteredNetwork
+
+if TYPE_CHECKING:
+    from leak_assets.sites import Network
+
+# L per km and h: a thousand times what a network in good order loses.
+LARGEST_BACKGROUND = 1e6
 
 _FORMATS = "csv, parquet, leakdb, ldim (LDIMBenchmark), jsonl (windows), inp; several times."
 
@@ -21,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def simulate(
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: AnyNetwork,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"])],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
@@ -33,13 +42,19 @@ def simulate(
     ] = None,
     event: Annotated[list[str] | None, typer.Option(help=EVENT_FORM)] = None,
     fault: Annotated[list[str] | None, typer.Option(help=FAULT_FORM)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of demand and sensor noise.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of demand and sensor noise.")
+    ] = 1,
     town_seed: Annotated[
-        int | None, typer.Option(help="Simulate a town that differs from the model.")
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Simulate a town that differs from the model."),
     ] = None,
-    exponent: Annotated[float, typer.Option(help="Leak exponent N1, 0.5 to 1.5.")] = 0.5,
+    exponent: Annotated[float, typer.Option(min=0.5, max=1.5, help="Leak exponent N1.")] = 0.5,
     background: Annotated[
-        float, typer.Option(min=0, help="Background leakage, L per km and h at 50 m.")
+        float,
+        typer.Option(
+            min=0, max=LARGEST_BACKGROUND, help="Background leakage, L per km and h at 50 m."
+        ),
     ] = 0.0,
     file_format: Annotated[list[str] | None, typer.Option("--format", help=_FORMATS)] = None,
     *,
@@ -58,6 +73,7 @@ def simulate(
 
     from .leak_options import parse_event, parse_fault, parse_leak
 
+    make_folder(out, "--out")
     ctx = StepContext.local()
     site = ctx.network(network)
     entry, layout = site.network, site.layout
@@ -85,10 +101,12 @@ def simulate(
         clear_run(out)
     files = write_run(entry, run, out, formats)
     write_list(entry, run, out, files)
+    remarks = [*_shared_names(site.network, leak or ()), *run.outside()]
     lost_m3 = float(run.leak_volume_m3().sum())
     names = sorted(str(path.relative_to(out)) for path in files)
     if as_json:
-        print_json({"folder": str(out), "files": names, "leak_volume_m3": lost_m3})
+        document = {"folder": str(out), "files": names, "leak_volume_m3": lost_m3}
+        print_json(document | {"remarks": remarks})
         return
     told = [f"{len(leaks)} leaks ({lost_m3:,.0f} m3)"]
     told += [f"{len(run.events)} events"] if run.events else []
@@ -100,9 +118,22 @@ def simulate(
             " there got less than they asked for",
             style="yellow",
         )
-    for warning in run.warnings:
+    for warning in (*remarks, *run.warnings):
         console().print(warning, style="yellow", soft_wrap=True, markup=False)
     _list_files(out, names)
+
+
+def _shared_names(network: "Network", leaks: Sequence[str]) -> list[str]:
+    """Return a line for each leak whose name is that of a pipe and of a junction."""
+    from .leak_options import parse_leak
+
+    junctions = set(network.shared_model().junction_name_list)
+    names = (parse_leak(text).element_id for text in leaks)
+    return [
+        f"leak at pipe {name}: there is a junction {name}, too; the hole is at the pipe"
+        for name in names
+        if name in junctions
+    ]
 
 
 def _list_files(folder: Path, names: list[str]) -> None:
@@ -115,7 +146,7 @@ def _list_files(folder: Path, names: list[str]) -> None:
 
 
 def scenarios(
-    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")],
+    network: RegisteredNetwork,
     batches: Annotated[int, typer.Option(min=1, help="Towns to simulate.")] = 16,
     per_batch: Annotated[
         int, typer.Option("--scenarios", min=1, help="Scenarios of each town.")
@@ -125,7 +156,9 @@ def scenarios(
         float, typer.Option(help="Share of leak-free scenarios with a non-leak event.")
     ] = 0.0,
     faults: Annotated[float, typer.Option(help="Share of scenarios with a sensor fault.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of towns, leaks and noise.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of towns, leaks and noise.")
+    ] = 1,
     *,
     clear: Annotated[
         bool, typer.Option("--clear", help="First remove all scenario runs of the network.")

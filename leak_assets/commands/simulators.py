@@ -14,6 +14,8 @@ from leak_assets.system.clock import parse_utc
 from leak_assets.system.files import make_folder, publishing
 from leak_assets.system.terminal import AsJson, console, print_json
 
+from .options import LARGEST_SEED
+
 if TYPE_CHECKING:
     from leak_assets.household.simulator.faults import Fault
 
@@ -26,7 +28,9 @@ PLANT_START = datetime(2025, 5, 28)  # noqa: DTZ001
 HOUSEHOLD_FIRST_DAY = datetime(2019, 3, 1)  # noqa: DTZ001
 
 _Out = Annotated[Path, typer.Option(help="Folder for the files.")]
-_Seed = Annotated[int, typer.Option(help="The same seed gives the same files.")]
+_Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same files.")
+]
 _Format = Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")]
 
 

@@ -20,7 +20,7 @@ _LINE = re.compile(r"at line (\d+)", re.IGNORECASE)
 # EPANET knows sections by their first letters.
 _NODES, _LINKS = ("[JUNC", "[RESE", "[TANK"), ("[PIPE", "[PUMP", "[VALV")
 # Beyond these a number is a slip of unit or of the pen: the widest tunnels have 15 m.
-_WIDEST_M, _LONGEST_M, _LARGEST_M3_PER_S = 100.0, 1e7, 1e4
+_NARROWEST_M, _WIDEST_M, _LONGEST_M, _LARGEST = 1e-9, 100.0, 1e7, 1e5
 _NAMED = 5
 
 
@@ -158,27 +158,42 @@ def _read_with_wntr(wntr: Any, path: Path) -> Any:
 def _check_values(model: Any, path: Path) -> None:
     """Refuse numbers that no network has, with which EPANET finds no solution."""
     for name, pipe in model.pipes():
-        for what, value, largest in (
-            ("length", pipe.length, _LONGEST_M),
-            ("diameter", pipe.diameter, _WIDEST_M),
+        for what, value, smallest, largest in (
+            ("length", pipe.length, 0.0, _LONGEST_M),
+            ("diameter", pipe.diameter, _NARROWEST_M, _WIDEST_M),
         ):
-            if not 0 <= value <= largest:
+            if not smallest <= value <= largest:
                 raise InputError(
                     f"pipe {name!r} has a {what} of {value:g} m",
-                    remedy=f"Correct it: a {what} up to {largest:,.0f} m can be simulated",
+                    remedy=f"Correct it: {smallest:g} to {largest:,.0f} m can be simulated",
                     file=path,
                 )
+    for element, what, value in _numbers(model):
+        if not math.isfinite(value) or abs(value) > _LARGEST:
+            raise InputError(
+                f"{element}: {what} is {value:g} (SI units)",
+                remedy="Correct it in the model file",
+                file=path,
+            )
+
+
+def _numbers(model: Any) -> Iterator[tuple[str, str, float]]:
+    """Yield element, what it is and value of the other numbers that a solution follows from."""
+    for name, pipe in model.pipes():
+        yield f"pipe {name!r}", "minor loss", pipe.minor_loss
     for name, junction in model.junctions():
-        for what, value in (
-            ("elevation", junction.elevation),
-            *(("demand", part.base_value) for part in junction.demand_timeseries_list),
-        ):
-            if not math.isfinite(value) or abs(value) > _LARGEST_M3_PER_S:
-                raise InputError(
-                    f"junction {name!r} has a {what} of {value:g} (SI units)",
-                    remedy="Correct it in the model file",
-                    file=path,
-                )
+        yield f"junction {name!r}", "elevation", junction.elevation
+        for part in junction.demand_timeseries_list:
+            yield f"junction {name!r}", "demand", part.base_value
+    for name, reservoir in model.reservoirs():
+        yield f"reservoir {name!r}", "head", reservoir.base_head
+    for name, tank in model.tanks():
+        yield f"tank {name!r}", "elevation", tank.elevation
+        yield f"tank {name!r}", "diameter", tank.diameter
+        yield f"tank {name!r}", "initial level", tank.init_level
+    for name, pattern in model.patterns():
+        for value in pattern.multipliers:
+            yield f"pattern {name!r}", "a multiplier", float(value)
 
 
 def _check_joined(model: Any, path: Path) -> None:

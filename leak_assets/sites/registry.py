@@ -226,6 +226,12 @@ def register(
     path = _absolute(path)
     check_text(path)
     digest = _sha256(path)
+    if name is not None and not slug(name):
+        raise InputError(
+            f"the name {name!r} has neither letters nor digits",
+            remedy="Choose another name",
+            file=path,
+        )
     wanted = slug(name or path.stem) or "network"
     if len(wanted) > LONGEST_NAME:
         raise InputError(
@@ -373,7 +379,7 @@ def _absolute(path: Path) -> Path:
     """
     try:
         return path.expanduser().resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the path cannot be followed: {error}", remedy="Check the path", file=path
         ) from error

@@ -1,4 +1,4 @@
-"""Fan-out over processes: one item per task, each task publishes its own partition."""
+"""Fan-out over processes, one item per task, and what the machine has for it."""
 
 import multiprocessing
 import os
@@ -14,6 +14,11 @@ Result = TypeVar("Result")
 # Beyond this the disk and memory of a laptop are the limit, not its cores.
 MOST_WORKERS = 8
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+def memory_bytes() -> int:
+    """Return the memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def worker_count() -> int:

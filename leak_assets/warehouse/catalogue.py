@@ -4,11 +4,12 @@ Both are generated from the schemas. The file is rebuilt beside the old one and 
 step, so `duckdb -readonly warehouse/leak.duckdb` works at any time.
 """
 
-import uuid
 from pathlib import Path
 
 import duckdb
 import polars as pl
+
+from leak_assets.system.files import publishing
 
 from .schemas import TABLES, VIEWS, Table, View
 
@@ -41,6 +42,14 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
             _comment(connection, f"{view.full_name}.{name}", description, "COLUMN")
 
 
+def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    """Let a connection reach the files of the lake and no others, for good."""
+    quoted_lake = str(lake).replace("'", "''")
+    connection.execute(f"SET allowed_directories = ['{quoted_lake}/']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def _comment(
     connection: duckdb.DuckDBPyConnection, name: str, text: str, kind: str = "VIEW"
 ) -> None:
@@ -50,21 +59,19 @@ def _comment(
 def build_catalogue(root: Path) -> Path:
     """Write `leak.duckdb` in `root` anew and return its path."""
     target = root / CATALOGUE_FILE
-    temporary = root / f".{CATALOGUE_FILE}.{uuid.uuid4().hex}.tmp"
-    try:
-        with duckdb.connect() as connection:
-            quoted = str(temporary).replace("'", "''")
-            connection.execute(
-                f"ATTACH '{quoted}' AS catalogue (STORAGE_VERSION '{STORAGE_VERSION}')"
-            )
-            connection.execute("USE catalogue")
-            create_views(connection, root / "lake")
-            connection.execute("USE memory")
-            connection.execute("DETACH catalogue")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-        temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
+    with publishing(target) as draft:
+        try:
+            with duckdb.connect() as connection:
+                quoted = str(draft).replace("'", "''")
+                connection.execute(
+                    f"ATTACH '{quoted}' AS catalogue (STORAGE_VERSION '{STORAGE_VERSION}')"
+                )
+                connection.execute("USE catalogue")
+                create_views(connection, root / "lake")
+                connection.execute("USE memory")
+                connection.execute("DETACH catalogue")
+        finally:
+            draft.with_name(f"{draft.name}.wal").unlink(missing_ok=True)
     return target
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .lake import SCHEMA_FILE, Warehouse, validate
+from .lake import SCHEMA_FILE, Warehouse, damage, validate
 from .record import METADATA_KEY, WriteRecord, content_hash
 from .schemas import TABLES, Table
 
@@ -37,20 +37,24 @@ def _check_table(folder: Path, table: Table) -> TableHealth:
         try:
             # Once: a run may replace the file between two readings.
             content = path.read_bytes()
-            frame = pl.read_parquet(content)
-            rows += frame.height
-            validate(frame, table)
-            found = _compare_with_record(content, frame)
+            found = damage(content)
+            if not found:
+                frame = pl.read_parquet(content)
+                rows += frame.height
+                validate(frame, table)
+                found = _compare_with_record(content, frame)
         except (ValueError, OSError, pl.exceptions.PolarsError) as error:
             found = f"{type(error).__name__}: {error}".splitlines()[0]
-        problem = problem or (f"{path.name}: {found}" if found else "")
+        if found:
+            again = table.if_lost or "run again what makes it"
+            problem = problem or f"{path.name}: {found}; delete the file, then {again}"
     return TableHealth(table.full_name, count, rows, round(size / 1e6, 3), problem)
 
 
 def _compare_with_record(content: bytes, frame: pl.DataFrame) -> str:
     text = pl.read_parquet_metadata(io.BytesIO(content)).get(METADATA_KEY)
     if text is None:
-        return "carries no record of its write; re-materialize the partition"
+        return "carries no record of its write"
     if WriteRecord.from_json(text).data_version != content_hash(frame):
-        return "content differs from its record; re-materialize the partition"
+        return "content differs from its record"
     return ""

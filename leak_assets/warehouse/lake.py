@@ -5,9 +5,8 @@ new one, never half of one, and nobody takes a lock. No table is declared here, 
 is done here.
 """
 
-import os
+import io
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,14 +19,32 @@ import polars as pl
 from leak_assets import __version__
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.settings import Settings
+from leak_assets.system.files import publish
 
-from .catalogue import create_views
+from .catalogue import confine, create_views
 from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
+from .seal import SEAL_KEY, is_broken, open_seal, seal
 
 SCHEMA_FILE = "0_schema.parquet"
+_MAGIC = b"PAR1"
 # A partition value becomes part of a file name, so it may hold neither separators nor `..`.
 _PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+class DamagedPartitionError(InputError):
+    """A partition file that does not hold what was written."""
+
+    @classmethod
+    def of(cls, path: Path, reason: str) -> "DamagedPartitionError":
+        """Return the error for a partition file, with the way to get it back."""
+        table = TABLES.get(f"{path.parent.parent.name}.{path.parent.name}")
+        again = "run again what makes it, for example leak-assets ingest"
+        return cls(
+            f"the partition is damaged ({reason})",
+            remedy=f"Delete the file, then {(table.if_lost if table else '') or again}",
+            file=path,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,7 @@ class Warehouse:
         """Write the zero-row schema file of every table whose file is missing or outdated."""
         for table in TABLES.values():
             path = self._folder(table) / SCHEMA_FILE
-            if not path.exists() or pl.read_parquet_schema(path) != dict(table.polars_schema):
+            if _schema_of(path) != dict(table.polars_schema):
                 _replace(path, table.empty(), {})
 
     def _folder(self, table: Table) -> Path:
@@ -159,8 +176,14 @@ class Warehouse:
 
     def read(self, table_name: str, partition: Mapping[str, str]) -> pl.DataFrame | None:
         """Return one partition, or None where it does not exist."""
-        content = _content(self.path(table_name, partition))
-        return None if content is None else pl.read_parquet(content)
+        path = self.path(table_name, partition)
+        content = _content(path)
+        if content is None:
+            return None
+        try:
+            return pl.read_parquet(content)
+        except pl.exceptions.PolarsError as error:
+            raise DamagedPartitionError.of(path, _first_line(error)) from error
 
     def require(
         self, table_name: str, partition: Mapping[str, str], *, remedy: str
@@ -229,14 +252,37 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield an in-memory connection with all views; it never locks a file."""
+        """Yield an in-memory connection with all views.
+
+        It never locks a file, and knows no other file than those of the lake.
+
+        Raises
+        ------
+        DamagedPartitionError
+            A query met a partition that cannot be read.
+        """
         self.ensure_schemas()
         connection = duckdb.connect()
         try:
             create_views(connection, self.lake)
+            confine(connection, self.lake)
             yield connection
+        except (
+            duckdb.InvalidInputException,
+            duckdb.IOException,
+            duckdb.SerializationException,
+        ) as e:
+            self._check_named(str(e))
+            raise
         finally:
             connection.close()
+
+    def _check_named(self, message: str) -> None:
+        """Refuse a damaged partition that DuckDB met; it does not always name the file."""
+        named = [Path(found) for found in re.findall(r"/[^'\"]*?\.parquet", message)]
+        for path in named or sorted(self.lake.glob("*/*/*.parquet")):
+            _content(path)
+            _read_record(path)
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:
         """Return the result of a query over the views; values go in as parameters."""
@@ -282,15 +328,32 @@ def _table(name: str) -> Table:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return a file's bytes, or None where it does not exist.
+    """Return a partition's bytes, or None where it does not exist.
 
     polars opens a path twice, for the footer and for the pages: between the two another process
     may put a new file in place. Bytes that were read once are one file.
+
+    Raises
+    ------
+    DamagedPartitionError
+        They are not those that were written.
     """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
+    if problem := damage(content):
+        raise DamagedPartitionError.of(path, problem)
+    return content
+
+
+def damage(content: bytes) -> str:
+    """Return what is wrong with the bytes of a partition file; empty where nothing is."""
+    if not content:
+        return "the file is empty"
+    if not (content.startswith(_MAGIC) and content.endswith(_MAGIC)):
+        return "the file is cut off or no Parquet"
+    return "its bytes changed since it was written" if is_broken(content) else ""
 
 
 def _read_record(path: Path) -> WriteRecord | None:
@@ -298,18 +361,30 @@ def _read_record(path: Path) -> WriteRecord | None:
         text = pl.read_parquet_metadata(path).get(METADATA_KEY)
     except FileNotFoundError:
         return None
-    return None if text is None else WriteRecord.from_json(text)
+    except pl.exceptions.PolarsError as error:
+        raise DamagedPartitionError.of(path, _first_line(error)) from error
+    if text is None:
+        return None
+    try:
+        return WriteRecord.from_json(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedPartitionError.of(path, "its record cannot be read") from error
+
+
+def _schema_of(path: Path) -> dict[str, pl.DataType] | None:
+    """Return the columns of a schema file, or None where there is none or it is damaged."""
+    try:
+        return dict(pl.read_parquet_schema(path))
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _replace(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
-    """Write beside `path`, flush to disk, and put it in place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            frame.write_parquet(file, compression="zstd", metadata=metadata)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write and seal a partition and put it in place in one step."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", metadata=metadata | {SEAL_KEY: open_seal()})
+    publish(path, seal(buffer.getvalue()))

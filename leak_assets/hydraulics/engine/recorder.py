@@ -7,11 +7,12 @@ here, results are SI.
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.errors import HydraulicError
+from leak_assets.errors import HydraulicError, InputError
 from leak_assets.hydraulics.epanet import project as epanet
 from leak_assets.hydraulics.epanet.pressure_driven import delivered_share
 from leak_assets.hydraulics.towns.town_model import TownModel
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.system.processes import memory_bytes
 
 from .actuators import Draws
 from .emitters import LeakSites
@@ -19,6 +20,8 @@ from .scenario_run import Series
 
 Array = NDArray[np.float64]
 _M3_PER_H = 1 / 3600
+# True, measured, as a frame and on its way to a file.
+_BYTES_PER_VALUE = 4 * 8
 _NODE_QUANTITIES = {
     "pressure": (epanet.NODE_PRESSURE, 1.0),
     "head": (epanet.NODE_HEAD, 1.0),
@@ -60,7 +63,13 @@ class Recorder:
         self.is_dry = False
 
     def start(self, steps: int, sites: LeakSites, draws: Draws, *, record_all: bool) -> None:
-        """Prepare readers and arrays for a run."""
+        """Prepare readers and arrays for a run.
+
+        Raises
+        ------
+        InputError
+            The values do not fit into the memory of this machine.
+        """
         p, layout = self._project, self._layout
         self._sites, self._draws = sites, draws
         node, link = self._nodes, self._links
@@ -84,6 +93,14 @@ class Recorder:
                 self._readers[f"all/{q}"] = node(names.node_name_list, code)
             for q, (code, _) in _LINK_QUANTITIES.items():
                 self._readers[f"all/{q}"] = link(names.link_name_list, code)
+        values = steps * sum(len(reader.values) for reader in self._readers.values())
+        if (needed := values * _BYTES_PER_VALUE) > memory_bytes():
+            raise InputError(
+                f"a run of {steps:,} steps with {values / steps:,.0f} values each needs about"
+                f" {needed / 1e9:,.0f} GB of memory, and this machine has"
+                f" {memory_bytes() / 1e9:,.0f} GB",
+                remedy="Simulate fewer days, or longer steps",
+            )
         self._arrays = {
             name: np.zeros((steps, len(reader.values))) for name, reader in self._readers.items()
         }

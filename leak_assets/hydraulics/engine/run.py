@@ -9,7 +9,7 @@ events are stepped over. Times given to `AT TIME` controls count from the start 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -40,6 +40,9 @@ from .scenario_run import ScenarioRun, Series
 Array = NDArray[np.float64]
 # Patterns are filled a week at a time (of 5-minute steps), so memory does not grow with the run.
 _CHUNK_STEPS = 2016
+# The calendar of demands counts from 1970; the rest is room for plans.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+_LONGEST = timedelta(days=366 * (LAST_YEAR - FIRST_YEAR))
 
 
 class TownEngine:
@@ -164,6 +167,15 @@ class TownEngine:
         check_events(self._model.model, self.layout, events, self.town.closed_pipes)
         check_faults(self.layout, faults, step_s)
         steps = duration_s // step_s + 1
+        if (
+            not start_at.year >= FIRST_YEAR
+            or duration_s > _LONGEST.total_seconds()
+            or (start_at + timedelta(seconds=duration_s)).year > LAST_YEAR
+        ):
+            raise InputError(
+                f"a run of {duration_s / 86400:,.0f} days from {start_at:%Y-%m-%d}",
+                remedy=f"Simulate time within the years {FIRST_YEAR} to {LAST_YEAR}",
+            )
         sites = self._sites(leaks, start_at, step_s, steps)
         draws = self._draws(events, start_at, step_s, steps)
         stream = self._demand.stream(start_at, step_s, seed)

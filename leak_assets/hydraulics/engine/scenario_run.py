@@ -66,6 +66,22 @@ class ScenarioRun:
     negative_pressures: int
     warnings: tuple[str, ...] = field(default=())
 
+    def outside(self) -> list[str]:
+        """Return a line for each leak, event and fault that lies wholly outside of the run."""
+        end_at = self.start_at + timedelta(seconds=self.steps * self.step_s)
+        dated: list[tuple[str, datetime, datetime | None]] = [
+            *((f"leak at {leak.place}", leak.start_at, leak.end_at) for leak in self.leaks),
+            *((f"event {e.kind} at {e.element_id}", e.start_at, e.end_at) for e in self.events),
+            *((f"fault {f.kind} of {f.column}", f.start_at, f.end_at) for f in self.faults),
+        ]
+        return [
+            f"{what} has no effect: it ends before the run starts"
+            if last is not None and last <= self.start_at
+            else f"{what} has no effect: it starts after the run ends"
+            for what, first, last in dated
+            if first >= end_at or (last is not None and last <= self.start_at)
+        ]
+
     @property
     def steps(self) -> int:
         """Rows of each series."""

@@ -263,7 +263,7 @@ def error_text(code: int) -> str:
     """Return EPANET's words for an error code."""
     from wntr.epanet.exceptions import EN_ERROR_CODES
 
-    return str(EN_ERROR_CODES.get(code, "unknown error"))
+    return str(EN_ERROR_CODES.get(code, "unknown error")).replace(" %s", "")
 
 
 def clock(seconds: int) -> str:

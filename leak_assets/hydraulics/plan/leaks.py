@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leak_assets.errors import InputError
 from leak_assets.hydraulics.towns.leaks import Leak
 
 from .events import base_demand_m3_per_h
@@ -34,8 +35,18 @@ def leak_range_mm(
 
     What a leak is to a network goes by its flow against the demand: 12 mm are much in a town of
     170 m3/h and nothing in one of 20,000 m3/h. Torricelli at `TYPICAL_PRESSURE_M`.
+
+    Raises
+    ------
+    InputError
+        The network has no demand.
     """
     demand_m3_per_s = base_demand_m3_per_h(model) / 3600
+    if not demand_m3_per_s:
+        raise InputError(
+            "the network model has no demand that leak sizes could be measured against",
+            remedy="Give its junctions base demands",
+        )
     return (
         smallest_mm or 1000 * hole_diameter_m(SMALLEST_LEAK_SHARE * demand_m3_per_s),
         largest_mm or 1000 * hole_diameter_m(LARGEST_LEAK_SHARE * demand_m3_per_s),

@@ -31,6 +31,9 @@ _WEEKS = 4
 # Tanks start within this share of their range around the initial level, off both ends.
 _TANK_LEVEL_RANGE, _TANK_MARGIN = 0.15, 0.05
 
+# Scenarios start within four weeks; a run of ten years is no scenario any more.
+LARGEST_DAYS = 3650
+
 
 @dataclass(frozen=True)
 class ScenarioPlan:
@@ -78,6 +81,13 @@ class ScenarioPlan:
             if getattr(self, name) < 1:
                 raise InputError(
                     f"plan: {name} = {getattr(self, name)}", remedy="Use a whole number from 1"
+                )
+        if self.seed < 0:
+            raise InputError(f"plan: seed = {self.seed}", remedy="Use a whole number from 0")
+        for name in ("days", "reference_days"):
+            if getattr(self, name) > LARGEST_DAYS:
+                raise InputError(
+                    f"plan: {name} = {getattr(self, name)}", remedy=f"Use up to {LARGEST_DAYS}"
                 )
         for name in ("leak_share", "incipient_share", "event_share", "fault_share"):
             if not 0 <= getattr(self, name) <= 1:

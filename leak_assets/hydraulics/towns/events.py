@@ -52,6 +52,9 @@ KINDS = {
     "meter_swap": EventKind("meter", "flow meter", "factor"),
 }
 
+# What no town has: beyond it a number is a slip of unit (L/h for m3/h) or of the pen.
+LARGEST_SIZE = {"m3/h": 100_000.0, "m": 1000.0, "factor": 1000.0}
+
 
 @dataclass(frozen=True)
 class Event:
@@ -89,6 +92,8 @@ class Event:
             self._refuse(f"size {self.size:g}", "Give the change of the set-point in metres")
         if unit in ("m3/h", "factor") and not 0 < self.size < np.inf:
             self._refuse(f"size {self.size:g}", f"Give a positive size ({unit})")
+        if unit and abs(self.size) > LARGEST_SIZE[unit]:
+            self._refuse(f"size {self.size:g}", f"Give up to {LARGEST_SIZE[unit]:,.0f} ({unit})")
 
     def _refuse(self, problem: str, remedy: str) -> None:
         raise InputError(f"event {self.kind} at {self.element_id}: {problem}", remedy=remedy)

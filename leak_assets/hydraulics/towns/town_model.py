@@ -93,12 +93,19 @@ def write_town_model(
     LeakModelMismatch
         The model has leaks that EPANET would ignore.
     InputError
-        The model has emitters of another exponent than the town's leaks (EPANET has only one).
+        The model has emitters of another exponent than the town's leaks (EPANET has only one),
+        or a pipe without length.
     """
     import wntr
 
     model = true_model(network, town)
     guard_leak_model(model, "epanet")
+    if short := next((name for name, pipe in model.pipes() if pipe.length <= 0), None):
+        raise InputError(
+            f"pipe {short!r} has no length, which EPANET does not simulate",
+            remedy="Give it a length, for example 0.1 m",
+            file=network.inp_path,
+        )
     own_emitters = {
         name: float(junction.emitter_coefficient) * 3600
         for name, junction in model.junctions()

@@ -7,6 +7,8 @@ from .table import NETWORK, UTC_US, Column, Table, View
 _MODEL = Column("model", pl.String, "`leak_detector` or `leak_pinpointer`")
 _VERSION = Column("version", pl.String, "`<configuration version>-<hash of configuration, data>`")
 
+_FROM_BACKUP = "restore it from a backup, or train again: leak-assets train"
+
 TRAINING_RUNS = Table(
     "models",
     "training_runs",
@@ -27,6 +29,7 @@ TRAINING_RUNS = Table(
         Column("data_sha256", pl.String, "hash over the training partitions' data versions"),
         Column("trained_at", UTC_US, "when"),
     ),
+    if_lost=_FROM_BACKUP,
 )
 
 EVALUATIONS = Table(
@@ -45,6 +48,7 @@ EVALUATIONS = Table(
         Column("gate", pl.Float64, "limit of the quality gate, null if there is none", True),
         Column("passed", pl.Boolean, "whether the gate holds, null if there is none", True),
     ),
+    if_lost=_FROM_BACKUP,
 )
 
 REGISTRY_EVENTS = Table(
@@ -65,6 +69,7 @@ REGISTRY_EVENTS = Table(
         Column("actor", pl.String, "who or what changed it"),
         Column("note", pl.String, "why"),
     ),
+    if_lost=_FROM_BACKUP,
 )
 
 REGISTRY = View(

@@ -35,6 +35,9 @@ class Table:
         Names of the values in a partition's file name, in order; empty for a single file.
     key
         Columns that identify a row; no two rows of a partition share them.
+    if_lost
+        What a user does when a partition is lost that no run makes again: deliveries, decisions,
+        trained models. Empty where a run makes it again from those.
     """
 
     schema: str
@@ -43,6 +46,7 @@ class Table:
     partition_by: tuple[str, ...]
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    if_lost: str = ""
 
     @property
     def full_name(self) -> str:

@@ -8,6 +8,8 @@ _SENSOR = Column("sensor_id", pl.String, "name of the instrumented element")
 _QUANTITY = Column("quantity", pl.String, "`pressure`, `flow`, `level` or `demand`")
 _TS = Column("ts_utc", UTC_US, "device clock")
 
+_DELIVER_AGAIN = "deliver the exports of that day again: leak-assets ingest"
+
 RAW_READINGS = Table(
     "telemetry",
     "raw_readings",
@@ -27,6 +29,7 @@ RAW_READINGS = Table(
         Column("value", pl.Float64, "the value in `unit`"),
         Column("unit", pl.String, "declared unit, e.g. `m`, `m3/h`, `L/h`"),
     ),
+    if_lost=_DELIVER_AGAIN,
 )
 
 READINGS = Table(
@@ -84,6 +87,7 @@ QUARANTINE = Table(
         Column("message", pl.String, "the reason in words with the remedy"),
         Column("received_at", UTC_US, "when the platform took the file"),
     ),
+    if_lost=_DELIVER_AGAIN,
 )
 
 INGEST_LEDGER = Table(
@@ -109,6 +113,7 @@ INGEST_LEDGER = Table(
         Column("ingested_at", UTC_US, "when"),
         Column("run_id", pl.String, "run that took it"),
     ),
+    if_lost=_DELIVER_AGAIN,
 )
 
 TABLES = (RAW_READINGS, READINGS, GAPS, QUARANTINE, INGEST_LEDGER)

@@ -7,7 +7,7 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-from leak_assets.sites import layout_from_headers, load_layout, resolve, sensors_frame
+from leak_assets.sites import layout_from_headers, load_layout, register, resolve, sensors_frame
 
 
 def test_official_layout_of_ltown(ltown) -> None:
@@ -45,7 +45,7 @@ def test_removed_sensor_is_gone_everywhere(ltown) -> None:
 
 def test_user_layout_overrides(settings: Settings, small_inp: Path) -> None:
     """Sensors in the user's YAML are the layout; one taken out of it is gone."""
-    network = resolve(small_inp, settings)
+    network = register(small_inp, settings)
     assert network.settings_path is not None
     text = "sensors:\n- {quantity: pressure, unit: bar, ids: [a, e]}\n"
     network.settings_path.write_text(text)
@@ -65,13 +65,16 @@ def test_user_layout_overrides(settings: Settings, small_inp: Path) -> None:
         ("{quantity: heat, ids: [a]}", "unknown quantity 'heat'"),
         ("{quantity: pressure, unit: L/h, ids: [a]}", "does not fit pressure"),
         ("{quantity: pressure, ids: [a, a]}", "given twice"),
+        ("{quantity: pressure, ids: 7}", "not a list of names"),
+        ("{quantity: pressure, ids: a}", "not a list of names"),
+        ("{quantity: pressure, ids: [[a], 1.5]}", "not a list of names"),
     ],
 )
 def test_unusable_layout_is_refused(
     settings: Settings, small_inp: Path, group: str, words: str
 ) -> None:
     """A wrong element, quantity or unit is named, with the file."""
-    network = resolve(small_inp, settings)
+    network = register(small_inp, settings)
     assert network.settings_path is not None
     network.settings_path.write_text(f"sensors:\n- {group}\n")
     with pytest.raises(InputError, match=words) as caught:

@@ -9,7 +9,14 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-from leak_assets.sites import load_layout, packaged_names, register, registered_names, resolve
+from leak_assets.sites import (
+    load_layout,
+    packaged_names,
+    register,
+    registered_names,
+    resolve,
+    resolve_registered,
+)
 
 
 @pytest.mark.parametrize("name", ["l-town", "hanoi", "net1", "net2", "net3", "net6", "ky4", "ky10"])
@@ -21,7 +28,7 @@ def test_packaged_models_have_names(name: str) -> None:
 def test_listing_and_resolving_import_no_heavy_library() -> None:
     """Names are found without importing wntr or epyt."""
     code = (
-        "import sys; from leak_assets.networks import packaged_names, resolve;"
+        "import sys; from leak_assets.sites import packaged_names, resolve;"
         "from leak_assets.settings import Settings;"
         "resolve('L-TOWN', Settings()); packaged_names();"
         "assert not {'wntr', 'epyt', 'scipy', 'networkx'} & set(sys.modules)"
@@ -45,31 +52,107 @@ def test_every_call_gives_a_fresh_model(net3) -> None:
     assert net3.inp_path.read_bytes() == before
 
 
-def test_own_model_is_registered_by_path(settings: Settings, small_inp: Path) -> None:
-    """A path registers the model, which then resolves by name with its settings."""
+def written(settings: Settings) -> list[Path]:
+    """Return everything that lies in the home."""
+    return [path for path in settings.home.rglob("*") if path.suffix in (".inp", ".yaml")]
+
+
+def test_asking_for_a_path_writes_nothing(settings: Settings, small_inp: Path) -> None:
+    """A file is a network where it lies; only registering gives it a name for other runs."""
+    before = written(settings)
     by_path = resolve(small_inp, settings)
-    assert by_path.name == "small-town"
-    assert resolve("small-town", settings) == by_path
-    assert registered_names(settings) == ("small-town",)
-    assert by_path.inp_path.parent == settings.networks_dir
-    assert by_path.reference_days == 4
+    assert (by_path.name, by_path.inp_path, by_path.is_registered) == (
+        "small-town",
+        small_inp,
+        False,
+    )
+    assert by_path.water_network().num_pipes == 5
+    assert written(settings) == before
+    with pytest.raises(InputError, match=r"networks register .*Small Town\.inp"):
+        resolve_registered(small_inp, settings)
+    with pytest.raises(InputError, match="unknown network"):
+        resolve("small-town", settings)
+
+
+def test_registered_model_resolves_by_name_and_by_path(settings: Settings, small_inp: Path) -> None:
+    """Registering makes the name known; the file and any copy of it are that network."""
+    network = register(small_inp, settings, name="mine")
+    assert resolve("mine", settings) == resolve_registered(small_inp, settings) == network
+    assert registered_names(settings) == ("mine",)
+    assert network.inp_path.parent == settings.networks_dir
+    assert (network.reference_days, network.is_registered) == (4, True)
 
 
 def test_edited_model_replaces_its_copy(settings: Settings, small_inp: Path) -> None:
     """The same file registered again after an edit is the same network with a new hash."""
-    first = resolve(small_inp, settings)
+    first = register(small_inp, settings)
     small_inp.write_text(small_inp.read_text().replace("p4 b c 60", "p4 b c 61"))
-    second = resolve(small_inp, settings)
+    edited = resolve(small_inp, settings)
+    assert (edited.is_registered, edited.name.startswith("small-town-")) == (False, True)
+    second = register(small_inp, settings)
     assert (second.name, second.sha256 != first.sha256) == (first.name, True)
 
 
 def test_two_files_of_one_name_stay_apart(settings: Settings, small_inp: Path, tmp_path) -> None:
     """Another file of the same name gets a name of its own."""
-    first = resolve(small_inp, settings)
+    first = register(small_inp, settings)
     other = tmp_path / "theirs" / small_inp.name
     other.parent.mkdir()
     other.write_text(small_inp.read_text().replace("p4 b c 60", "p4 b c 61"))
     assert resolve(other, settings).name.startswith(f"{first.name}-")
+    assert register(other, settings).name.startswith(f"{first.name}-")
+
+
+def test_byte_order_mark_is_no_part_of_a_model(settings: Settings, small_inp: Path) -> None:
+    """What Windows editors put before the text changes neither model nor identity."""
+    plain = register(small_inp, settings)
+    small_inp.write_bytes(b"\xef\xbb\xbf" + small_inp.read_bytes())
+    marked = resolve(small_inp, settings)
+    assert marked == plain
+    (settings.networks_dir / "small-town.inp").unlink()
+    assert resolve(small_inp, settings).water_network().num_pipes == 5
+    assert not register(small_inp, settings).inp_path.read_bytes().startswith(b"\xef")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "row", "words"),
+    [
+        ("p2 a b 400", "p2 a a 400", 12, "same node 'a'"),
+        ("p3 a b 200", "p2 a b 200", 13, "link 'p2' is defined twice, first in row 12"),
+        (" b 0 0\n c", " a 0 0\n c", 3, "node 'a' is defined twice"),
+        ("p2 a b 400 300", "p2 a b 400 1e308", None, "diameter of 1e"),
+        ("p2 a b 400 300", "p2 a b inf 300", None, "length of inf"),
+        (" e 0 1\n", " e 0 nan\n", None, "junction 'e': demand is nan"),
+        (" r 50", " r nan", None, "reservoir 'r': head is nan"),
+        (" p5 d e 80 300 100 0 Open\n", "", None, "no pipe joins these .*: e"),
+        (" v1 c d", " v1 e d", None, "no pipe joins these .*: d, e"),
+    ],
+)
+def test_what_no_solver_could_solve_is_refused_at_the_door(
+    settings: Settings, small_inp: Path, old: str, new: str, row: int | None, words: str
+) -> None:
+    """Doubled and lost elements and numbers that no network has are named, with their row."""
+    text = small_inp.read_text()
+    assert old in text
+    small_inp.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=words) as caught:
+        resolve(small_inp, settings)
+    assert caught.value.row == row
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "..", "a\0b/c.inp", "x" * 300 + ".inp", "~nobody/x"])
+def test_names_that_no_file_can_have_are_one_line(settings: Settings, name: str) -> None:
+    """Names too long, empty, with a NUL or of an unknown home are told."""
+    with pytest.raises(InputError) as caught:
+        resolve(name, settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a" * 101, "..", ""])
+def test_a_name_to_register_is_checked(settings: Settings, small_inp: Path, name: str) -> None:
+    """A name becomes part of file names: not too long, and with a letter or digit."""
+    with pytest.raises(InputError, match="the name"):
+        register(small_inp, settings, name=name)
 
 
 def test_copy_of_packaged_model_is_that_model(settings: Settings, ltown, tmp_path: Path) -> None:
@@ -158,7 +241,7 @@ def test_node_defined_twice_is_named(settings: Settings) -> None:
 
 def test_wrong_setting_names_its_key(settings: Settings, small_inp: Path) -> None:
     """A YAML value of the wrong kind names file and key."""
-    network = resolve(small_inp, settings)
+    network = register(small_inp, settings)
     assert network.settings_path is not None
     network.settings_path.write_text("pattern_first_weekday: someday\n")
     with pytest.raises(InputError, match="someday") as caught:
