@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.incidents.value import inflow_residual
+from leak_assets.features.inflow import inflow_residual
 
 from .figures import current_state, link_segments
 from .report import ReportData, TrueLeak
