@@ -115,7 +115,9 @@ def _candidates(hypotheses: pl.DataFrame) -> pl.DataFrame:
     """Return the pipe with 0.6 and the next with 0.3, for each row."""
     rows = []
     for row in hypotheses.iter_rows(named=True):
-        other = PIPES[(PIPES.index(row["element_id"]) + 1) % 4] if row["element_id"] in PIPES else ""
+        other = (
+            PIPES[(PIPES.index(row["element_id"]) + 1) % 4] if row["element_id"] in PIPES else ""
+        )
         for rank, (pipe, share) in enumerate(((row["element_id"], 0.6), (other, 0.3)), start=1):
             rows.append(row | {"rank": rank, "link_id": pipe, "probability": share})
     names = LEAK_CANDIDATES.polars_schema.names()
@@ -124,9 +126,9 @@ def _candidates(hypotheses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _evidence(hypotheses: pl.DataFrame) -> pl.DataFrame:
-    """Return three sensors that say so, for each row."""
+    """Return four sensors that say so, for each row."""
     sensors = (("n1", "pressure", -5.0, -0.8), ("inflow", "flow", 3.3, 0.0033),
-               ("n2", "pressure", -2.0, -0.4))  # fmt: skip
+               ("n2", "pressure", -2.0, -0.4), ("n3", "pressure", -1.0, -0.2))  # fmt: skip
     rows = [
         {name: row[name] for name in EVIDENCE.key[:-1]}
         | {

@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from leak_assets.features.steps import learning_state
-from leak_assets.incidents.steps import incident_plots
 from leak_assets.models.steps import newest_artefacts
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
+from leak_assets.reports.incident_plots import incident_plots
 from leak_assets.reports.signature_figure import signature_heatmap
 from leak_assets.sites.site import NetworkSite
 from leak_assets.sites.tables import links_frame, nodes_frame

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from leak_assets.errors import MissingInputError
+from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.warehouse import Input
@@ -26,7 +27,10 @@ EVIDENCE = "incidents.evidence"
 POLICY = TrackerPolicy()
 
 
-def _make(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Frames]]:
+def incident_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the incident rows of each day."""
     method = raising_method(work.settings)
     links = _links(work)
     for partition in partitions:
@@ -59,7 +63,7 @@ def _frames(tracked: Tracked, events_before: pl.DataFrame | None) -> Frames:
 
 
 def with_first_run(events: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
-    """Keep the run that first wrote a row that is the same, so that repeating a day changes nothing.
+    """Keep the run that first wrote the same row, so that repeating a day changes nothing.
 
     Parameters
     ----------
@@ -105,15 +109,15 @@ def _links(work: Work) -> pl.DataFrame:
     return links
 
 
-def _settings(work: Work) -> list[Input]:
+def _settings(work: Work) -> tuple[Input, ...]:
     price = str(work.settings.water_price_eur_per_m3)
-    return [
+    return (
         Input("setting", "water_price_eur_per_m3", "", price),
         Input("setting", "incident_method", "", raising_method(work.settings)),
-    ]
+    )
 
 
-INCIDENTS = Step(
+INCIDENTS_STEP = Step(
     name="incidents",
     partition="day",
     writes=(EVENTS, DAYS, CANDIDATES, EVIDENCE),
@@ -124,11 +128,8 @@ INCIDENTS = Step(
         Read(DAYS, days=_day_gone_on_from),
         Read("network.links"),
     ),
-    given=(
-        Given("contract", lambda work: [work.site.contract_input]),
-        Given("setting", _settings),
-    ),
+    given=(CONTRACT, Given("setting", _settings)),
     description="The leaks of the raising method as incidents: where, since when, how much.",
-    compute=_make,
+    compute=incident_frames,
     goes_on=True,
 )

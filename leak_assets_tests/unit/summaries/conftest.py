@@ -142,8 +142,22 @@ def leak_facts() -> Callable[..., dict[str, Any]]:
         }
         candidates = pl.DataFrame(
             [
-                name | {"rank": 1, "link_id": "p227", "probability": 0.42, "cumulative_probability": 0.42, "length_m": 45.6},
-                name | {"rank": 2, "link_id": "p228", "probability": 0.21, "cumulative_probability": 0.63, "length_m": 31.0},
+                name
+                | {
+                    "rank": 1,
+                    "link_id": "p227",
+                    "probability": 0.42,
+                    "cumulative_probability": 0.42,
+                    "length_m": 45.6,
+                },
+                name
+                | {
+                    "rank": 2,
+                    "link_id": "p228",
+                    "probability": 0.21,
+                    "cumulative_probability": 0.63,
+                    "length_m": 31.0,
+                },
             ],
             schema=CANDIDATES.polars_schema,
         )
