@@ -25,7 +25,7 @@ def incident_plots(ctx: StepContext, site: NetworkSite, days: Sequence[date]) ->
     partitions = [day_partition(day, site.name) for day in sorted(days)[-SHOWN_DAYS:]]
     scores, residuals, events, candidates = (
         _concat(ctx, table, partitions)
-        for table in ("scores.window_scores", "features.residuals", *_INCIDENTS)
+        for table in ("detection.window_scores", "features.residuals", *_INCIDENTS)
     )
     plots = {}
     if not scores.is_empty():

@@ -87,7 +87,7 @@ def _incident(number: int, row: dict[str, Any], data: ReportData) -> dict[str, A
 
 
 def _sensor(row: dict[str, Any]) -> dict[str, Any]:
-    is_flow = row["quantity"] == "flow"
+    is_flow = row["quantity"] in {"flow", "balance"}
     residual = row["residual_si"]
     return {
         "sensor": row["sensor_id"],

@@ -112,7 +112,7 @@ def incident_facts(
 
 
 def _sensor(row: Mapping[str, Any]) -> dict[str, Any]:
-    is_flow = row["quantity"] == "flow"
+    is_flow = row["quantity"] in {"flow", "balance"}
     residual = row["residual_si"]
     if is_flow and residual is not None:
         residual *= M3_PER_H_PER_M3_PER_S

@@ -9,10 +9,10 @@ import pytest
 
 from leak_assets.incidents.policy import TrackerPolicy
 from leak_assets.incidents.tracker import track
+from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import INCIDENT_DAYS
 from leak_assets.warehouse.schemas.network import NODES, SENSORS
-from leak_assets.warehouse.schemas.scores import WINDOW_SCORES
 from leak_assets_tests.hypotheses import FIRST_DAY, NETWORK, midnight, pipes_in_a_row, story
 
 STRIDE = timedelta(minutes=30)
@@ -44,7 +44,8 @@ def window_scores() -> Callable[..., pl.DataFrame]:
                 "channels_used": 3,
                 "channels": 3,
                 "leak_flow_m3_per_h": None if mark == "?" else flow,
-                "model_version": "1.0.0-abc",
+                "method": "windows",
+                "method_version": "1.0.0-abc",
             }
             for end, mark, flow in zip(ends, marks, flows, strict=True)
             if mark != " "
