@@ -40,7 +40,8 @@ def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list
     """Pair each hidden leak with the nearest incident that was detected while it ran.
 
     A method that looks at whole days reports at the midnight after them, so a leak counts as
-    running until a day after its end. Leaks without an incident and incidents without a leak (false alarms) have lines of their own.
+    running until a day after its end. Leaks without an incident and incidents without a leak
+    (false alarms) have lines of their own.
     """
     incidents = ctx.warehouse.sql(
         "SELECT * FROM incidents.incidents WHERE network = ?"
