@@ -76,7 +76,7 @@ def raising_method(settings: Settings, methods: Collection[str] = METHODS) -> st
     """
     if settings.incident_method not in methods:
         raise InputError(
-            f"INCIDENT_METHOD is {settings.incident_method!r}, which is no detection method",
-            remedy=f"set it to one of: {', '.join(sorted(methods))}",
+            f"INCIDENT_METHOD={settings.incident_method} is no detection method",
+            remedy=f"Methods are: {', '.join(sorted(methods))}",
         )
     return settings.incident_method

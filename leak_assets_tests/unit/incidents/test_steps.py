@@ -203,7 +203,7 @@ def test_the_other_method_raises_where_the_setting_says_so(tmp_path: Path) -> No
     make(other, site)
     assert other.warehouse.read_all(EVENTS, network=NET)["hypothesis_id"].to_list() == ["w1"]
     wrong = context(tmp_path, INCIDENT_METHOD="oracle")
-    with pytest.raises(InputError, match="'oracle', which is no detection method"):
+    with pytest.raises(InputError, match="INCIDENT_METHOD=oracle is no detection method"):
         make(wrong, site)
 
 

@@ -54,6 +54,6 @@ def test_the_method_that_raises_is_a_setting(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_method_that_is_not_registered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that names the setting, the value and the choices."""
     monkeypatch.setenv("INCIDENT_METHOD", "oracle")
-    with pytest.raises(InputError, match=r"INCIDENT_METHOD is 'oracle'.*likelihood, windows$"):
+    with pytest.raises(InputError, match=r"INCIDENT_METHOD=oracle is.*likelihood, windows$"):
         raising_method(Settings(_env_file=None))
     assert raising_method(Settings(_env_file=None), methods=("oracle",)) == "oracle"
