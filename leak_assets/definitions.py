@@ -17,6 +17,7 @@ from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
 from leak_assets.defs.telemetry.sensors import landing_zone
+from leak_assets.incidents.policy import raising_method
 from leak_assets.runs.graph import GRAPH, Graph
 
 
@@ -36,14 +37,22 @@ def build_defs(
         Where data lives; by default as the environment says.
     progress
         Gets each line of progress of runs in this process; by default the run's log does.
+
+    Raises
+    ------
+    InputError
+        A setting names what is not registered.
     """
+    platform = platform or Platform()
+    # Refused here, not in the middle of a run.
+    raising_method(platform.settings())
     return dg.Definitions(
         assets=build_assets(graph, progress),
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
         jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
         sensors=[landing_zone, retraining, AUTOMATION],
         schedules=[daily, quarterly_retraining],
-        resources={"platform": platform or Platform()},
+        resources={"platform": platform},
     ).map_resolved_asset_specs(func=apply_policy)
 
 

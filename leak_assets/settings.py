@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     summary_interval_s: int = Field(60, validation_alias="SUMMARY_INTERVAL", ge=1)
     max_buffer_size: int = Field(50, validation_alias="MAX_BUFFER_SIZE", ge=1)
 
+    # The detection method whose leaks become incidents; the others write their hypotheses beside.
+    # Default: the one that raises fewer false incidents in years without leaks.
+    incident_method: str = Field("likelihood", validation_alias="INCIDENT_METHOD")
+
     # Economics: BattLeDIM's price of water; a utility sets its own.
     water_price_eur_per_m3: float = Field(
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0

@@ -54,7 +54,9 @@ def show(
     at = [incident_id, incident["revision"]]
     of_revision = "WHERE incident_id = ? AND revision = ? ORDER BY rank"
     candidates = warehouse.sql(
-        f"SELECT rank, link_id, probability, length_m FROM incidents.candidates {of_revision}", at
+        "SELECT rank, link_id, probability, cumulative_probability, length_m"
+        f" FROM incidents.candidates {of_revision}",
+        at,
     )
     evidence = warehouse.sql(
         "SELECT rank, sensor_id, quantity, contribution, residual_si"

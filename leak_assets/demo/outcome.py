@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from leak_assets.exchange.battledim.names import STEP
@@ -12,6 +12,7 @@ from leak_assets.reports.report_data import KnownLeak
 from leak_assets.sites import PipeDistance
 
 STEP_H = STEP.total_seconds() / 3600
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,26 @@ class Outcome:
 
 
 def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list[Outcome]:
-    """Pair each hidden leak with the incident that was detected while it ran.
+    """Pair each hidden leak with the nearest incident that was detected while it ran.
 
-    Leaks without an incident and incidents without a leak (false alarms) have lines of their own.
+    A method that looks at whole days reports at the midnight after them, so a leak counts as
+    running until a day after its end. Leaks without an incident and incidents without a leak
+    (false alarms) have lines of their own.
     """
     incidents = ctx.warehouse.sql(
         "SELECT * FROM incidents.incidents WHERE network = ?"
         " AND detected_at BETWEEN ? AND ? ORDER BY detected_at",
-        [network, truth.start_at, truth.end_at],
+        [network, truth.start_at, truth.end_at + ONE_DAY],
     ).to_dicts()
     distance = PipeDistance(ctx.network(network).network)
     outcomes = []
     for leak in truth.leaks:
-        running = (i for i in incidents if leak.start_at <= i["detected_at"] <= leak.end_at)
-        found = next(running, None)
+        until = leak.end_at + ONE_DAY
+        running = [i for i in incidents if leak.start_at <= i["detected_at"] <= until]
+        away = [distance(leak.link_id, i["top_link_id"]) for i in running]
+        found = running[away.index(min(away))] if running else None
         if found is not None:
             incidents.remove(found)
-        pipe = found["top_link_id"] if found else None
         outcomes.append(
             _outcome(
                 found,
@@ -62,7 +66,7 @@ def incidents_beside_truth(ctx: StepContext, network: str, truth: Truth) -> list
                 leak_start=leak.start_at,
                 leak_m3_per_h=float(leak.flow_m3_per_h.max()),
                 leak_m3=float(leak.flow_m3_per_h.sum() * STEP_H),
-                distance_m=distance(leak.link_id, pipe) if pipe else None,
+                distance_m=min(away, default=None),
             )
         )
     return outcomes + [_outcome(incident) for incident in incidents]

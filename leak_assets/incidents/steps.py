@@ -1,135 +1,135 @@
-"""The incidents room's step: alarms of days become incident rows.
+"""The incidents room's step: what the raising method believes of days becomes incident rows.
 
-Days are taken in order: a day goes on from what the days before it left, so a change of one day
-makes all later days of the network worth another look.
+A day goes on from `incidents.incident_days` of the day before it that has one, and that is all it
+takes from the past: where a late day changes what was open at its end, the next day's input has
+another version and is made again, and so on until a day ends as it did before.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 
 import polars as pl
 
-from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.pipeline.given import CONTRACT, NETWORK
+from leak_assets.errors import MissingInputError
+from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.sites.site import NetworkSite
-from leak_assets.sites.tables import links_frame, nodes_frame, sensors_frame
 from leak_assets.warehouse import Input
-from leak_assets.warehouse.schemas import TABLES as SCHEMAS
+from leak_assets.warehouse.schemas import TABLES
 
-from .policy import TrackerPolicy
-from .tracker import track_day
+from .policy import TrackerPolicy, raising_method
+from .tracker import Tracked, track
 
-TABLES = ("incidents.incident_events", "incidents.candidates", "incidents.evidence")
+EVENTS = "incidents.incident_events"
+DAYS = "incidents.incident_days"
+CANDIDATES = "incidents.candidates"
+EVIDENCE = "incidents.evidence"
 POLICY = TrackerPolicy()
-# Days that a picture shows: more would be too fine to see a window.
-SHOWN_DAYS = 14
-_SOURCES = ("detection.window_scores", "detection.window_candidates", "features.residuals")
 
 
 def incident_frames(
     work: Work, partitions: Sequence[Partition]
 ) -> Iterator[tuple[Partition, Frames]]:
-    """Yield the incident rows of each day that was scored."""
-    site = work.network
-    links = links_frame(site.network)
-    events = work.warehouse.read_all(TABLES[0], network=site.name)
+    """Yield the incident rows of each day."""
+    method = raising_method(work.settings)
+    links = _links(work)
     for partition in partitions:
         day = day_of(partition)
-        scores, candidates, residuals = (
-            work.read_around(table, day, POLICY.context_days) for table in _SOURCES
-        )
-        result = track_day(
-            network=site.name,
-            day=day,
-            scores=scores,
-            candidates=candidates,
-            residuals=residuals,
-            previous_events=events,
+        tracked = track(
+            network=work.site.name,
+            first_day=day,
+            last_day=day,
+            hypotheses=_rows(work, "detection.hypotheses", partition),
+            candidates=_rows(work, "detection.leak_candidates", partition),
+            evidence=_rows(work, "detection.evidence", partition),
+            previous_days=work.read_days(DAYS, _day_gone_on_from(work, day)),
+            method=method,
             policy=POLICY,
             price_eur_per_m3=work.settings.water_price_eur_per_m3,
-            contract_sha256=site.contract.sha256,
+            contract_sha256=work.site.contract.sha256,
             run_id=work.warehouse.run_id,
             links=links,
         )
-        rows = _with_first_run(result.events, work.read(TABLES[0], partition))
-        frames = (rows, result.candidates, result.evidence)
-        yield partition, dict(zip(TABLES, frames, strict=True))
-        others = events.filter(pl.col("event_at").dt.date() != day)
-        events = pl.concat([others, result.events])
+        yield partition, _frames(tracked, work.read(EVENTS, partition))
 
 
-def _days_gone_on_from(work: Work, day: date) -> list[date]:
-    """Return the days of the rows that the tracker resumes from: the last, and the last closing.
+def _frames(tracked: Tracked, events_before: pl.DataFrame | None) -> Frames:
+    return {
+        EVENTS: with_first_run(tracked.incident_events, events_before),
+        DAYS: tracked.incident_days,
+        CANDIDATES: tracked.candidates,
+        EVIDENCE: tracked.evidence,
+    }
 
-    Which they are is part of what a day was made from: an incident that appears on a late day
-    between them and `day` changes the list.
+
+def with_first_run(events: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
+    """Keep the run that first wrote the same row, so that repeating a day changes nothing.
+
+    Parameters
+    ----------
+    events, before
+        Rows of `incidents.incident_events` of a day: of this run, and as they are in the lake.
     """
-    events = work.warehouse.read_all(TABLES[0], network=work.site.name)
-    before = events.filter(pl.col("event_at") < datetime(day.year, day.month, day.day, tzinfo=UTC))
-    before = before.sort("event_at", "revision")
-    rows = pl.concat([before.filter(pl.col("status") == "closed").tail(1), before.tail(1)])
-    return rows["event_at"].dt.date().unique().sort().to_list()
+    if before is None:
+        return events
+    same = [column for column in events.columns if column != "run_id"]
+    first = before.rename({"run_id": "first_run_id"})
+    return (
+        events.join(first, on=same, how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(run_id=pl.coalesce("first_run_id", "run_id"))
+        .select(events.columns)
+    )
 
 
-def _price(work: Work) -> tuple[Input, ...]:
+def _day_gone_on_from(work: Work, day: date) -> list[date]:
+    """Return the newest day before a day that has incident rows, if there is one."""
+    before = day - timedelta(days=1)
+    if work.warehouse.path(DAYS, work.day(before)).exists():
+        return [before]
+    known = (
+        date.fromisoformat(partition["date"])
+        for partition in work.warehouse.partitions(DAYS, network=work.site.name)
+    )
+    newest = max((known_day for known_day in known if known_day < day), default=None)
+    return [] if newest is None else [newest]
+
+
+def _rows(work: Work, table: str, partition: Partition) -> pl.DataFrame:
+    rows = work.read(table, partition)
+    return TABLES[table].empty() if rows is None else rows
+
+
+def _links(work: Work) -> pl.DataFrame:
+    links = work.read("network.links", {"network": work.site.name})
+    if links is None:
+        raise MissingInputError(
+            f"the pipes of {work.site.name} are not in the warehouse",
+            remedy="materialize network/links of it first",
+        )
+    return links
+
+
+def _settings(work: Work) -> tuple[Input, ...]:
     price = str(work.settings.water_price_eur_per_m3)
-    return (Input("setting", "water_price_eur_per_m3", "", price),)
-
-
-def _with_first_run(events: pl.DataFrame, former: pl.DataFrame | None) -> pl.DataFrame:
-    """Keep the run that first wrote the same rows, so that repeating a day changes nothing."""
-    if former is not None and events.drop("run_id").equals(former.drop("run_id")):
-        return former
-    return events
+    return (
+        Input("setting", "water_price_eur_per_m3", "", price),
+        Input("setting", "incident_method", "", raising_method(work.settings)),
+    )
 
 
 INCIDENTS_STEP = Step(
     name="incidents",
     partition="day",
-    writes=TABLES,
+    writes=(EVENTS, DAYS, CANDIDATES, EVIDENCE),
     reads=(
-        Read("detection.window_scores", first_day=-POLICY.context_days, required=True),
-        Read("detection.window_candidates", first_day=-POLICY.context_days),
-        Read("features.residuals", first_day=-POLICY.context_days),
-        Read(TABLES[0], days=_days_gone_on_from),
+        Read("detection.hypotheses", required=True),
+        Read("detection.leak_candidates"),
+        Read("detection.evidence"),
+        Read(DAYS, days=_day_gone_on_from),
+        Read("network.links"),
     ),
-    given=(NETWORK, CONTRACT, Given("setting", _price)),
+    given=(CONTRACT, Given("setting", _settings)),
+    description="The leaks of the raising method as incidents: where, since when, how much.",
     compute=incident_frames,
     goes_on=True,
-    description="Consecutive alarms as one incident: where, since when, how much.",
 )
-
-
-def incident_plots(ctx: StepContext, site: NetworkSite, days: Sequence[date]) -> dict[str, bytes]:
-    """Return pictures of the last days: the signal with its detections, the map with candidates.
-
-    Empty where nothing was scored.
-    """
-    from leak_assets.reports.figures import current_state, map_figure, signal_figure
-
-    partitions = [day_partition(day, site.name) for day in sorted(days)[-SHOWN_DAYS:]]
-    scores, residuals, events, candidates = (
-        _concat(ctx, table, partitions)
-        for table in ("detection.window_scores", "features.residuals", TABLES[0], TABLES[1])
-    )
-    if scores.is_empty():
-        return {}
-    plots = {"signal": signal_figure(scores=scores, residuals=residuals, events=events)}
-    if not events.is_empty():
-        newest = current_state(events).tail(1)
-        entry = site.network
-        plots["network"] = map_figure(
-            nodes=nodes_frame(entry),
-            links=links_frame(entry),
-            sensors=sensors_frame(entry, site.layout),
-            candidates=candidates.join(newest, on=["incident_id", "revision"], how="semi"),
-            title=f"Candidate pipes of {newest['incident_id'][0]}",
-        )
-    return plots
-
-
-def _concat(ctx: StepContext, table: str, partitions: Sequence[dict[str, str]]) -> pl.DataFrame:
-    frames = [f for p in partitions if (f := ctx.warehouse.read(table, p)) is not None]
-    return pl.concat(frames) if frames else SCHEMAS[table].empty()

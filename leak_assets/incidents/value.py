@@ -1,89 +1,13 @@
-"""What a leak costs: flow, volume, euro, severity.
+"""What a leak costs and how severe it is. Flow and volume are the detection method's."""
 
-Volume rests on the residual of the system inflow (measured minus the twin's demand forecast),
-which is what enters the network beyond expectation. Prices come from the caller.
-"""
+from .policy import (
+    SEVERITY_FALLS_BELOW_SHARE,
+    SEVERITY_HIGH_FROM_M3_PER_H,
+    SEVERITY_MEDIUM_FROM_M3_PER_H,
+)
 
-from datetime import datetime
-
-import numpy as np
-import polars as pl
-
-from .policy import SEVERITY_HIGH_FROM_M3_PER_H, SEVERITY_MEDIUM_FROM_M3_PER_H
-
-INFLOW_CHANNEL = "inflow"
-SECONDS_PER_HOUR = 3600.0
-
-
-def inflow_residual(residuals: pl.DataFrame) -> pl.DataFrame:
-    """Return the usable residuals of the system inflow.
-
-    Parameters
-    ----------
-    residuals
-        Rows of `features.residuals`.
-
-    Returns
-    -------
-    polars.DataFrame
-        `ts_utc`, `residual_si` (m3/s), sorted by time, without masked and missing steps.
-    """
-    return (
-        residuals.filter(
-            (pl.col("sensor_id") == INFLOW_CHANNEL)
-            & (pl.col("quantity") == "flow")
-            & (pl.col("mask") == 1)
-            & pl.col("residual_si").is_finite()
-        )
-        .select("ts_utc", "residual_si")
-        .sort("ts_utc")
-    )
-
-
-def volume_between_m3(
-    inflow: pl.DataFrame, start: datetime, end: datetime, *, flow_if_missing_m3_per_h: float = 0.0
-) -> float:
-    """Integrate the inflow residual over (start, end].
-
-    The mean of the usable steps stands for the missing ones too, so a gap neither loses nor
-    adds water. Negative where the inflow stayed below expectation; the caller bounds the total.
-
-    Parameters
-    ----------
-    inflow
-        As from `inflow_residual`.
-    start, end
-        Interval, UTC.
-    flow_if_missing_m3_per_h
-        Flow to assume where no step of the interval is usable.
-    """
-    hours = (end - start).total_seconds() / SECONDS_PER_HOUR
-    if hours <= 0.0:
-        return 0.0
-    inside = inflow.filter((pl.col("ts_utc") > start) & (pl.col("ts_utc") <= end))["residual_si"]
-    if inside.is_empty():
-        return flow_if_missing_m3_per_h * hours
-    return float(np.mean(inside.to_numpy())) * SECONDS_PER_HOUR * hours
-
-
-def leak_flow_m3_per_h(alarmed: pl.DataFrame, leak_start: datetime) -> float:
-    """Estimate the leak flow from alarmed windows.
-
-    The median of the windows that lie wholly inside the leak: a window that began before it is
-    diluted, and a single demand spike must not move the figure. Where none lies inside, the
-    median of all. Never negative; 0 where no window has an inflow residual.
-
-    Parameters
-    ----------
-    alarmed
-        Rows of `detection.window_scores`.
-    leak_start
-        Estimated start, UTC.
-    """
-    flows = alarmed.filter(pl.col("leak_flow_m3_per_h").is_finite())
-    inside = flows.filter(pl.col("window_start") >= leak_start)
-    chosen = (flows if inside.is_empty() else inside)["leak_flow_m3_per_h"].to_numpy()
-    return max(0.0, float(np.median(chosen))) if chosen.size else 0.0
+SEVERITIES = ("low", "medium", "high")
+_LIMITS = (SEVERITY_MEDIUM_FROM_M3_PER_H, SEVERITY_HIGH_FROM_M3_PER_H)
 
 
 def value_eur(volume_m3: float, price_eur_per_m3: float) -> float:
@@ -91,8 +15,24 @@ def value_eur(volume_m3: float, price_eur_per_m3: float) -> float:
     return volume_m3 * price_eur_per_m3
 
 
-def severity(flow_m3_per_h: float) -> str:
-    """Return `low`, `medium` or `high` for a leak flow."""
-    if flow_m3_per_h >= SEVERITY_HIGH_FROM_M3_PER_H:
-        return "high"
-    return "medium" if flow_m3_per_h >= SEVERITY_MEDIUM_FROM_M3_PER_H else "low"
+def severity(flow_m3_per_h: float, before: str | None = None) -> str:
+    """Return `low`, `medium` or `high` for a leak flow.
+
+    Parameters
+    ----------
+    flow_m3_per_h
+        Estimated leak flow.
+    before
+        Severity that the incident has; it falls only where the flow is clearly below the limit.
+
+    Examples
+    --------
+    >>> severity(4.9), severity(4.9, before="medium"), severity(4.4, before="medium")
+    ('low', 'medium', 'low')
+    """
+    passed = 0 if before is None else SEVERITIES.index(before)
+    level = sum(
+        flow_m3_per_h >= limit * (SEVERITY_FALLS_BELOW_SHARE if number < passed else 1.0)
+        for number, limit in enumerate(_LIMITS)
+    )
+    return SEVERITIES[level]

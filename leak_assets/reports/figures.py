@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from leak_assets.incidents.value import inflow_residual
+from leak_assets.features.inflow import inflow_residual
 
 from .drawing import (
     AMBER,

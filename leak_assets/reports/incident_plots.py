@@ -24,7 +24,7 @@ def incident_plots(
     Returns
     -------
     dict
-        `signal`, and `network` where there is an incident; empty where nothing was scored.
+        `signal` where windows were scored, `network` where there is an incident.
     """
     shown = sorted(days)[-SHOWN_DAYS:]
     scores, residuals, events, candidates = (
@@ -36,9 +36,9 @@ def incident_plots(
             "incidents.candidates",
         )
     )
-    if scores.is_empty():
-        return {}
-    plots = {"signal": signal_figure(scores=scores, residuals=residuals, events=events)}
+    plots = {}
+    if not scores.is_empty():
+        plots["signal"] = signal_figure(scores=scores, residuals=residuals, events=events)
     if not events.is_empty():
         newest = current_state(events).tail(1)
         plots["network"] = map_figure(

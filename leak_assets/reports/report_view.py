@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.incidents.value import inflow_residual
+from leak_assets.features.inflow import inflow_residual
 
 from .figures import current_state, link_segments
 from .report_data import KnownLeak, ReportData
@@ -89,7 +89,7 @@ def _incident(number: int, row: dict[str, Any], data: ReportData) -> dict[str, A
 
 
 def _sensor(row: dict[str, Any]) -> dict[str, Any]:
-    is_flow = row["quantity"] == "flow"
+    is_flow = row["quantity"] in {"flow", "balance"}
     residual = row["residual_si"]
     return {
         "sensor": row["sensor_id"],

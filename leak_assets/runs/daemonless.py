@@ -12,6 +12,7 @@ from datetime import date
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.hydraulics.steps import batch_partitions
+from leak_assets.incidents.policy import raising_method
 from leak_assets.models.steps import failed_gates
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.runner import day_partitions, run_step
@@ -56,7 +57,14 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
 
     Days that an interrupted run left half done, that lie after a day that came late, or that were
     scored by other models than those in use now, are taken along.
+
+    Raises
+    ------
+    InputError
+        A setting names what is not registered.
     """
+    # Refused here, not in the middle of a run.
+    raising_method(ctx.settings)
     if not ctx.warehouse.partitions("network.links", network=site.name):
         run_step(GRAPH.step("network"), ctx, site, [{"network": site.name}])
     written: list[Written] = []

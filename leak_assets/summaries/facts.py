@@ -62,7 +62,7 @@ def incident_facts(
     candidates, evidence
         Rows of `incidents.candidates` and `incidents.evidence`; only those of the revision count.
     price_eur_per_m3
-        Price the value was reckoned with.
+        Price that the value was computed with.
     zone
         Time zone of the text; every time carries its own offset.
     """
@@ -77,13 +77,14 @@ def incident_facts(
         "network": clean_text(event["network"]),
         "incident_id": clean_text(event["incident_id"]),
         "revision": event["revision"],
+        "event": event["event"],
         "incident_type": event["incident_type"],
         "status": event["status"],
         "severity": event["severity"],
         "time_zone": str(zone),
         "leak_start": _time(event["leak_start"], zone),
         "detected_at": _time(event["detected_at"], zone),
-        "last_alarm_at": _time(event["last_alarm_at"], zone),
+        "last_seen_at": _time(event["last_seen_at"], zone),
         "leak_end": _time(leak_end, zone),
         "known_at": _time(event["event_at"], zone),
         "hours_from_start_to_detection": _hours(event["leak_start"], event["detected_at"]),
@@ -93,8 +94,6 @@ def incident_facts(
         "value": {"value": _number(event["value_eur"], 2), "unit": "EUR"},
         "price": {"value": price_eur_per_m3, "unit": "EUR/m³"},
         "confidence": _number(event["confidence"], 2),
-        "peak_score": _number(event["peak_score"], 2),
-        "alarmed_windows": event["alarms"],
         "candidate_pipes": [
             {
                 "rank": row["rank"],
@@ -105,15 +104,15 @@ def incident_facts(
             for row in pipes.iter_rows(named=True)
         ],
         "evidence": [_sensor(row) for row in sensors.iter_rows(named=True)],
-        "models": {
-            "detector": clean_text(event["detector_version"]),
-            "pinpointer": clean_text(event["pinpointer_version"] or "none"),
+        "method": {
+            "name": clean_text(event["method"]),
+            "version": clean_text(event["method_version"]),
         },
     }
 
 
 def _sensor(row: Mapping[str, Any]) -> dict[str, Any]:
-    is_flow = row["quantity"] == "flow"
+    is_flow = row["quantity"] in {"flow", "balance"}
     residual = row["residual_si"]
     if is_flow and residual is not None:
         residual *= M3_PER_H_PER_M3_PER_S

@@ -46,7 +46,7 @@ def _amount(quantity: dict[str, Any]) -> str:
 
 def _incident(facts: dict[str, Any]) -> str:
     until = (
-        f"to {_when(facts['leak_end'])}, when the alarms ended"
+        f"to {_when(facts['leak_end'])}, when it ended"
         if facts["leak_end"]
         else f"and still open at {_when(facts['known_at'])}"
     )
@@ -63,7 +63,8 @@ def _incident(facts: dict[str, Any]) -> str:
         for p in facts["candidate_pipes"][:_TOLD]
     ]
     if pipes:
-        parts.append(f"Dig first at {pipes[0]}" + _then(pipes[1:]) + ".")
+        first = "It has moved: dig" if facts["event"] == "relocated" else "Dig"
+        parts.append(f"{first} first at {pipes[0]}" + _then(pipes[1:]) + ".")
     else:
         parts.append("No candidate pipe could be named.")
     sensors = [_sensor(s) for s in facts["evidence"] if s["residual"]["value"] is not None]
@@ -71,9 +72,8 @@ def _incident(facts: dict[str, Any]) -> str:
     if sensors:
         parts.append(f"Evidence: {'; '.join(sensors)}.")
     parts.append(
-        f"Confidence {facts['confidence']} over {facts['alarmed_windows']} alarmed windows; "
-        f"detector {_quoted(facts['models']['detector'])}, "
-        f"pinpointer {_quoted(facts['models']['pinpointer'])}; incident "
+        f"Confidence {facts['confidence']} by method {_quoted(facts['method']['name'])}, "
+        f"version {_quoted(facts['method']['version'])}; incident "
         f"{_quoted(facts['incident_id'])}, revision {facts['revision']}, {facts['status']}."
     )
     return " ".join(parts)

@@ -306,6 +306,8 @@ def validate(frame: pl.DataFrame, table: Table) -> None:
             if expected.get(name) != actual.get(name)
         ] or [f"order: expected {list(expected)}, got {list(actual)}"]
         raise ValueError(f"{table.full_name}: " + "; ".join(differences))
+    if frame.is_empty():
+        return
     nulls = frame.select(pl.all().null_count())
     for column in table.columns:
         if not column.nullable and nulls[column.name][0]:
@@ -313,7 +315,7 @@ def validate(frame: pl.DataFrame, table: Table) -> None:
                 f"{table.full_name}.{column.name}: {nulls[column.name][0]} nulls"
                 " in a column that has none"
             )
-    if frame.height and frame.select(pl.struct(table.key).n_unique()).item() != frame.height:
+    if frame.select(pl.struct(table.key).n_unique()).item() != frame.height:
         doubled = frame.filter(pl.struct(table.key).is_duplicated()).select(table.key).row(0)
         raise ValueError(f"{table.full_name}: key {table.key} is not unique, e.g. {doubled}")
 

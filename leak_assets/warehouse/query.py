@@ -3,6 +3,7 @@
 What the program itself asks goes through `Warehouse.sql`, with the same connection.
 """
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -115,7 +116,10 @@ def export(frame: pl.DataFrame, path: Path) -> None:
     InputError
         Another suffix, or nested values in a CSV file.
     """
-    writers = {".csv": frame.write_csv, ".parquet": frame.write_parquet}
+    writers: dict[str, Callable[[Path], None]] = {
+        ".csv": frame.write_csv,
+        ".parquet": frame.write_parquet,
+    }
     write = writers.get(path.suffix.lower())
     if write is None:
         raise InputError(

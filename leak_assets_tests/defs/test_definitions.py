@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from leak_assets.definitions import defs
+from leak_assets.defs.partitions import ALL_EARLIER_DAYS
 from leak_assets.defs.telemetry.schedules import daily
-from leak_assets.incidents.steps import POLICY
 from leak_assets.warehouse.schemas import TABLES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -117,22 +117,29 @@ def test_dg_finds_the_definitions_of_the_repository(tmp_path: Path) -> None:
 
 
 def test_dependencies_are_those_that_steps_read() -> None:
-    """Scores come from residuals, not from windows; incidents look days back for context."""
+    """Scores come from residuals, not from windows; incidents go on from their own days before."""
     graph = defs.resolve_asset_graph()
     scores = dg.AssetKey(["detection", "window_scores"])
     assert dg.AssetKey(["features", "windows"]) not in graph.get(scores).parent_keys
-    (incidents,) = (
-        spec for spec in defs.resolve_all_asset_specs() if spec.key.path[-1] == "incident_events"
-    )
-    lookback = {
-        dep.asset_key.path[-1]: dep.partition_mapping.downstream_mappings_by_upstream_dimension[
-            "date"
-        ].partition_mapping.start_offset
-        for dep in incidents.deps
-        if dep.partition_mapping is not None
+    specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
+
+    def lookback(table: str) -> dict[str, int]:
+        return {
+            dep.asset_key.path[-1]: dep.partition_mapping.downstream_mappings_by_upstream_dimension[
+                "date"
+            ].partition_mapping.start_offset
+            for dep in specs[table].deps
+            if dep.partition_mapping is not None
+        }
+
+    assert {dep.asset_key.path[-1] for dep in specs["incident_events"].deps} == {
+        "hypotheses",
+        "leak_candidates",
+        "evidence",
+        "links",
     }
-    days = -POLICY.context_days
-    assert lookback == {"window_scores": days, "window_candidates": days, "residuals": days}
+    assert lookback("incident_events") == {}
+    assert lookback("incident_days") == {"incident_days": -ALL_EARLIER_DAYS}
 
 
 def test_great_expectations_runs_for_whole_days_only() -> None:

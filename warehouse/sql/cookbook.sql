@@ -7,7 +7,7 @@ FROM incidents.incidents
 ORDER BY value_eur DESC;
 
 -- Where to dig: candidate pipes of each incident's newest state, with the metres up to there.
-SELECT c.incident_id, c.rank, c.link_id, c.probability,
+SELECT c.incident_id, c.rank, c.link_id, c.probability, c.cumulative_probability,
     sum(c.length_m) OVER (PARTITION BY c.incident_id ORDER BY c.rank) AS metres_so_far
 FROM incidents.candidates AS c
 JOIN incidents.incidents AS i USING (incident_id, revision)
@@ -17,6 +17,20 @@ ORDER BY c.incident_id, c.rank;
 SELECT incident_id, revision, event, event_at, severity, estimated_flow_m3_per_h, top_link_id
 FROM incidents.incident_events
 ORDER BY incident_id, revision;
+
+-- The flow and the loss of each incident, day by day.
+SELECT incident_id, day, round(flow_m3_per_h, 1) AS m3_per_h, round(volume_lost_m3) AS m3_lost,
+    round(value_eur) AS eur, top_link_id, status
+FROM incidents.incident_days
+ORDER BY incident_id, day;
+
+-- What the detection methods believe now, beside the incidents that one of them raised.
+SELECT h.network, h.method, h.kind, h.status, h.element_id, h.onset_at,
+    round(h.flow_m3_per_h, 1) AS m3_per_h, round(h.probability, 2) AS probability, i.incident_id
+FROM detection.hypotheses AS h
+LEFT JOIN incidents.incidents AS i USING (network, method, hypothesis_id)
+QUALIFY row_number() OVER (PARTITION BY network, method, hypothesis_id ORDER BY h.at DESC) = 1
+ORDER BY h.network, h.method, h.probability DESC;
 
 -- From an incident's day back to the raw files.
 SELECT DISTINCT raw.input_name AS file, raw.input_version AS sha256

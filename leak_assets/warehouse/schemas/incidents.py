@@ -4,8 +4,16 @@ import polars as pl
 
 from .table import NETWORK, UTC_US, Column, Table, View
 
-_ID = Column("incident_id", pl.String, "stable name, from network and first alarm")
+_ID = Column("incident_id", pl.String, "stable name, from network and hypothesis")
 _REVISION = Column("revision", pl.Int64, "number of the incident's state, from 1")
+_HYPOTHESIS = Column("hypothesis_id", pl.String, "hypothesis that it follows")
+_METHOD = Column("method", pl.String, "detection method that raised it")
+_SEVERITY = Column("severity", pl.String, "`low`, `medium` or `high`, by flow")
+_LEAK_START = Column("leak_start", UTC_US, "estimated start of the leak")
+_DETECTED_AT = Column("detected_at", UTC_US, "when the method reported the leak")
+_LAST_SEEN_AT = Column("last_seen_at", UTC_US, "end of the data that its figures rest on")
+_VALUE_EUR = Column("value_eur", pl.Float64, "loss at the price of water")
+_TOP_LINK_ID = Column("top_link_id", pl.String, "best candidate pipe")
 
 INCIDENT_EVENTS = Table(
     "incidents",
@@ -17,27 +25,55 @@ INCIDENT_EVENTS = Table(
         NETWORK,
         _ID,
         _REVISION,
-        Column("event_at", UTC_US, "end of the window that led to this state"),
-        Column("event", pl.String, "`opened`, `updated` or `closed`"),
+        Column("event_at", UTC_US, "end of the data that led to this state"),
+        Column("event", pl.String, "`opened`, `updated`, `relocated` or `closed`"),
         Column("incident_type", pl.String, "`leak`"),
         Column("status", pl.String, "`new`, `open` or `closed`"),
-        Column("severity", pl.String, "`low`, `medium` or `high`, by estimated flow"),
-        Column("leak_start", UTC_US, "estimated start of the leak"),
-        Column("detected_at", UTC_US, "end of the window that confirmed it"),
-        Column("last_alarm_at", UTC_US, "end of the last alarmed window"),
-        Column("leak_end", UTC_US, "end of the last alarmed window once closed", True),
-        Column("alarms", pl.Int64, "alarmed windows so far"),
-        Column("quiet_windows", pl.Int64, "windows without alarm since the last one"),
-        Column("peak_score", pl.Float64, "largest anomaly score"),
-        Column("confidence", pl.Float64, "mean anomaly score of its alarms, 0 to 1"),
-        Column("estimated_flow_m3_per_h", pl.Float64, "leak flow over the last alarms"),
+        _SEVERITY,
+        _LEAK_START,
+        _DETECTED_AT,
+        _LAST_SEEN_AT,
+        Column("leak_end", UTC_US, "estimated end of the leak once closed", True),
+        Column("confidence", pl.Float64, "probability that the leak is within 300 m, 0 to 1"),
+        Column("score", pl.Float64, "the method's own statistic"),
+        Column("estimated_flow_m3_per_h", pl.Float64, "leak flow; when closed, its last"),
         Column("volume_lost_m3", pl.Float64, "estimated loss from start to `event_at`"),
-        Column("value_eur", pl.Float64, "loss at the price of water"),
-        Column("top_link_id", pl.String, "best candidate pipe", True),
-        Column("detector_version", pl.String, "detector version"),
-        Column("pinpointer_version", pl.String, "pinpointer version", True),
+        _VALUE_EUR,
+        _TOP_LINK_ID,
+        _HYPOTHESIS,
+        _METHOD,
+        Column("method_version", pl.String, "version of the method"),
         Column("contract_sha256", pl.String, "hash of the telemetry contract"),
         Column("run_id", pl.String, "run that wrote the row"),
+    ),
+)
+
+INCIDENT_DAYS = Table(
+    "incidents",
+    "incident_days",
+    "One incident at the end of a day, from the day it opened to the day it closed: its flow and "
+    "loss over time. A day without news of it repeats the day before.",
+    ("date", "network"),
+    ("incident_id", "day"),
+    (
+        NETWORK,
+        _ID,
+        Column("day", pl.Date, "day (UTC)"),
+        Column("revision", pl.Int64, "newest state by then"),
+        Column("revised_at", UTC_US, "`event_at` of that state"),
+        Column("revised_flow_m3_per_h", pl.Float64, "flow of that state"),
+        Column("status", pl.String, "`open` or `closed`"),
+        _SEVERITY,
+        _LEAK_START,
+        _DETECTED_AT,
+        _LAST_SEEN_AT,
+        Column("flow_m3_per_h", pl.Float64, "estimated leak flow"),
+        Column("volume_lost_m3", pl.Float64, "estimated loss so far"),
+        _VALUE_EUR,
+        Column("confidence", pl.Float64, "probability that the leak is within 300 m, 0 to 1"),
+        _TOP_LINK_ID,
+        _HYPOTHESIS,
+        _METHOD,
     ),
 )
 
@@ -54,6 +90,7 @@ CANDIDATES = Table(
         Column("rank", pl.Int64, "1 = dig here first"),
         Column("link_id", pl.String, "pipe"),
         Column("probability", pl.Float64, "share of the probability over all pipes"),
+        Column("cumulative_probability", pl.Float64, "of this pipe and all before it"),
         Column("length_m", pl.Float64, "length of the pipe"),
     ),
 )
@@ -69,10 +106,10 @@ EVIDENCE = Table(
         _ID,
         _REVISION,
         Column("rank", pl.Int64, "1 = strongest"),
-        Column("sensor_id", pl.String, "sensor"),
-        Column("quantity", pl.String, "`pressure` or `flow`"),
-        Column("contribution", pl.Float64, "signed mean z-score over the incident's alarms"),
-        Column("residual_si", pl.Float64, "mean residual (m or m3/s)", True),
+        Column("sensor_id", pl.String, "sensor; a zone's number for its balance"),
+        Column("quantity", pl.String, "`pressure`, `flow` or `balance`"),
+        Column("contribution", pl.Float64, "signed, in standard deviations"),
+        Column("residual_si", pl.Float64, "measured minus expected (m or m3/s)", True),
     ),
 )
 
@@ -116,5 +153,5 @@ INCIDENTS = View(
     """,
 )
 
-TABLES = (INCIDENT_EVENTS, CANDIDATES, EVIDENCE, SUMMARIES)
+TABLES = (INCIDENT_EVENTS, INCIDENT_DAYS, CANDIDATES, EVIDENCE, SUMMARIES)
 VIEWS = (INCIDENTS,)

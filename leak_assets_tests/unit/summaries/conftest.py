@@ -131,21 +131,33 @@ def leak_facts() -> Callable[..., dict[str, Any]]:
             "severity": "medium",
             "leak_start": datetime(2019, 1, 7, 4, 15, tzinfo=UTC),
             "detected_at": datetime(2019, 1, 7, 6, 30, tzinfo=UTC),
-            "last_alarm_at": datetime(2019, 1, 7, 12, 0, tzinfo=UTC),
+            "last_seen_at": datetime(2019, 1, 7, 12, 0, tzinfo=UTC),
             "leak_end": None,
-            "alarms": 14,
-            "peak_score": 0.987,
             "confidence": 0.931,
             "estimated_flow_m3_per_h": 12.345,
             "volume_lost_m3": 95.72,
             "value_eur": 76.576,
-            "detector_version": "1.0.0-abc",
-            "pinpointer_version": "1.0.0-def",
+            "method": "likelihood",
+            "method_version": "2.1",
         }
         candidates = pl.DataFrame(
             [
-                name | {"rank": 1, "link_id": "p227", "probability": 0.42, "length_m": 45.6},
-                name | {"rank": 2, "link_id": "p228", "probability": 0.21, "length_m": 31.0},
+                name
+                | {
+                    "rank": 1,
+                    "link_id": "p227",
+                    "probability": 0.42,
+                    "cumulative_probability": 0.42,
+                    "length_m": 45.6,
+                },
+                name
+                | {
+                    "rank": 2,
+                    "link_id": "p228",
+                    "probability": 0.21,
+                    "cumulative_probability": 0.63,
+                    "length_m": 31.0,
+                },
             ],
             schema=CANDIDATES.polars_schema,
         )

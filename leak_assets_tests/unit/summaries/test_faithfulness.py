@@ -14,8 +14,8 @@ from leak_assets.summaries.template import render
         "On January 7, 2019 at 4:15 AM UTC, confirmed on 7 Jan 2019 at 6:30 am.",
         "A probability of 42 %, a confidence of 93%, 95.7 m^3 lost.",
         "Pressure at n105 fell by 1.32 m, at n296 by 0.7 m.",
-        "Worth 76.58 EUR (0.80 EUR/m³), 14 alarms; the 1st pipe is 45.6 m long.",
-        "Incident l-town-20190107T0530-1db1, models 1.0.0-abc and 1.0.0-def.",
+        "Worth 76.58 EUR (0.80 EUR/m³); the 1st pipe is 45.6 m long.",
+        "Incident l-town-20190107T0530-1db1, method likelihood 2.1.",
         "No number at all.",
     ],
 )

@@ -29,9 +29,8 @@ LEAK_TEXT = (
     'far, worth 76.58 EUR at 0.8 EUR/m³. Dig first at pipe "p227" (probability 0.42, 45.6 m), '
     'then pipe "p228" (probability 0.21, 31.0 m). Evidence: pressure at "n105" 1.32 m below '
     'expectation (z -5.1); flow at "inflow" 12.42 m³/h above expectation (z 4.2); pressure at '
-    '"n296" 0.71 m below expectation (z -3.3). Confidence 0.93 over 14 alarmed windows; '
-    'detector "1.0.0-abc", pinpointer "1.0.0-def"; incident "l-town-20190107T0530-1db1", '
-    "revision 2, open."
+    '"n296" 0.71 m below expectation (z -3.3). Confidence 0.93 by method "likelihood", '
+    'version "2.1"; incident "l-town-20190107T0530-1db1", revision 2, open.'
 )
 
 
@@ -74,7 +73,12 @@ def test_the_template_text_of_a_leak(leak_facts):
 def test_a_closed_leak_says_when_it_ended(leak_facts):
     """The end takes the place of "still open"."""
     text = render(leak_facts(leak_end=datetime(2019, 1, 7, 9, tzinfo=UTC), status="closed"))
-    assert "to 2019-01-07 09:00 (UTC+00:00), when the alarms ended" in text
+    assert "to 2019-01-07 09:00 (UTC+00:00), when it ended" in text
+
+
+def test_a_leak_that_moved_is_told_as_one(leak_facts):
+    """The crew may stand at the wrong pipe."""
+    assert 'It has moved: dig first at pipe "p227"' in render(leak_facts(event="relocated"))
 
 
 def test_local_times_carry_their_own_offset(leak_facts):
@@ -88,17 +92,16 @@ def test_local_times_carry_their_own_offset(leak_facts):
         "severity": "low",
         "leak_start": datetime(2026, 10, 24, 22, tzinfo=UTC),
         "detected_at": datetime(2026, 10, 25, 3, tzinfo=UTC),
-        "last_alarm_at": datetime(2026, 10, 25, 3, tzinfo=UTC),
+        "event": "opened",
+        "last_seen_at": datetime(2026, 10, 25, 3, tzinfo=UTC),
         "leak_end": None,
         "event_at": datetime(2026, 10, 25, 3, tzinfo=UTC),
         "estimated_flow_m3_per_h": 1.0,
         "volume_lost_m3": 5.0,
         "value_eur": 4.0,
         "confidence": 0.9,
-        "peak_score": 0.9,
-        "alarms": 3,
-        "detector_version": "1",
-        "pinpointer_version": None,
+        "method": "windows",
+        "method_version": "1",
     }
     text = render(
         incident_facts(
