@@ -131,5 +131,4 @@ INCIDENTS_STEP = Step(
     given=(CONTRACT, Given("setting", _settings)),
     description="The leaks of the raising method as incidents: where, since when, how much.",
     compute=incident_frames,
-    goes_on=True,
 )
