@@ -98,7 +98,8 @@ def test_it_shows_incidents_models_and_files_of_the_period(
     plots = incident_plots(warehouse, site, [FIRST])
     assert all(png.startswith(b"\x89PNG") for png in plots.values())
     assert set(plots) == {"signal", "network"}
-    assert incident_plots(warehouse, site, [other]) == {}
+    # Incidents need no scored windows: another method may have raised them.
+    assert set(incident_plots(warehouse, site, [other])) == {"network"}
 
 
 def test_the_period_can_be_chosen_and_must_have_readings(
