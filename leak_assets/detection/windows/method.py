@@ -24,6 +24,8 @@ from .onset import leak_start
 from .policy import WindowsPolicy
 from .scoring import METHOD
 
+# Of the rules; which models scored a window stands in `detection.window_scores`.
+VERSION = "1"
 FORMAT = 1
 SCORES = "detection.window_scores"
 CANDIDATES = "detection.window_candidates"
@@ -60,8 +62,6 @@ class WindowsDetector:
     ----------
     network
         Name of the network.
-    version
-        Of the models that scored the windows.
     load_links
         Gives rows of `network.links`, when they are needed first.
     load_distance
@@ -71,12 +71,12 @@ class WindowsDetector:
     """
 
     network: str
-    version: str
     load_links: Callable[[], pl.DataFrame] = field(repr=False)
     load_distance: Callable[[], Callable[[str, str], float]] = field(repr=False)
     policy: WindowsPolicy = field(default_factory=WindowsPolicy)
 
     method = METHOD
+    version = VERSION
 
     def start(self) -> WindowsState:
         """Return the state before the first day."""
