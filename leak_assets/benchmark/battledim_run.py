@@ -1,31 +1,33 @@
 """The BattLeDIM run: two years of SCADA in, the leaks of the second year out, causally.
 
-The order of the steps and the submission file; the method is in `daily_channels`, `leak_filter`,
-`hypotheses` and `leak_history`.
+The order of the steps and the submission file; the method is `detection.likelihood`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from leak_assets.detection.likelihood.daily_channels import (
-    REFERENCE_DAYS,
-    DailyChannels,
-    channel_signatures,
-    daily_channels,
-    meter_faults,
-)
-from leak_assets.detection.likelihood.hypotheses import Hypotheses
-from leak_assets.detection.likelihood.leak_history import Event, LeakHistory
+import polars as pl
+
+from leak_assets.detection.detector import Observed
+from leak_assets.detection.hypothesis import Hypothesis
+from leak_assets.detection.likelihood.history import SMALLEST_M3_PER_H
+from leak_assets.detection.likelihood.method import CHANNELS, REFERENCES, LikelihoodDetector
+from leak_assets.detection.likelihood.responses import Responses
 from leak_assets.errors import InputError
-from leak_assets.exchange.battledim.export import ScadaExport, half_hour_means, open_export
+from leak_assets.exchange.battledim.export import half_hour_means as means_of_export
+from leak_assets.exchange.battledim.export import open_export
 from leak_assets.exchange.battledim.submission import write_submission as write_lines
+from leak_assets.features.half_hours import PER_DAY, half_hour_channels, learn_reference
 from leak_assets.hydraulics.signatures.signatures import signatures
+from leak_assets.hydraulics.twin.channels import Channels
 from leak_assets.hydraulics.twin.twin import Twin
-from leak_assets.sites import Network, PipeDistance, candidate_pipes
+from leak_assets.sites import Network, candidate_pipes
 
 HISTORY_YEAR, EVALUATED_YEAR = 2018, 2019
+# One whole week, so that every weekday of a town's true demand pattern has its say.
+REFERENCE_DAYS = 7
 _PROGRESS_EVERY_DAYS = 60
 
 
@@ -83,15 +85,56 @@ def detect(
     export = open_export(network, Path(scada_dir), str(HISTORY_YEAR), str(EVALUATED_YEAR))
     if export.repair_report is None:
         progress(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
-    observed = half_hour_means(network, export, progress)
-    progress("driving the twin through the measurements")
-    twin = Twin(network, export.layout)
-    channels = daily_channels(twin, observed)
+    means = means_of_export(network, export, progress)
     progress("computing leak signatures")
-    history = LeakHistory(
-        channels, _hypotheses(network, export, channels), _repairs(network, export, channels)
+    twin = Twin(network, export.layout)
+    responses = Responses.of(signatures(network, export.layout, candidate_pipes(network)), network)
+    detector = LikelihoodDetector(
+        network.name,
+        lambda: responses,
+        repairs=tuple((repair.link_id, repair.at.date()) for repair in export.repairs),
     )
-    return _run(history, channels, progress)
+    progress("driving the twin through the measurements")
+    state = detector.start()
+    start = datetime(EVALUATED_YEAR, 1, 1, tzinfo=UTC)
+    found: list[Hypothesis] = []
+    for number, observed in enumerate(_days(network.name, twin, means)):
+        state, findings = detector.step(state, observed)
+        found += findings.hypotheses
+        for line in findings.messages:
+            progress(line)
+        if number % _PROGRESS_EVERY_DAYS == 0:
+            leaks = {h.hypothesis_id for h in found if h.kind == "leak" and h.reported_at}
+            progress(f"{observed.day}: {len(leaks)} leaks so far")
+    return reported_leaks(found, start)
+
+
+def reported_leaks(hypotheses: Sequence[Hypothesis], start: datetime) -> list[Detection]:
+    """Return the leaks reported from `start` on, by time.
+
+    A leak that was reported before counts with `start` where it still runs then.
+
+    Parameters
+    ----------
+    hypotheses
+        In the order of their time.
+    start
+        Begin of the evaluated period, UTC.
+    """
+    out: dict[str, Detection] = {}
+    for one in hypotheses:
+        if one.kind != "leak" or one.status != "reported" or one.hypothesis_id in out:
+            continue
+        runs_on = one.at == start and (one.flow_m3_per_h or 0.0) >= SMALLEST_M3_PER_H
+        if runs_on or (one.at > start and one.at == one.reported_at):
+            out[one.hypothesis_id] = Detection(
+                one.element_id,
+                one.at,
+                one.flow_m3_per_h or 0.0,
+                one.probability,
+                one.onset_at.date(),
+            )
+    return sorted(out.values(), key=lambda d: (d.start_at, d.link_id))
 
 
 def write_submission(detections: list[Detection], path: Path | str) -> None:
@@ -99,77 +142,40 @@ def write_submission(detections: list[Detection], path: Path | str) -> None:
     write_lines(Path(path), ((d.link_id, d.start_at) for d in detections))
 
 
-def _run(
-    history: LeakHistory, channels: DailyChannels, progress: Callable[[str], None]
-) -> list[Detection]:
-    start = date(EVALUATED_YEAR, 1, 1)
-    evaluated = [i for i, day in enumerate(channels.days) if day >= start]
-    if not evaluated:
+def _days(network: str, twin: Twin, means: pl.DataFrame) -> Iterator[Observed]:
+    """Yield the days after the reference as the detector sees them.
+
+    The calibration and the scatter come from the first week; every later day is seen through
+    them and through its own measurements only.
+
+    Raises
+    ------
+    InputError
+        No more whole days than the reference needs, or none of the evaluated year.
+    """
+    counted = means.group_by(pl.col("ts_utc").dt.date().alias("day"), maintain_order=True).len()
+    days: list[date] = counted.filter(pl.col("len") == PER_DAY)["day"].to_list()
+    if len(days) <= REFERENCE_DAYS:
+        raise InputError(
+            f"the export has {len(days)} whole days",
+            remedy=f"Deliver more than the {REFERENCE_DAYS} days that calibrate the twin",
+        )
+    if days[-1] < date(EVALUATED_YEAR, 1, 1):
         raise InputError(
             f"the export has no whole day of {EVALUATED_YEAR}",
             remedy=f"Deliver {EVALUATED_YEAR}_SCADA_* files with whole days",
         )
-    last = evaluated[0] - 1
-    known: list[Event] = []
-
-    def after(day: int) -> None:
-        if day == last:
-            known.extend(history.running(day))
-        if day % _PROGRESS_EVERY_DAYS == 0:
-            found = sum(event.kind == "leak" for event in history.events)
-            progress(f"{channels.days[day]}: {found} leaks so far")
-
-    history.run(after)
-    pipes = history.hypotheses.pipes
-    out = [_detection(event, pipes, channels, start) for event in known]
-    out += [
-        _detection(event, pipes, channels, channels.days[event.known_on] + timedelta(days=1))
-        for event in history.events
-        if event.kind == "leak" and event.known_on > last
-    ]
-    return sorted(out, key=lambda d: (d.start_at, d.link_id))
-
-
-def _detection(
-    event: Event, pipes: tuple[str, ...], channels: DailyChannels, reported: date
-) -> Detection:
-    place = event.place
-    if place is None:
-        raise ValueError(f"event {event.kind} has no place")
-    return Detection(
-        pipes[event.index],
-        datetime.combine(reported, time(), UTC),
-        place.flow_m3_per_h,
-        place.chance,
-        channels.days[event.onset],
-    )
-
-
-def _hypotheses(network: Network, export: ScadaExport, channels: DailyChannels) -> Hypotheses:
-    responses = signatures(network, export.layout, candidate_pipes(network))
-    names, distance = PipeDistance(network).matrix()
-    index = [names.index(pipe) for pipe in responses.pipes]
-    return Hypotheses(
-        responses.pipes,
-        channel_signatures(channels, responses),
-        meter_faults(channels, responses),
-        distance[index][:, index],
-        channels.pressures,
-    )
-
-
-def _repairs(
-    network: Network, export: ScadaExport, channels: DailyChannels
-) -> list[tuple[int, int]]:
-    """Return pipe number and day number of the reported repairs within the history."""
-    pipes = candidate_pipes(network)
-    first = channels.days[0]
-    out = []
-    for repair in export.repairs:
-        day = (repair.at.date() - first).days
-        if repair.link_id in pipes and day >= REFERENCE_DAYS:
-            out.append((pipes.index(repair.link_id), day))
-    return out
+    first = days[:REFERENCE_DAYS]
+    week = means.filter(pl.col("ts_utc").dt.date().is_in(first))
+    calibration = Channels.of(twin, week).calibrate()
+    reference = learn_reference(twin, means, first, calibration)
+    references = reference.to_frame(network)
+    for day in days[REFERENCE_DAYS:]:
+        begin = datetime.combine(day, time(), UTC)
+        # A slice of three days: filtering two years for each day would take longer than solving.
+        near = means.slice(max(0, (day - days[0]).days * PER_DAY - PER_DAY), 3 * PER_DAY)
+        rows = half_hour_channels(network, twin, near, day, calibration, reference)
+        yield Observed(begin.date(), {CHANNELS: rows, REFERENCES: references})
 
 
 def _silent(_line: str) -> None:

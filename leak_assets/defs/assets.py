@@ -15,7 +15,7 @@ from leak_assets.defs.publish import publish
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.shown import SHOWN
 from leak_assets.pipeline.runner import run_step
-from leak_assets.pipeline.step import Step
+from leak_assets.pipeline.step import Read, Step
 from leak_assets.runs.graph import Graph
 from leak_assets.warehouse import Written
 
@@ -93,14 +93,14 @@ def _deps(step: Step, table: str) -> list[dg.AssetDep]:
     What the step reads of its own tables is a dependency of the table itself only: Dagster would
     take it for one within the operation.
     """
-    found: dict[str, dg.AssetDep] = {}
+    reads: dict[str, list[Read]] = {}
     for read in step.reads:
-        if read.table in step.writes and read.table != table:
-            continue
-        mapping = mapping_of(read)
-        # Of two readings of one table the wider says it all.
-        if read.table not in found or read.days is not None:
-            found[read.table] = dg.AssetDep(read.table.split("."), partition_mapping=mapping)
+        if read.table not in step.writes or read.table == table:
+            reads.setdefault(read.table, []).append(read)
+    found = {
+        name: dg.AssetDep(name.split("."), partition_mapping=mapping_of(several))
+        for name, several in reads.items()
+    }
     for given in step.given:
         for name in given.tables:
             found.setdefault(name, dg.AssetDep(name.split(".")))

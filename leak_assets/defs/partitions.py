@@ -41,11 +41,18 @@ ALL_EARLIER_DAYS = 3650
 SITE_TAG = "leak_assets/site"
 
 
-def mapping_of(read: Read) -> dg.PartitionMapping | None:
-    """Return which days of a table a day reads; None where Dagster's default says it."""
-    if read.days is None and read.first_day == 0:
+def mapping_of(reads: Sequence[Read]) -> dg.PartitionMapping | None:
+    """Return which days of a table a day reads, in one way or in several.
+
+    None where Dagster's default says it.
+    """
+    spans = [
+        (read.first_day, read.last_day) if read.days is None else (-ALL_EARLIER_DAYS, -1)
+        for read in reads
+    ]
+    first, last = min(first for first, _ in spans), max(last for _, last in spans)
+    if first == 0:
         return None
-    first, last = (read.first_day, read.last_day) if read.days is None else (-ALL_EARLIER_DAYS, -1)
     days = dg.TimeWindowPartitionMapping(
         start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
     )

@@ -1,4 +1,4 @@
-"""The features room's steps for telemetry: calibration, residuals, windows, day by day.
+"""The features room's steps for telemetry: calibration, residuals, channels, windows, by day.
 
 Only the order of reading and calling belongs here. Scenario runs have steps of their own in
 `training_steps`, which call the same functions.
@@ -22,14 +22,26 @@ from leak_assets.telemetry.reference import (
     reference_periods,
 )
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.schemas.features import CALIBRATIONS, RESIDUALS, WINDOW_REFERENCES
+from leak_assets.warehouse.schemas.features import (
+    CALIBRATIONS,
+    CHANNEL_REFERENCES,
+    CHANNELS_30M,
+    RESIDUALS,
+    WINDOW_REFERENCES,
+)
 
 from .grid import WindowSpec
+from .half_hours import ChannelReference, half_hour_channels, half_hour_means, learn_reference
 from .scaler import WindowScaler
 from .windows import window_features
 
 READINGS = "telemetry.readings"
-CALIBRATION_TABLES = ("features.calibrations", "features.window_references")
+CALIBRATION_TABLES = (
+    "features.calibrations",
+    "features.channel_references",
+    "features.window_references",
+)
+CHANNELS = "features.channels_30m"
 SPEC = WindowSpec()
 LEAD_IN = timedelta(hours=2)
 
@@ -76,15 +88,21 @@ class _Fitted:
     """The calibration of the reference days, as rows of any day that it counts on."""
 
     def __init__(
-        self, calibration: Calibration, scaler: WindowScaler, reference: tuple[date, ...]
+        self,
+        calibration: Calibration,
+        channels: ChannelReference,
+        scaler: WindowScaler,
+        reference: tuple[date, ...],
     ) -> None:
-        self.calibration, self.scaler, self.reference = calibration, scaler, reference
+        self.calibration, self.channels = calibration, channels
+        self.scaler, self.reference = scaler, reference
 
     def frames(self, network: str, day: date) -> dict[str, pl.DataFrame]:
         first, last = self.reference[0], self.reference[-1]
         references = self.scaler.reference_.with_columns(network=pl.lit(network))
         return {
             "features.calibrations": self.calibration.to_frame(network, day, first, last),
+            "features.channel_references": self.channels.to_frame(network),
             "features.window_references": references.select(
                 WINDOW_REFERENCES.polars_schema.names()
             ),
@@ -94,6 +112,7 @@ class _Fitted:
 def _learning() -> dict[str, pl.DataFrame]:
     return {
         "features.calibrations": CALIBRATIONS.empty(),
+        "features.channel_references": CHANNEL_REFERENCES.empty(),
         "features.window_references": WINDOW_REFERENCES.empty(),
     }
 
@@ -101,11 +120,14 @@ def _learning() -> dict[str, pl.DataFrame]:
 def _fit(work: Work, reference: tuple[date, ...]) -> _Fitted:
     site = work.network
     work.progress(f"calibrating the twin of {site.name} on {reference[0]} to {reference[-1]}")
-    channels = _observe(site, work.read_days(READINGS, reference))
+    wide = to_wide(work.read_days(READINGS, reference))
+    twin = twin_of(site.network, site.layout)
+    channels = Channels.of(twin, wide)
     calibration = channels.calibrate()
     in_sample = channels.residuals(site.name, calibration)
     scaler = WindowScaler().fit(window_features(in_sample, SPEC))
-    return _Fitted(calibration, scaler, reference)
+    half_hours = learn_reference(twin, half_hour_means(wide), reference, calibration)
+    return _Fitted(calibration, half_hours, scaler, reference)
 
 
 def residual_frames(
@@ -128,6 +150,33 @@ def residual_frames(
             residuals = channels.residuals(site.name, calibration)
             frame = residuals.filter(pl.col("ts_utc") >= midnight)
         yield partition, {"features.residuals": frame}
+
+
+def channel_frames(
+    work: Work, partitions: Sequence[Partition]
+) -> Iterator[tuple[Partition, Frames]]:
+    """Yield the half-hour channels of each day so far; no rows while the network is learning."""
+    site = work.network
+    for partition in partitions:
+        readings = work.read(READINGS, partition)
+        calibrations = work.read("features.calibrations", partition)
+        references = work.read("features.channel_references", partition)
+        if readings is None or calibrations is None or references is None:
+            continue
+        reference = ChannelReference.from_frame(references)
+        if reference is None or calibrations.is_empty():
+            frame = CHANNELS_30M.empty()
+        else:
+            day = day_of(partition)
+            frame = half_hour_channels(
+                site.name,
+                twin_of(site.network, site.layout),
+                half_hour_means(to_wide(_with_last_hours(work, day, readings))),
+                day,
+                Calibration.from_frame(calibrations),
+                reference,
+            )
+        yield partition, {CHANNELS: frame}
 
 
 def window_frames(
@@ -184,6 +233,22 @@ RESIDUALS_STEP = Step(
     given=(NETWORK,),
     compute=residual_frames,
     description="Measured minus what the calibrated twin expects.",
+)
+
+CHANNELS_STEP = Step(
+    name="channels_30m",
+    partition="day",
+    writes=(CHANNELS,),
+    reads=(
+        Read(READINGS, first_day=-1, required=True),
+        Read("features.calibrations", required=True),
+        Read("features.channel_references", required=True),
+    ),
+    given=(NETWORK,),
+    compute=channel_frames,
+    # All at once: the model is opened once.
+    days_at_once=400,
+    description="Half-hour pressures and zone balances, measured minus expected.",
 )
 
 WINDOWS_STEP = Step(

@@ -6,8 +6,13 @@ Dagster's assets, the runs without a daemon and what is stale come from here.
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from leak_assets.detection.steps import SCORES_STEP
-from leak_assets.features.steps import CALIBRATIONS_STEP, RESIDUALS_STEP, WINDOWS_STEP
+from leak_assets.detection.steps import HYPOTHESES_STEP, SCORES_STEP
+from leak_assets.features.steps import (
+    CALIBRATIONS_STEP,
+    CHANNELS_STEP,
+    RESIDUALS_STEP,
+    WINDOWS_STEP,
+)
 from leak_assets.features.training_steps import TRAINING_STEP
 from leak_assets.hydraulics.signatures.placement_steps import PLACEMENT_STEP
 from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP
@@ -91,8 +96,10 @@ GRAPH = Graph(
         READINGS_STEP,
         CALIBRATIONS_STEP,
         RESIDUALS_STEP,
+        CHANNELS_STEP,
         WINDOWS_STEP,
         SCORES_STEP,
+        HYPOTHESES_STEP,
         INCIDENTS_STEP,
         SUMMARIES_STEP,
     )

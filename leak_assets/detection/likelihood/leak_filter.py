@@ -5,8 +5,8 @@ ratio approach to the detection and estimation of jumps in linear systems", IEEE
 Control 21, 1976). Which leaks exist and what is reported is decided by the caller.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class Component:
     spill_sd: Floats
     spill_drift_sd: Floats
 
+    @property
+    def width(self) -> int:
+        """Number of coefficients (R)."""
+        return int(self.basis.shape[1])
+
     def is_active(self, day: int) -> bool:
         """Say whether the component adds on a day."""
         return self.first_day <= day and (self.last_day is None or day < self.last_day)
@@ -56,28 +61,68 @@ class Component:
         return replace(self, drift_sd=2 * self.drift_sd, spill_drift_sd=2 * self.spill_drift_sd)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What the innovations say of an unknown effect that began on a day.
 
     The effect is a vector over the channels (S) times `growth`: 1 for a step, days since the
-    onset times a slope for a ramp. Log likelihood ratio of effect v: `d·v − v·C·v / 2`.
+    onset times a slope for a ramp. Log likelihood ratio of effect v: `d·v − v·C·v / 2`, with
+    `information` C and `score` d.
     """
 
     onset: int
     slope_per_day: float
-    gain: Floats
     information: Floats
     score: Floats
 
     def growth(self, day: int) -> float:
         """Return the size of the effect on a day in parts of its unit."""
-        return 1.0 if self.slope_per_day == 0 else (day - self.onset + 1) * self.slope_per_day
+        return _growth(self.onset, self.slope_per_day, day)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class FilterState:
+    """The filter at the end of a day; its arrays are never written to.
+
+    Parameters
+    ----------
+    day
+        Number of the day, -1 before the first.
+    mean, covariance
+        Of the state (N, N × N): offsets, slow departures, coefficients of active components.
+    active
+        Numbers of the active components, in the order of their coefficients.
+    watched
+        Onset and slope per day of the gathered evidence (E).
+    gains, information, scores
+        Of the evidence (E × N × S, E × S × S, E × S).
+    """
+
+    day: int
+    mean: Floats
+    covariance: Floats
+    active: tuple[int, ...]
+    watched: tuple[tuple[int, float], ...]
+    gains: Floats
+    information: Floats
+    scores: Floats
+
+    @classmethod
+    def bare(
+        cls, day: int, mean: Floats, covariance: Floats, active: tuple[int, ...], channels: int
+    ) -> "FilterState":
+        """Return a state with nothing gathered for unknown effects."""
+        return cls(day, mean, covariance, active, (), *_nothing_gathered(len(mean), channels))
+
+    def without_evidence(self) -> "FilterState":
+        """Return the state without what is gathered for unknown effects."""
+        return FilterState.bare(
+            self.day, self.mean, self.covariance, self.active, self.gains.shape[2]
+        )
+
+
 class LeakFilter:
-    """The filter at the end of a day.
+    """The filter on its way through the days.
 
     The state is a constant offset of each channel, a slow departure of each channel (first-order
     Markov), and the coefficients of the active components. Observation: their sum plus the fast
@@ -88,162 +133,198 @@ class LeakFilter:
     fast, slow
         Covariances of the scatter and of the slow departures (S × S).
     components
-        Known things.
+        Known things; they are named by their number.
+    state
+        Goes on from here; None: before the first day. Components that began by then must be
+        those with which the state was reached.
     """
 
-    fast: Floats
-    slow: Floats
-    components: tuple[Component, ...] = ()
-    day: int = -1
-    mean: Floats = field(init=False)
-    covariance: Floats = field(init=False)
-    evidence: list[Evidence] = field(default_factory=list)
+    def __init__(
+        self,
+        fast: Floats,
+        slow: Floats,
+        components: Sequence[Component] = (),
+        state: FilterState | None = None,
+    ) -> None:
+        self.fast, self.slow = fast, slow
+        self.components = tuple(components)
+        self.state = state or _before_the_first_day(fast, slow)
 
-    def __post_init__(self) -> None:
-        size = len(self.fast)
-        self._active: list[Component] = []
-        self.mean = np.zeros(2 * size)
-        self.covariance = np.zeros((2 * size, 2 * size))
-        self.covariance[size:, size:] = self.slow
-        # The reference days fix the offsets only as well as their scatter allows.
-        self.covariance[:size, :size] = self.fast
+    @property
+    def day(self) -> int:
+        """Number of the day that was taken last."""
+        return self.state.day
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """What is gathered for unknown effects, oldest onset first."""
+        state = self.state
+        return [
+            Evidence(onset, slope, state.information[i], state.scores[i])
+            for i, (onset, slope) in enumerate(state.watched)
+        ]
 
     def watch(self, onset: int, *, slope_per_day: float = 0.0) -> None:
         """Gather evidence from now on for an effect that begins on the next day."""
-        size = len(self.fast)
-        self.evidence.append(
-            Evidence(
-                onset,
-                slope_per_day,
-                np.zeros((len(self.mean), size)),
-                np.zeros((size, size)),
-                np.zeros(size),
-            )
+        state = self.state
+        gains, information, scores = _nothing_gathered(len(state.mean), len(self.fast), 1)
+        self.state = replace(
+            state,
+            watched=(*state.watched, (onset, slope_per_day)),
+            gains=np.concatenate([state.gains, gains]),
+            information=np.concatenate([state.information, information]),
+            scores=np.concatenate([state.scores, scores]),
         )
 
     def forget(self, keep: set[tuple[int, float]]) -> None:
         """Drop evidence whose (onset, slope) is not in `keep`."""
-        self.evidence = [e for e in self.evidence if (e.onset, e.slope_per_day) in keep]
+        state = self.state
+        kept = [i for i, key in enumerate(state.watched) if key in keep]
+        if len(kept) < len(state.watched):
+            self.state = replace(
+                state,
+                watched=tuple(state.watched[i] for i in kept),
+                gains=state.gains[kept],
+                information=state.information[kept],
+                scores=state.scores[kept],
+            )
 
     def step(self, values: Floats) -> None:
         """Take the channels of the next day (S); NaN is missing."""
-        self.day += 1
         self._predict()
+        state = self.state
         observation = self._observation()
         usable = np.isfinite(values)
         scatter = self.fast.copy()
         scatter[~usable, ~usable] += _UNUSABLE_VARIANCE
-        cross = self.covariance @ observation.T
+        cross = state.covariance @ observation.T
         total = observation @ cross + scatter
         inverse = np.linalg.inv(total)
         kalman = cross @ inverse
-        surprise = np.where(usable, values, 0.0) - observation @ self.mean
+        surprise = np.where(usable, values, 0.0) - observation @ state.mean
         surprise[~usable] = 0.0
-        weight = inverse * np.outer(usable, usable)
-        if self.evidence:
-            self._gather(observation, kalman, weight, surprise, usable)
-        self.mean = self.mean + kalman @ surprise
-        self.covariance = self.covariance - kalman @ cross.T
-        self.covariance = (self.covariance + self.covariance.T) / 2
+        gains, information, scores = state.gains, state.information, state.scores
+        if state.watched:
+            weight = inverse * np.outer(usable, usable)
+            growth = np.array([_growth(*key, state.day) for key in state.watched])
+            seen = growth[:, None, None] * np.eye(len(values))[None] - observation @ gains
+            seen[:, ~usable, :] = 0.0
+            weighted = weight @ seen
+            information = information + np.swapaxes(seen, 1, 2) @ weighted
+            scores = scores + np.swapaxes(weighted, 1, 2) @ surprise
+            gains = gains + kalman @ seen
+        covariance = state.covariance - kalman @ cross.T
+        self.state = replace(
+            state,
+            mean=state.mean + kalman @ surprise,
+            covariance=(covariance + covariance.T) / 2,
+            gains=gains,
+            information=information,
+            scores=scores,
+        )
 
-    def effect(self, component: Component) -> tuple[Floats, Floats]:
+    def effect(self, component: int) -> tuple[Floats, Floats]:
         """Return mean (S) and covariance (S × S) of what an active component adds now."""
         block = self._block(component)
-        basis = component.basis
-        return basis @ self.mean[block], basis @ self.covariance[block, block] @ basis.T
+        basis = self.components[component].basis
+        spread = basis @ self.state.covariance[block, block] @ basis.T
+        return basis @ self.state.mean[block], spread
 
-    def coefficients(self, component: Component) -> tuple[Floats, Floats]:
+    def coefficients(self, component: int) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of an active component's coefficients (R)."""
         block = self._block(component)
-        return self.mean[block].copy(), np.sqrt(np.diag(self.covariance[block, block]))
-
-    def _gather(
-        self,
-        observation: Floats,
-        kalman: Floats,
-        weight: Floats,
-        surprise: Floats,
-        usable: NDArray[np.bool_],
-    ) -> None:
-        size = len(self.fast)
-        gains = np.stack([e.gain for e in self.evidence])
-        growth = np.array([e.growth(self.day) for e in self.evidence])
-        seen = growth[:, None, None] * np.eye(size)[None] - observation @ gains
-        seen[:, ~usable, :] = 0.0
-        weighted = weight @ seen
-        information = np.swapaxes(seen, 1, 2) @ weighted
-        score = np.swapaxes(weighted, 1, 2) @ surprise
-        gains = gains + kalman @ seen
-        for i, evidence in enumerate(self.evidence):
-            evidence.information = evidence.information + information[i]
-            evidence.score = evidence.score + score[i]
-            evidence.gain = gains[i]
+        variance = np.diag(self.state.covariance[block, block])
+        return self.state.mean[block].copy(), np.sqrt(variance)
 
     def _predict(self) -> None:
         size = len(self.fast)
         self._set_active()
         keep = np.exp(-1.0 / SLOW_DAYS)
-        self.mean[size : 2 * size] *= keep
-        self.covariance[size : 2 * size] *= keep
-        self.covariance[:, size : 2 * size] *= keep
-        self.covariance[size : 2 * size, size : 2 * size] += (1 - keep**2) * self.slow
-        for evidence in self.evidence:
-            evidence.gain[size : 2 * size] *= keep
-        diagonal = np.einsum("ii->i", self.covariance)
+        state = self.state
+        mean, covariance, gains = state.mean.copy(), state.covariance.copy(), state.gains.copy()
+        mean[size : 2 * size] *= keep
+        covariance[size : 2 * size] *= keep
+        covariance[:, size : 2 * size] *= keep
+        covariance[size : 2 * size, size : 2 * size] += (1 - keep**2) * self.slow
+        gains[:, size : 2 * size] *= keep
+        diagonal = np.einsum("ii->i", covariance)
         at = 2 * size
-        for component in self._active:
-            age = self.day - component.first_day
+        for component in (self.components[number] for number in state.active):
+            age = state.day - component.first_day
             rate = 1.0 if age <= GROWTH_DAYS else QUIET
-            width = component.basis.shape[1]
             if age > 0:
-                diagonal[at : at + width] += (rate * component.drift_sd) ** 2
+                diagonal[at : at + component.width] += (rate * component.drift_sd) ** 2
                 diagonal[:size] += (rate * component.spill_drift_sd) ** 2
-            at += width
+            at += component.width
+        self.state = replace(state, mean=mean, covariance=covariance, gains=gains)
 
     def _set_active(self) -> None:
-        """Drop the coefficients of components that ended, add those of components that begin."""
+        """Begin a day: drop coefficients of components that ended, add those that begin."""
         size = len(self.fast)
-        active = [c for c in self.components if c.is_active(self.day)]
-        if active == self._active:
+        before = replace(self.state, day=self.state.day + 1)
+        active = {i for i, c in enumerate(self.components) if c.is_active(before.day)}
+        if active == set(before.active):
+            self.state = before
             return
+        old = before.covariance.copy()
         keep, at = list(range(2 * size)), 2 * size
-        for component in self._active:
-            width = component.basis.shape[1]
-            if component in active:
-                keep.extend(range(at, at + width))
+        for number in before.active:
+            component = self.components[number]
+            if number in active:
+                keep.extend(range(at, at + component.width))
             else:
                 # What it spilled beyond its basis ends with it.
-                np.einsum("ii->i", self.covariance)[:size] += component.spill_sd**2
-            at += width
-        fresh = [c for c in active if c not in self._active]
-        kept = [c for c in self._active if c in active]
-        added = sum(c.basis.shape[1] for c in fresh)
-        self.mean = np.concatenate([self.mean[keep], np.zeros(added)])
-        covariance = np.zeros((len(self.mean), len(self.mean)))
-        covariance[: len(keep), : len(keep)] = self.covariance[np.ix_(keep, keep)]
+                np.einsum("ii->i", old)[:size] += component.spill_sd**2
+            at += component.width
+        fresh = sorted(active - set(before.active))
+        added = sum(self.components[number].width for number in fresh)
+        mean = np.concatenate([before.mean[keep], np.zeros(added)])
+        covariance = np.zeros((len(mean), len(mean)))
+        covariance[: len(keep), : len(keep)] = old[np.ix_(keep, keep)]
         diagonal = np.einsum("ii->i", covariance)
         at = len(keep)
-        for component in fresh:
-            width = component.basis.shape[1]
-            diagonal[at : at + width] = component.initial_sd**2
+        for component in (self.components[number] for number in fresh):
+            diagonal[at : at + component.width] = component.initial_sd**2
             diagonal[:size] += component.spill_sd**2
-            at += width
-        self.covariance = covariance
-        for evidence in self.evidence:
-            evidence.gain = np.concatenate([evidence.gain[keep], np.zeros((added, size))])
-        self._active = kept + fresh
+            at += component.width
+        self.state = replace(
+            before,
+            mean=mean,
+            covariance=covariance,
+            active=(*(number for number in before.active if number in active), *fresh),
+            gains=np.concatenate(
+                [before.gains[:, keep], np.zeros((len(before.watched), added, size))], axis=1
+            ),
+        )
 
     def _observation(self) -> Floats:
         size = len(self.fast)
-        return np.concatenate(
-            [np.eye(size), np.eye(size), *(c.basis for c in self._active)], axis=1
-        )
+        parts = (self.components[number].basis for number in self.state.active)
+        return np.concatenate([np.eye(size), np.eye(size), *parts], axis=1)
 
-    def _block(self, component: Component) -> Any:
+    def _block(self, component: int) -> slice:
         at = 2 * len(self.fast)
-        for active in self._active:
-            width = active.basis.shape[1]
-            if active is component:
+        for number in self.state.active:
+            width = self.components[number].width
+            if number == component:
                 return slice(at, at + width)
             at += width
-        raise KeyError("the component is not active")
+        raise KeyError(f"component {component} is not active on day {self.day}")
+
+
+def _before_the_first_day(fast: Floats, slow: Floats) -> FilterState:
+    size = len(fast)
+    covariance = np.zeros((2 * size, 2 * size))
+    covariance[size:, size:] = slow
+    # The reference days fix the offsets only as well as their scatter allows.
+    covariance[:size, :size] = fast
+    return FilterState.bare(-1, np.zeros(2 * size), covariance, (), size)
+
+
+def _nothing_gathered(length: int, size: int, count: int = 0) -> tuple[Floats, Floats, Floats]:
+    """Return gains, information and scores of evidence at its begin."""
+    return np.zeros((count, length, size)), np.zeros((count, size, size)), np.zeros((count, size))
+
+
+def _growth(onset: int, slope_per_day: float, day: int) -> float:
+    return 1.0 if slope_per_day == 0 else (day - onset + 1) * slope_per_day

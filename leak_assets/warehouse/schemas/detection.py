@@ -130,6 +130,7 @@ STATES = Table(
         _METHOD_VERSION,
         Column("day", pl.Date, "last whole day that the state has seen", True),
         Column("is_checkpoint", pl.Boolean, "whether the state is stored in full"),
+        Column("checkpoint_date", pl.Date, "day of the newest full copy; null: none yet", True),
         Column("state", pl.Binary, "serialized state; null between checkpoints", True),
         Column("summary", pl.String, "JSON: what is known, for people"),
     ),

@@ -1,6 +1,6 @@
 """What a change in the channels can be: a leak at a pipe, a sensor that lies, a leak that ended.
 
-Likelihoods of hypotheses given the evidence; when to believe one is the caller's decision.
+Likelihoods of explanations given the evidence; when to believe one is the caller's decision.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ NEIGHBORHOOD_M = 400.0
 NEIGHBOR_SCALE_M = 200.0
 NEIGHBOR_DIRECTIONS = 5
 HIT_M = 300.0
+CANDIDATES = 20
 # Growth of a leak, m3/h per square root of a day.
 GROWTH_M3_PER_H = 0.4
 # What a leak is given at least, so that every pipe has a likelihood; sizes of faults.
@@ -35,16 +36,29 @@ _METER_SD_M3_PER_H = 30.0
 
 @dataclass(frozen=True)
 class Place:
-    """The likely place of a leak: pipe, chance that it is within 300 m, flow, log likelihood."""
+    """The likely place of a leak.
+
+    Parameters
+    ----------
+    pipe
+        Number of the pipe with the best chance.
+    chance
+        That the leak is within 300 m of it.
+    flow_m3_per_h, log_likelihood
+        Of the best explanation there.
+    candidates
+        The likeliest pipes with their shares of the probability over all pipes.
+    """
 
     pipe: int
     chance: float
     flow_m3_per_h: float
     log_likelihood: float
+    candidates: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Hypotheses:
+class Explanations:
     """Candidate explanations of a change.
 
     Parameters
@@ -106,7 +120,7 @@ class Hypotheses:
             weights = np.asarray(np.linalg.inv(spread), dtype=np.float64)
             flow = self._flow(effect, weights)
         rest = effect[None] - flow[:, None] * self.leaks
-        misfit = np.einsum("ps,pst,pt->p", rest, weights, rest)
+        misfit = ((rest[:, None, :] @ weights)[:, 0] * rest).sum(axis=1)
         _, log_det = np.linalg.slogdet(spread)
         log_likelihood = -(misfit + log_det) / 2
         chance = np.exp(log_likelihood - log_likelihood.max())
@@ -114,16 +128,18 @@ class Hypotheses:
         near = (self.distance_m <= HIT_M) @ chance
         # Of the pipes with nearly the best chance the most likely one: it is also the nearest.
         best = int(np.argmax(np.where(near >= near.max() - 0.02, chance + near, -1.0)))
-        return Place(best, float(near[best]), float(flow[best]), float(log_likelihood.max()))
+        likeliest = np.argsort(-chance, kind="stable")[:CANDIDATES]
+        candidates = tuple((int(i), float(chance[i])) for i in likeliest)
+        peak = float(log_likelihood.max())
+        return Place(best, float(near[best]), float(flow[best]), peak, candidates)
 
     def fault(self, effect: Floats, covariance: Floats) -> tuple[int, float]:
         """Return the most likely fault and its log likelihood."""
         weight = np.linalg.inv(covariance)
-        size = (self.faults @ weight @ effect) / np.einsum(
-            "fs,st,ft->f", self.faults, weight, self.faults
-        )
+        weighted = self.faults @ weight
+        size = (weighted @ effect) / (weighted * self.faults).sum(axis=1)
         rest = effect[None] - size[:, None] * self.faults
-        misfit = np.einsum("fs,st,ft->f", rest, weight, rest)
+        misfit = ((rest @ weight) * rest).sum(axis=1)
         best = int(misfit.argmin())
         return best, -(float(misfit[best]) + float(np.linalg.slogdet(covariance)[1])) / 2
 
@@ -161,8 +177,8 @@ class Hypotheses:
 
     def _flow(self, effect: Floats, weights: Floats) -> Floats:
         """Return the flow at each pipe that fits best, at least `_LEAST_M3_PER_H` (P)."""
-        weighted = np.einsum("ps,pst->pt", self.leaks, weights)
-        flow = (weighted @ effect) / np.einsum("pt,pt->p", weighted, self.leaks)
+        weighted = (self.leaks[:, None, :] @ weights)[:, 0]
+        flow = (weighted @ effect) / (weighted * self.leaks).sum(axis=1)
         return np.maximum(flow, _LEAST_M3_PER_H)
 
     def _neighbors(self, pipe: int) -> Floats:
@@ -179,7 +195,7 @@ class Hypotheses:
 
 def ratios(evidence: Evidence, directions: Floats) -> tuple[Floats, Floats]:
     """Return log likelihood ratio times two and size of each direction's effect (N), signed."""
-    information = np.einsum("ns,st,nt->n", directions, evidence.information, directions)
+    information = ((directions @ evidence.information) * directions).sum(axis=1)
     score = directions @ evidence.score
     size = np.divide(score, information, out=np.zeros(len(score)), where=information > 0)
     return size * score * np.sign(size), size
