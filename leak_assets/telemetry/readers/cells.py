@@ -13,7 +13,7 @@ from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 
-from .parsed_file import ParsedFile, cell_schema
+from .parsed_file import FILE_SOURCE, ParsedFile, cell_schema
 from .problems import (
     Problem,
     capped,
@@ -156,7 +156,8 @@ class Collector:
                 self.problems,
                 network=source.network,
                 file_path=source.file_path,
-                file_sha256=source.sha256 or None,
+                source=FILE_SOURCE,
+                delivery_id=source.sha256,
                 received_at=source.received_at,
                 file=source.shown_as,
             ),

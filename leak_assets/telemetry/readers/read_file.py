@@ -14,7 +14,7 @@ from leak_assets.sites.sensors import SensorLayout
 from .cells import Collector, Source
 from .parquet import parse_parquet
 from .parsed_file import ParsedFile
-from .problems import Problem, whole_file
+from .problems import Problem, shown, whole_file
 from .scada_csv import parse_scada_csv
 from .scada_header import missing_file
 from .times import TimeRange
@@ -111,6 +111,6 @@ def _read(source: Source) -> ParsedFile | Problem:
         case _:
             return whole_file(
                 "unsupported_format",
-                f"`{source.name}` is in no format that can be read",
+                f"`{shown(source.name)}` is in no format that can be read",
                 f"Deliver {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}",
             )
