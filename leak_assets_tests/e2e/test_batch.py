@@ -192,7 +192,8 @@ def test_interrupted_ingestion_repeated_ends_the_same(
     days = [date(2019, 3, 4 + n) for n in range(10)]
     take_deliveries(whole, whole.network("hanoi"), days)
     original = Warehouse.write
-    for allowed in (1, 4, 9, 10, 11):
+    # Ten days and the ledger: what is there is not written again.
+    for allowed in (0, 1, 4, 5):
         left = [allowed]
 
         def dies(self: Warehouse, *args: object, **kwargs: object) -> object:
