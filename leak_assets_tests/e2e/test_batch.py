@@ -17,9 +17,9 @@ from leak_assets.quality.checks import CheckOutcome
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
 from leak_assets.sites.contract import Contract
+from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.telemetry.sources.landing import LandingFolder
-from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow

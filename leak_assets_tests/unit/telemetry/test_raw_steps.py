@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
 from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.sources.intake import Attempts, plan_runs
 from leak_assets.telemetry.sources.landing import LandingFolder
-from leak_assets.telemetry.steps import write_readings
+from leak_assets.telemetry.steps import READINGS_STEP
 from leak_assets.warehouse import Warehouse, Written
 
 Lines = Callable[..., list[str]]
@@ -73,6 +74,11 @@ def take(ctx: StepContext, *days: date) -> list[Written]:
     return take_deliveries(ctx, network_site("hanoi", ctx.settings), days or (DAY,))
 
 
+def validate(ctx: StepContext) -> None:
+    """Make the day's readings of the raw log."""
+    run_step(READINGS_STEP, ctx, ctx.network("hanoi"), [day_partition(DAY, "hanoi")])
+
+
 def test_a_taken_file_is_in_the_ledger_and_moved(ctx: StepContext, csv_lines: Lines) -> None:
     """Name, hash, days and counts of a delivery; its file lies in `done/<day of receipt>/`."""
     path = land(ctx, csv_lines(ids=("12",)))
@@ -97,7 +103,7 @@ def test_every_validated_row_finds_its_raw_row_and_its_file(
     """Source and message lead from a reading to the raw log, and from there to the ledger."""
     land(ctx, csv_lines(ids=("12",)))
     take(ctx)
-    write_readings(ctx, "hanoi", [DAY])
+    validate(ctx)
     found = ctx.warehouse.sql(
         "SELECT count(*) AS n, min(l.file_path) AS file FROM telemetry.readings r"
         " JOIN telemetry.raw_readings w USING (network, sensor_id, quantity, ts_utc, source,"
@@ -147,7 +153,7 @@ def test_correction_with_an_older_time_counts(
     land(ctx, lines, "a_Pressures.csv", changed=datetime(2020, 4, 1, tzinfo=UTC))
     take(ctx)
     assert latest_value(ctx) == ["30,00", "31,00"]
-    write_readings(ctx, "hanoi", [DAY])
+    validate(ctx)
     readings = ctx.warehouse.read("telemetry.readings", day_partition(DAY, "hanoi"))
     assert readings is not None
     at = (pl.col("sensor_id") == "12") & (pl.col("ts_utc") == START)

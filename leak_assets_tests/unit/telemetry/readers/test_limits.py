@@ -3,7 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -15,6 +15,7 @@ from leak_assets.telemetry.sources.source_bytes import read_text
 
 Parse = Callable[..., ParsedFile]
 HEADER = b"Timestamp;12\n"
+START = datetime(2019, 3, 4, tzinfo=UTC)
 
 
 def refusal(parsed: ParsedFile) -> str:
@@ -68,7 +69,7 @@ def test_too_many_sensors_in_a_long_file(parse: Parse) -> None:
     buffer = io.BytesIO()
     rows = pl.DataFrame({"sensor_id": [f"s{n}" for n in range(10_001)]}).with_columns(
         quantity=pl.lit("pressure"),
-        ts_utc=datetime(2019, 3, 4),
+        ts_utc=START,
         value=1.0,
     )
     rows.write_parquet(buffer)
@@ -78,8 +79,7 @@ def test_too_many_sensors_in_a_long_file(parse: Parse) -> None:
 def test_problems_are_kept_to_a_bound(parse: Parse) -> None:
     """Thousands of unknown sensors with a time that cannot be read: counted, not listed."""
     buffer = io.BytesIO()
-    start = datetime(2019, 3, 4)  # noqa: DTZ001
-    times = [start + timedelta(minutes=5 * n) for n in range(250)]
+    times = [START + timedelta(minutes=5 * n) for n in range(250)]
     rows = pl.DataFrame({"sensor_id": [f"s{n}" for n in range(100)]}).join(
         pl.DataFrame({"ts_utc": times}), how="cross"
     )
