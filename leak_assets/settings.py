@@ -80,7 +80,7 @@ class Settings(BaseSettings):
 
     @property
     def landing_dir(self) -> Path:
-        """Landing zone: `landing/<network>/<file>`; files stay here, the sensor keeps a cursor."""
+        """Landing zone: `landing/<network>/<file>`; taken files go to `<network>/done/<day>/`."""
         return self.home.resolve() / "var" / "landing"
 
     @property

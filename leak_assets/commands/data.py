@@ -36,7 +36,7 @@ def ingest(
 ) -> None:
     """Bring files into the landing zone and through validation, scoring and incidents."""
     from leak_assets.runs.daemonless import process_landing_zone
-    from leak_assets.telemetry.sources.landing import deliver
+    from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
     site = ctx.registered_network(network)
@@ -45,12 +45,16 @@ def ingest(
     summary = process_landing_zone(ctx, site)
     ledger = ctx.warehouse.sql(
         "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
-        " first_ts_utc, last_ts_utc FROM telemetry.ingest_ledger"
-        " WHERE network = ? ORDER BY ingested_at DESC, file_path",
+        " first_ts_utc, last_ts_utc, file_sha256 FROM telemetry.ingest_ledger"
+        " WHERE network = ?"
+        " QUALIFY ingested_at = max(ingested_at) OVER (PARTITION BY file_path, file_sha256)"
+        " ORDER BY ingested_at DESC, file_path",
         [name],
     )
-    wanted = {f"{name}/{path.name}" for path in delivered}
-    files = [row for row in ledger.to_dicts() if row["file_path"] in wanted]
+    wanted = {(f"{name}/{path.name}", sha256) for path, sha256 in delivered}
+    files = [
+        row for row in ledger.to_dicts() if (row["file_path"], row.pop("file_sha256")) in wanted
+    ]
     if as_json:
         print_json({"network": name, "files": files, **asdict(summary)})
     else:

@@ -9,7 +9,7 @@ from .automation import FOLLOW_UPSTREAM
 
 OWNERS = ["team:leak-engineering"]
 
-_FROM_FILES = ("telemetry.raw_readings",)
+_FROM_FILES = ("telemetry.raw_readings", "telemetry.quarantine", "telemetry.ingest_ledger")
 
 _KINDS = {
     "network": {"wntr"},

@@ -19,8 +19,8 @@ from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
 from leak_assets.quality.steps import check_contract
 from leak_assets.sites.site import NetworkSite, Site
-from leak_assets.telemetry.sources.inbox import Cursor, Delivery, waiting_deliveries
-from leak_assets.telemetry.steps import known_files
+from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
+from leak_assets.telemetry.sources.landing import LandingFolder
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
@@ -69,12 +69,14 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
         run_step(GRAPH.step("network"), ctx, site, [{"network": site.name}])
     written: list[Written] = []
     delivered: set[date] = set()
-    cursor = Cursor(done=known_files(ctx, site.name))
-    while delivery := _next_delivery(ctx, site.name, cursor):
-        days = day_partitions(delivery.days, site.name)
+    landing, attempts = LandingFolder(ctx.settings, ctx.warehouse), Attempts()
+    while run := _next_run(landing, site.name, attempts):
+        days = day_partitions(run.days, site.name)
         written += run_step(GRAPH.step("raw_readings"), ctx, site, days)
-        delivered.update(delivery.days)
-        cursor.succeeded(cursor.take(delivery))
+        delivered.update(run.days)
+    waiting = [delivery for delivery in landing.waiting() if delivery.network == site.name]
+    for line in landing.problems() + given_up(waiting, attempts):
+        ctx.progress(line)
     problems: list[str] = []
     if stale := stale_days(ctx, site):
         made, problems = process_days(ctx, site, through_newest(ctx, site.name, stale))
@@ -143,11 +145,12 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> list[str]:
     return failures
 
 
-def _next_delivery(ctx: StepContext, network: str, cursor: Cursor) -> Delivery | None:
-    deliveries, problems = waiting_deliveries(ctx.settings, cursor)
-    for problem in problems:
-        ctx.progress(problem)
-    return next((d for d in deliveries if d.network == network), None)
+def _next_run(landing: LandingFolder, network: str, attempts: Attempts) -> IntakeRun | None:
+    waiting = [delivery for delivery in landing.waiting() if delivery.network == network]
+    run = next(iter(plan_runs(waiting, attempts)), None)
+    if run is not None:
+        attempts.count(run)
+    return run
 
 
 def _rows(written: Sequence[Written], table: str) -> int:

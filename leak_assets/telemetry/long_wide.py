@@ -61,7 +61,8 @@ def to_long(wide: pl.DataFrame, network: str) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row per column and step: `good` with mask 1 where there is a value, `missing` with
-        the gap flag and mask 0 where there is none. `received_at` and `file_sha256` are null.
+        the gap flag and mask 0 where there is none. `received_at`, `source` and
+        `message_id` are null.
     """
     names = [name for name in wide.columns if name != "ts_utc"]
     has_value = pl.col("value_si").is_not_null()
@@ -78,7 +79,8 @@ def to_long(wide: pl.DataFrame, network: str) -> pl.DataFrame:
             pl.when(has_value).then(0).otherwise(FLAG_GAP).cast(pl.Int64).alias("flags"),
             has_value.cast(pl.Int8).alias("mask"),
             pl.lit(None, READINGS.polars_schema["received_at"]).alias("received_at"),
-            pl.lit(None, pl.String).alias("file_sha256"),
+            pl.lit(None, pl.String).alias("source"),
+            pl.lit(None, pl.String).alias("message_id"),
         )
         .sort("quantity", "sensor_id", "ts_utc")
     )

@@ -8,7 +8,9 @@ import polars as pl
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 _READING = ("network", "sensor_id", "quantity", "ts_utc")
-_DELIVERY = ("received_at", "file_sha256", "file_row")
+_MESSAGE = ("source", "message_id")
+# What came later counts; the rest only makes the order the same on every machine.
+DELIVERY_ORDER = ("received_at", "sequence", *_MESSAGE)
 
 
 def merge_raw(existing: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -35,10 +37,29 @@ def merge_raw(existing: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, 
     columns = RAW_READINGS.polars_schema.names()
     merged = (
         pl.concat([existing.select(columns), new.select(columns)])
-        .sort(*_READING, *_DELIVERY, nulls_last=True)
-        .unique([*_READING, "file_sha256", "file_row"], keep="first", maintain_order=True)
+        .sort(*_READING, *DELIVERY_ORDER, nulls_last=True)
+        .unique([*_READING, *_MESSAGE], keep="first", maintain_order=True)
     )
     before = pl.struct(*_READING, "value", "unit").shift(1)
     repeats = (before == pl.struct(*_READING, "value", "unit")).fill_null(False)
     merged = merged.filter(~repeats)
     return merged, existing.height + new.height - merged.height
+
+
+def without_own(new: pl.DataFrame, existing: pl.DataFrame, merged: pl.DataFrame) -> int:
+    """Return how many rows were not added by a merge, not counting those that were there already.
+
+    Parameters
+    ----------
+    new, existing, merged
+        Arguments and result of `merge_raw`.
+
+    Returns
+    -------
+    int
+        Rows of `new` whose value another message had brought. What a killed run left behind of
+        the same delivery is its own.
+    """
+    key = [*_READING, *_MESSAGE]
+    own = new.join(existing, on=key, how="semi").height
+    return existing.height + new.height - merged.height - own

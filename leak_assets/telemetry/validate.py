@@ -4,12 +4,13 @@ Every rule leaves its trace in quality, flags and mask; no value is dropped for 
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
 from leak_assets.telemetry.readers.problems import (
     Problem,
     out_of_range,
@@ -17,9 +18,10 @@ from leak_assets.telemetry.readers.problems import (
     unknown_sensor,
 )
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
-from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS
+from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS, UNUSABLE_READINGS
 
 from .long_wide import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
+from .raw import DELIVERY_ORDER
 
 _SENSOR = ("sensor_id", "quantity")
 _UTC_US = pl.Datetime("us", "UTC")
@@ -67,7 +69,7 @@ def validate_day(
     Returns
     -------
     tuple of polars.DataFrame
-        Rows of `telemetry.readings`, `telemetry.gaps`, `telemetry.quarantine`.
+        Rows of `telemetry.readings`, `telemetry.gaps`, `telemetry.unusable_readings`.
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     end = start + timedelta(days=1)
@@ -147,19 +149,28 @@ def _usable(
 def _quarantine(
     unusable: pl.DataFrame, layout: SensorLayout, contract: Contract, network: str
 ) -> pl.DataFrame:
-    """Return unusable raw rows as quarantine; the raw log knows a file by its hash only."""
-    frames = [QUARANTINE.empty()]
-    for (sha256,), rows in unusable.sort("file_sha256").group_by(
-        "file_sha256", maintain_order=True
-    ):
+    """Return unusable raw rows; the raw log knows a delivery by the ids of its messages only."""
+    frames = [UNUSABLE_READINGS.empty()]
+    name = (
+        pl.when(pl.col("source") == FILE_SOURCE)
+        .then(pl.lit("sha256:") + pl.col("message_id").str.head(16))
+        .otherwise("source")
+        .alias("delivery")
+    )
+    by_delivery = (
+        unusable.with_columns(name)
+        .sort("source", "delivery", *DELIVERY_ORDER, "quantity", "sensor_id")
+        .group_by("source", "delivery", "received_at", maintain_order=True)
+    )
+    for (source, delivery, received_at), rows in by_delivery:
         problems = [_problem(row, layout, contract) for row in rows.iter_rows(named=True)]
         frames.append(
             quarantine_frame(
                 problems,
                 network=network,
-                file_path=f"sha256:{str(sha256)[:16]}",
-                file_sha256=str(sha256),
-                received_at=rows.item(0, "received_at"),
+                file_path=str(delivery),
+                source=str(source),
+                received_at=cast("datetime", received_at),
             )
         )
     return pl.concat(frames)
@@ -177,13 +188,14 @@ def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> P
     else:
         words = out_of_range(row["raw_text"], unit, quantity, contract.quantities[quantity])
     return Problem(
-        row=row["file_row"],
+        row=row["sequence"],
         column=f"{quantity}/{sensor_id}",
         text=row["raw_text"],
         reason=row["reason"],
         problem=words[0],
         remedy=words[1],
         ts_utc=row["ts_utc"],
+        message_id=row["message_id"],
     )
 
 
@@ -193,10 +205,10 @@ def _on_grid(usable: pl.DataFrame, cadence_s: int) -> pl.DataFrame:
     clock_us = pl.col("ts_utc").dt.epoch("us")
     ceiling = -((-clock_us) // cadence_us) * cadence_us
     return (
-        usable.sort("ts_utc", "received_at", "file_row", "file_sha256")
+        usable.sort("ts_utc", *DELIVERY_ORDER)
         .with_columns(ceiling.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("step"))
         .group_by(*_SENSOR, "step", maintain_order=True)
-        .agg(pl.col("value_si", "received_at", "file_sha256").last())
+        .agg(pl.col("value_si", "received_at", "source", "message_id").last())
         .rename({"step": "ts_utc"})
     )
 

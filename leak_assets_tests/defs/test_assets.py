@@ -16,7 +16,7 @@ from leak_assets.defs.resources import Platform
 from leak_assets.models.steps import champions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.locks import network_lock
-from leak_assets.telemetry.sources.landing import deliver
+from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse import Written
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]
@@ -240,7 +240,14 @@ def test_failed_blocking_check_stops_downstream_across_runs(
 
     def validate() -> bool:
         job = defs.resolve_implicit_global_asset_job_def()
-        names = ("raw_readings", "quarantine", "ingest_ledger", "readings", "gaps")
+        names = (
+            "raw_readings",
+            "quarantine",
+            "ingest_ledger",
+            "readings",
+            "gaps",
+            "unusable_readings",
+        )
         return job.execute_in_process(
             instance=instance,
             partition_key=today,

@@ -1,11 +1,11 @@
-"""The landing-zone sensor: which files it takes, when its cursor moves, how it retries."""
+"""The landing-zone sensor: which files it asks runs for, how often, and when no more."""
 
 import json
 import os
 import shutil
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -15,8 +15,7 @@ from leak_assets.defs.resources import Platform
 from leak_assets.defs.telemetry import sensors
 from leak_assets.defs.telemetry.sensors import landing_zone
 from leak_assets.settings import Settings
-from leak_assets.telemetry.sources.arrivals import first_seen
-from leak_assets.telemetry.sources.landing import list_files
+from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.warehouse.schemas import TABLES
 
 
@@ -61,13 +60,17 @@ def evaluate(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResul
 
 
 def finish(instance: dg.DagsterInstance, run_key: str, status: dg.DagsterRunStatus) -> None:
-    """Pretend that the daemon launched the requested run and that it ended."""
+    """Pretend that the daemon launched the requested run and that it came so far."""
     instance.add_run(
         dg.DagsterRun(
             job_name="micro_batch",
             run_id=str(uuid.uuid4()),
             status=status,
-            tags={"dagster/run_key": run_key, "dagster/sensor_name": "landing_zone"},
+            tags={
+                "dagster/run_key": run_key,
+                "dagster/sensor_name": "landing_zone",
+                "leak_assets/network": run_key.split(":", maxsplit=1)[0],
+            },
         )
     )
 
@@ -105,6 +108,12 @@ def test_a_late_file_takes_all_later_days_along(
     assert request.tags["dagster/asset_partition_range_end"] == "2019-03-20|hanoi"
 
 
+def take(*days: int) -> None:
+    """Do what the run would do with the files of days of March."""
+    ctx = Platform().at("test")
+    take_deliveries(ctx, ctx.network("hanoi"), [date(2019, 3, day) for day in days])
+
+
 def test_two_files_of_the_same_days_share_a_run(
     instance: dg.DagsterInstance, landing: Path, town_files: Path
 ) -> None:
@@ -114,25 +123,41 @@ def test_two_files_of_the_same_days_share_a_run(
     asked, cursor = tick(instance, None)
     assert asked is not None
     assert len(asked.run_requests) == 1
-    (taken,) = json.loads(cursor)["in_flight"].values()
-    assert len(taken["files"]) == 2
+    assert sorted(json.loads(cursor)["attempts"].values()) == [1, 1]
 
 
-def test_cursor_moves_only_after_the_run_succeeded(
+def test_a_file_is_asked_for_until_the_ledger_has_it(
     instance: dg.DagsterInstance, landing: Path, town_files: Path
 ) -> None:
-    """In flight is not done; done is not asked for again."""
+    """Not while its run is under way; when it is taken, the cursor forgets it."""
     drop(town_files, landing)
     asked, cursor = tick(instance, None)
     assert asked is not None
+    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.STARTED)
     again, cursor = tick(instance, cursor)
     assert again is None
-    assert json.loads(cursor)["done"] == {}
-    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.SUCCESS)
+    assert len(json.loads(cursor)["attempts"]) == 1
+    take(*range(4, 14))
     after, cursor = tick(instance, cursor)
     assert after is None
-    assert list(json.loads(cursor)["done"]) == ["hanoi/2019_SCADA_Pressures.csv"]
-    assert tick(instance, cursor)[0] is None
+    assert json.loads(cursor)["attempts"] == {}
+
+
+def test_a_lost_cursor_asks_for_nothing_twice(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """A run under way is known without it, a taken file too; the run key is the same."""
+    drop(town_files, landing)
+    asked, _ = tick(instance, None)
+    assert asked is not None
+    key = asked.run_requests[0].run_key
+    asked, _ = tick(instance, None)
+    assert asked is not None
+    assert asked.run_requests[0].run_key == key
+    finish(instance, key, dg.DagsterRunStatus.NOT_STARTED)
+    assert tick(instance, None)[0] is None
+    take(*range(4, 14))
+    assert tick(instance, None)[0] is None
 
 
 def test_failed_run_is_retried_with_a_fresh_run_key_three_times(
@@ -148,6 +173,8 @@ def test_failed_run_is_retried_with_a_fresh_run_key_three_times(
         keys.append(asked.run_requests[0].run_key)
         finish(instance, keys[-1], dg.DagsterRunStatus.FAILURE)
     assert len(set(keys)) == 3
+    message = str(evaluate(instance, cursor).skip_reason.skip_message)
+    assert "hanoi/2019_SCADA_Pressures.csv was not taken by 3 runs" in message
     asked, cursor = tick(instance, cursor)
     assert asked is None
     now = time.time() - 10
@@ -162,26 +189,14 @@ def test_files_that_arrive_meanwhile_wait_for_their_network(
     """No second run of a network while one is under way; its end lets the next file go."""
     drop(town_files, landing)
     asked, cursor = tick(instance, None)
+    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.STARTED)
     drop(town_files, landing, "2019_SCADA_Flows.csv")
     waiting, cursor = tick(instance, cursor)
     assert waiting is None
-    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.SUCCESS)
+    (run,) = instance.get_runs()
+    instance.report_run_canceled(run)
     asked, _ = tick(instance, cursor)
     assert asked is not None
-
-
-def test_files_that_wait_are_seen_when_they_come(
-    instance: dg.DagsterInstance, landing: Path, town_files: Path
-) -> None:
-    """A file that has to wait for another run has its time of receipt from the first look."""
-    drop(town_files, landing)
-    _, cursor = tick(instance, None)
-    drop(town_files, landing, "2019_SCADA_Flows.csv")
-    tick(instance, cursor)
-    after = datetime.now(UTC)
-    seen = first_seen(landing.parent, list_files(landing.parent))
-    assert len(seen) == 2
-    assert max(seen.values()) < after
 
 
 def test_unknown_network_is_told_and_its_file_stays(
@@ -208,6 +223,7 @@ def test_folder_spelled_otherwise_is_its_network(
     assert asked is not None
     assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
     assert asked.run_requests[0].tags["leak_assets/network"] == "hanoi"
+    finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.STARTED)
     drop(town_files, landing, "2019_SCADA_Flows.csv")
     assert tick(instance, cursor)[0] is None
 

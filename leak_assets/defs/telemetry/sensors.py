@@ -1,4 +1,4 @@
-"""The landing-zone sensor: every new file gets one run, retried until it succeeds."""
+"""The landing-zone sensor: every waiting file gets a run, and another until the ledger has it."""
 
 import time
 
@@ -7,81 +7,80 @@ import dagster as dg
 from leak_assets.defs.partitions import SITE_TAG, SITES, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.runs.freshness import through_newest
-from leak_assets.telemetry.sources.inbox import MOST_ATTEMPTS, Cursor, Delivery, waiting_deliveries
+from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
+from leak_assets.telemetry.sources.landing import LandingFolder
 
 from .jobs import MICRO_BATCH
 
+NAME = "landing_zone"
 # A tick looks at the landing zone again and again before it ends: a tick every second costs
 # more than a look every quarter of a second, and the file is seen sooner.
 TICK_S = 8.0
 LOOK_EVERY_S = 0.25
+# Asked for by status alone: they are few, while a tag would find every run there ever was.
+_UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 @dg.sensor(
-    name="landing_zone",
+    name=NAME,
     job=MICRO_BATCH,
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs the micro-batch for new files in `var/landing/<network>/`."
-    " A file counts as taken only when its run has succeeded.",
+    description="Runs the micro-batch for the files that wait in `var/landing/<network>/`."
+    " A file has arrived when the ledger has it; the cursor counts attempts.",
 )
 def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Request one micro-batch for each network and range of days with new files."""
-    cursor = Cursor.from_json(context.cursor)
-    settings = platform.settings()
+    """Request one micro-batch for each network and range of days with waiting files."""
+    attempts = Attempts.from_json(context.cursor)
+    source = LandingFolder(platform.settings(), platform.at(NAME).warehouse)
     deadline = time.monotonic() + TICK_S
     while True:
-        settled = _settle_finished_runs(context, cursor)
-        deliveries, problems = waiting_deliveries(settings, cursor)
+        waiting = source.waiting()
+        busy = _networks_under_way(context.instance) if waiting else set()
+        runs = plan_runs(waiting, attempts, busy=busy)
         # A wrong folder does not pass by itself: telling it once a tick is enough.
-        if deliveries or settled or time.monotonic() > deadline:
+        if runs or time.monotonic() > deadline:
             break
         time.sleep(LOOK_EVERY_S)
+    attempts.keep(waiting)
+    problems = source.problems() + given_up([d for d in waiting if d.network not in busy], attempts)
     for problem in problems:
         context.log.warning(problem)
-    requests = [_request(cursor.take(d), d, platform) for d in deliveries]
-    if not requests:
-        waiting = f"{len(cursor.in_flight)} runs under way" if cursor.in_flight else "no new files"
-        reason = "; ".join([waiting, *problems])
-        return dg.SensorResult(skip_reason=reason, cursor=cursor.to_json())
-    networks = sorted({delivery.network for delivery in deliveries})
+    if not runs:
+        state = f"{', '.join(sorted(busy))}: a run is under way" if busy else "no new files"
+        return dg.SensorResult(skip_reason="; ".join([state, *problems]), cursor=attempts.to_json())
+    for run in runs:
+        attempts.count(run)
     return dg.SensorResult(
-        run_requests=requests,
-        dynamic_partitions_requests=[SITES.build_add_request(networks)],
-        cursor=cursor.to_json(),
+        run_requests=[_request(run, platform) for run in runs],
+        dynamic_partitions_requests=[SITES.build_add_request([run.network for run in runs])],
+        cursor=attempts.to_json(),
     )
 
 
-def _settle_finished_runs(context: dg.SensorEvaluationContext, cursor: Cursor) -> bool:
-    """Move the cursor over files whose run succeeded; free those whose run failed."""
-    settled = False
-    for run_key in list(cursor.in_flight):
-        runs = context.instance.get_runs(
-            dg.RunsFilter(tags={"dagster/run_key": run_key, "dagster/sensor_name": "landing_zone"}),
-            limit=1,
-        )
-        run = runs[0] if runs else None
-        if (run is None and not cursor.is_lost(run_key)) or (run and not run.is_finished):
-            continue
-        settled = True
-        if run and run.is_success:
-            cursor.succeeded(run_key)
-        elif cursor.failed(run_key) >= MOST_ATTEMPTS:
-            context.log.error(
-                "the run %s failed %d times; its files wait until they change or the sensor's"
-                " cursor is reset",
-                run_key,
-                MOST_ATTEMPTS,
-            )
-    return settled
+def _networks_under_way(instance: dg.DagsterInstance) -> set[str]:
+    """Return the networks for which a run of this sensor has not ended."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+    return {
+        run.tags[SITE_TAG]
+        for run in runs
+        if run.tags.get("dagster/sensor_name") == NAME and SITE_TAG in run.tags
+    }
 
 
-def _request(run_key: str, delivery: Delivery, platform: Platform) -> dg.RunRequest:
-    """Return the run of a delivery: its days, and all later ones, which go on from them."""
-    network = delivery.network
-    days = through_newest(platform.at(run_key), network, delivery.days)
+def _request(run: IntakeRun, platform: Platform) -> dg.RunRequest:
+    """Return the request of a run: its days, and all later ones, which go on from them."""
+    days = through_newest(platform.at(run.key), run.network, run.days)
     if len(days) == 1:
         return dg.RunRequest(
-            run_key=run_key, partition_key=day_key(days[0], network), tags={SITE_TAG: network}
+            run_key=run.key,
+            partition_key=day_key(days[0], run.network),
+            tags={SITE_TAG: run.network},
         )
-    return dg.RunRequest(run_key=run_key, tags=run_tags(days, network))
+    return dg.RunRequest(run_key=run.key, tags=run_tags(days, run.network))

@@ -13,7 +13,8 @@ from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 
-from .parsed_file import ParsedFile, cell_schema
+from .limits import PROBLEMS_KEPT
+from .parsed_file import FILE_SOURCE, ParsedFile, cell_schema
 from .problems import (
     Problem,
     capped,
@@ -58,11 +59,14 @@ class Collector:
     quarantined: int = 0
     empty: int = 0
     problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
     _frames: list[pl.DataFrame] = field(default_factory=list)
 
     def add_problems(self, problems: list[Problem]) -> None:
-        """Add problems and count the values they cost."""
-        self.problems += problems
+        """Add problems and count the values they cost; of too many the first are kept."""
+        room = max(PROBLEMS_KEPT - len(self.problems), 0)
+        self.problems += problems[:room]
+        self.left_out += len(problems[room:])
         self.quarantined += sum(p.values for p in problems)
 
     def add_column(self, cells: pl.DataFrame, sensor: Sensor, unit: str, column: str) -> None:
@@ -144,6 +148,8 @@ class Collector:
         cells = pl.concat(self._frames) if self._frames else pl.DataFrame(schema=self._schema)
         self._frames.clear()
         cells = cells.sort("ts_utc", maintain_order=True)
+        if self.left_out:
+            self.problems.append(_more(self.left_out))
         return ParsedFile(
             network=source.network,
             file_path=source.file_path,
@@ -156,7 +162,8 @@ class Collector:
                 self.problems,
                 network=source.network,
                 file_path=source.file_path,
-                file_sha256=source.sha256 or None,
+                source=FILE_SOURCE,
+                delivery_id=source.sha256,
                 received_at=source.received_at,
                 file=source.shown_as,
             ),
@@ -170,6 +177,18 @@ class Collector:
     def _schema(self) -> dict[str, pl.DataType]:
         ids = dict.fromkeys(s.sensor_id for s in self.source.layout.sensors)
         return cell_schema(list(ids), QUANTITIES, UNITS)
+
+
+def _more(count: int) -> Problem:
+    return Problem(
+        row=0,
+        column="",
+        text="",
+        reason="more_problems",
+        problem=f"{count:,} more problems are counted but not listed",
+        remedy="Mend those that are, and deliver the file again",
+        values=0,
+    )
 
 
 def _problems(

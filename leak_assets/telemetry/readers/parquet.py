@@ -5,12 +5,14 @@ Gives the same readings as the CSV reader for the same data. Nothing here knows 
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 
 from leak_assets.units import unit_choices
 
 from .cells import Collector, Source
+from .limits import MOST_COLUMNS, MOST_VALUES, too_large, too_many_values
 from .parsed_file import ParsedFile
 from .problems import Problem, shown, unknown_sensor, whole_file
 from .scada_header import TIME_COLUMN, quantity_of, unknown_quantity
@@ -33,6 +35,8 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     if not source.raw:
         return whole_file("empty_file", "the file is empty", "Export it again")
     try:
+        if problem := too_much(io.BytesIO(source.raw)):
+            return problem
         frame = pl.read_parquet(io.BytesIO(source.raw))
     except (pl.exceptions.PolarsError, OSError) as error:
         return whole_file(
@@ -43,6 +47,8 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     time_name = time_column(frame.columns)
     is_long = time_name == _LONG_TIME
     problem = _wrong_columns(frame, source, is_long=is_long)
+    if problem is None and is_long:
+        problem = _too_many_sensors(frame)
     if problem:
         return problem
     collector = Collector(source, example="28.92")
@@ -62,6 +68,26 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     else:
         _add_wide(rows, [c for c in frame.columns if c != TIME_COLUMN], collector)
     return collector.result("parquet")
+
+
+def too_much(content: io.BytesIO | Path) -> Problem | None:
+    """Return the problem of a file that unpacks to more than can be read, by its footer alone.
+
+    Equal values take no room in a Parquet file: a few kilobytes can hold billions of rows.
+
+    Raises
+    ------
+    PolarsError
+        It is no complete Parquet file.
+    """
+    names = pl.read_parquet_schema(content)
+    if isinstance(content, io.BytesIO):
+        content.seek(0)
+    if len(names) > MOST_COLUMNS:
+        return too_large(f"{MOST_COLUMNS:,} columns")
+    rows = pl.scan_parquet(content).select(pl.len()).collect().item()
+    per_row = 1 if time_column(names) == _LONG_TIME else len(names)
+    return too_many_values() if rows * per_row > MOST_VALUES else None
 
 
 def _wrong_columns(frame: pl.DataFrame, source: Source, *, is_long: bool) -> Problem | None:
@@ -87,6 +113,12 @@ def _wrong_columns(frame: pl.DataFrame, source: Source, *, is_long: bool) -> Pro
     if not is_long and quantity_of(source.name) is None:
         return unknown_quantity(source.name)
     return None
+
+
+def _too_many_sensors(frame: pl.DataFrame) -> Problem | None:
+    """Return the problem of a long file that names more sensors than any network has."""
+    count = frame.select(pl.struct("sensor_id", "quantity").n_unique()).item()
+    return too_large(f"{MOST_COLUMNS:,} sensors") if count > MOST_COLUMNS else None
 
 
 def time_column(names: Iterable[str]) -> str:

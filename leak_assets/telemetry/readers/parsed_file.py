@@ -14,7 +14,8 @@ import polars as pl
 from leak_assets.units import si_factor
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
-SOURCE = "file"
+# Value of the column `source`.
+FILE_SOURCE = "file"
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ class ParsedFile:
             pl.lit(self.received_at, RAW_READINGS.polars_schema["received_at"]).alias(
                 "received_at"
             ),
-            pl.lit(SOURCE).alias("source"),
-            pl.lit(self.sha256).alias("file_sha256"),
-            pl.col("file_row").cast(pl.Int64),
+            pl.lit(FILE_SOURCE).alias("source"),
+            pl.format("{}:{}", pl.lit(self.sha256), "file_row").alias("message_id"),
+            pl.col("file_row").cast(pl.Int64).alias("sequence"),
             "raw_text",
             "value",
             pl.col("unit").cast(pl.String),

@@ -53,6 +53,7 @@ class Problem:
     remedy: str
     values: int = 1
     ts_utc: datetime | None = None
+    message_id: str | None = None
     at_row: int | None = None
     at_column: str | None = None
 
@@ -172,16 +173,31 @@ def quarantine_frame(
     *,
     network: str,
     file_path: str,
-    file_sha256: str | None,
+    source: str,
     received_at: datetime,
+    delivery_id: str = "",
     file: object | None = None,
 ) -> pl.DataFrame:
-    """Return problems as rows of `telemetry.quarantine`, sorted by line and column."""
+    """Return problems as rows of `telemetry.quarantine`, sorted by line and column.
+
+    Parameters
+    ----------
+    problems
+        What could not be used.
+    network, file_path, source, received_at
+        As in the table.
+    delivery_id
+        SHA-256 of the file, with which the ids of its messages begin; of no use where the
+        problems name their messages themselves.
+    file
+        How messages call the file, where not by `file_path`.
+    """
     rows = [
         {
             "network": network,
             "file_path": file_path,
-            "file_sha256": file_sha256,
+            "source": source,
+            "message_id": p.message_id or f"{delivery_id}:{p.row}",
             "file_row": p.row,
             "column_name": p.column,
             "ts_utc": p.ts_utc,

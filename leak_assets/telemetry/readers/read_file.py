@@ -10,11 +10,13 @@ from pathlib import Path
 from leak_assets.settings import FIRST_DAY
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.telemetry.sources.source_bytes import read_whole
 
 from .cells import Collector, Source
+from .limits import TOO_LARGE
 from .parquet import parse_parquet
 from .parsed_file import ParsedFile
-from .problems import Problem, whole_file
+from .problems import Problem, shown, whole_file
 from .scada_csv import parse_scada_csv
 from .scada_header import missing_file
 from .times import TimeRange
@@ -70,17 +72,17 @@ def parse_file(
     """
     file_path = file_path or f"{network}/{path.name}"
     shown_as = str(path) if strict else file_path
-    raw, problem = b"", None
     try:
-        raw = path.read_bytes()
+        whole = read_whole(path)
     except OSError as error:
-        problem = missing_file(error)
+        whole = missing_file(error)
+    raw, problem = (b"", whole) if isinstance(whole, Problem) else (whole, None)
     source = Source(
         raw=raw,
         name=path.name,
         shown_as=shown_as,
         file_path=file_path,
-        sha256="" if problem else hashlib.sha256(raw).hexdigest(),
+        sha256=_sha256(path, raw, problem),
         network=network,
         layout=layout,
         contract=contract,
@@ -94,6 +96,15 @@ def parse_file(
     collector = Collector(source)
     collector.add_problems([parsed])
     return collector.result(format_of(path.name))
+
+
+def _sha256(path: Path, raw: bytes, problem: Problem | None) -> str:
+    if problem is None:
+        return hashlib.sha256(raw).hexdigest()
+    if problem.reason == TOO_LARGE:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return ""
 
 
 def format_of(name: str) -> str:
@@ -111,6 +122,6 @@ def _read(source: Source) -> ParsedFile | Problem:
         case _:
             return whole_file(
                 "unsupported_format",
-                f"`{source.name}` is in no format that can be read",
+                f"`{shown(source.name)}` is in no format that can be read",
                 f"Deliver {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}",
             )

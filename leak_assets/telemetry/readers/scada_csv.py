@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from leak_assets.telemetry.sources.source_bytes import Text, read_text
 
 from .cells import Collector, Source
+from .limits import MOST_VALUES, too_many_values
 from .parsed_file import ParsedFile
 from .problems import Problem, capped, shown, whole_file
 from .scada_header import TIME_COLUMN, quantity_of, read_header, sensor_names, unknown_quantity
@@ -39,13 +40,7 @@ def parse_scada_csv(source: Source) -> ParsedFile | Problem:
     text = read_text(source.raw)
     if isinstance(text, Problem):
         return text
-    if text.is_truncated and b"\n" not in text.data:
-        return whole_file(
-            "truncated_gzip",
-            "the gzip stream is cut off before its first line ends",
-            "Copy the file again from its source",
-        )
-    header = sensor_names(text.data)
+    header = _header(text)
     if isinstance(header, Problem):
         return header
     quantity = quantity_of(source.name)
@@ -62,6 +57,21 @@ def parse_scada_csv(source: Source) -> ParsedFile | Problem:
     return collector.result("csv.gz" if text.is_gzip else "csv")
 
 
+def _header(text: Text) -> list[str] | Problem:
+    """Return the sensors of a text whose values can be read at once."""
+    if text.is_truncated and b"\n" not in text.data:
+        return whole_file(
+            "truncated_gzip",
+            "the gzip stream is cut off before its first line ends",
+            "Copy the file again from its source",
+        )
+    header = sensor_names(text.data)
+    is_too_much = not isinstance(header, Problem) and (
+        text.data.count(b"\n") * len(header) > MOST_VALUES
+    )
+    return too_many_values() if is_too_much else header
+
+
 def _table(text: Text, header: list[str], collector: Collector) -> pl.DataFrame | None:
     """Return the whole lines as text columns `0…n` with `file_row`; tell the broken ones."""
     data, rest = text.data, b""
@@ -71,7 +81,8 @@ def _table(text: Text, header: list[str], collector: Collector) -> pl.DataFrame 
     lines = _scan(data)
     is_line = np.ones(len(lines.starts), dtype=bool)
     is_line[0] = False
-    for i in np.flatnonzero(lines.semicolons == 0):
+    is_line &= lines.ends > lines.starts
+    for i in np.flatnonzero((lines.semicolons == 0) & is_line):
         is_line[i] &= bool(data[lines.starts[i] : lines.ends[i]].strip())
     is_whole = is_line & (lines.semicolons == len(header))
     collector.values += int(is_line.sum()) * len(header)
@@ -109,8 +120,9 @@ def _scan(data: bytes) -> _Lines:
     if not is_terminated:
         ends = np.append(ends, len(data))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    before = np.searchsorted(np.flatnonzero(signs == _SEMICOLON), ends)
-    return _Lines(starts, ends, np.diff(before, prepend=0), is_terminated)
+    # Every line has at least one sign (its end), so that no sum is of nothing.
+    semicolons = np.add.reduceat(signs == _SEMICOLON, starts, dtype=np.int64)
+    return _Lines(starts, ends, semicolons, is_terminated)
 
 
 def _split(data: bytes, lines: _Lines, rows: NDArray[np.int64], sensors: int) -> pl.DataFrame:

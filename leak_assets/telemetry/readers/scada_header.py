@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leak_assets.telemetry.sources.source_bytes import read_text
 
+from .limits import MOST_COLUMNS, too_large
 from .problems import Problem, shown, whole_file
 
 TIME_COLUMN = "Timestamp"
@@ -78,9 +79,13 @@ def unknown_quantity(name: str) -> Problem:
 
 def sensor_names(data: bytes) -> list[str] | Problem:
     """Return the sensor names of the first line of an export."""
-    if not data.strip():
+    # Not `strip`: it would copy a file of half a gigabyte.
+    if not data or data.isspace():
         return whole_file("empty_file", "the file is empty", "Export it again")
-    line = data.split(b"\n", 1)[0].decode().rstrip("\r")
+    end = data.find(b"\n")
+    line = data[: end if end >= 0 else len(data)].decode().rstrip("\r")
+    if line.count(SEPARATOR) > MOST_COLUMNS:
+        return too_large(f"{MOST_COLUMNS:,} columns")
     fields = [name.strip() for name in line.split(SEPARATOR)]
 
     def wrong(problem: str, remedy: str, column: str | None = None) -> Problem:

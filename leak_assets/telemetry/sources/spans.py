@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from leak_assets.telemetry.readers.parquet import clock_to_utc, time_column
+from leak_assets.telemetry.readers.parquet import clock_to_utc, time_column, too_much
 from leak_assets.telemetry.readers.problems import Problem
 from leak_assets.telemetry.readers.read_file import format_of
 from leak_assets.telemetry.readers.times import TimeRange, parse_times
 
-from .source_bytes import read_text
+from .source_bytes import read_text, read_whole
 
 
 def day_span(path: Path, allowed: TimeRange, source_timezone: str) -> tuple[date, date]:
@@ -52,11 +52,14 @@ def _times(path: Path, source_timezone: str) -> pl.Series | None:
     """Return the time stamps of a file in UTC, each at least once, null where unreadable."""
     match format_of(path.name):
         case "csv" | "csv.gz":
-            text = read_text(path.read_bytes())
+            raw = read_whole(path)
+            text = raw if isinstance(raw, Problem) else read_text(raw)
             if isinstance(text, Problem):
                 return None
             return parse_times(_first_fields(text.data), source_timezone).get_column("ts_utc")
         case "parquet":
+            if too_much(path):
+                return None
             column = time_column(pl.read_parquet_schema(path))
             clock = pl.read_parquet(path, columns=[column]).get_column(column).unique()
             return clock_to_utc(clock, source_timezone).get_column("ts_utc")

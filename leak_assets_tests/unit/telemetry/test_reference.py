@@ -46,7 +46,8 @@ def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, .
                 "flags": 0,
                 "mask": int(sensor not in dead),
                 "received_at": start,
-                "file_sha256": "f" * 64,
+                "source": "file",
+                "message_id": "f:2",
             }
         )
         for sensor in ("2", "3", "4")

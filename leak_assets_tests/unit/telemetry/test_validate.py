@@ -76,7 +76,7 @@ def test_latest_delivery_counts(raw_rows: Rows, validate: Callable[..., Frames])
     raw, _ = merge_raw(raw_rows([("12", 0, 33.0)], received_minute=5), old)
     for rows in (raw, raw.reverse()):
         row = of(validate(rows)[0], "12").row(0, named=True)
-        assert (row["value_si"], row["file_sha256"]) == (33.0, "a" * 64)
+        assert (row["value_si"], row["message_id"].split(":")[0]) == (33.0, "a" * 64)
 
 
 def test_gap_of_three_steps_is_filled_and_flagged(
@@ -210,7 +210,7 @@ def test_what_the_layout_no_longer_has_is_quarantined(
     readings, _, quarantine = validate(raw)
     assert readings.filter(pl.col("mask") == 1).height == 2
     assert sorted(quarantine["reason"]) == ["out_of_range", "unknown_sensor", "unknown_unit"]
-    key = ["network", "file_path", "file_row", "column_name", "reason"]
+    key = ["network", "file_path", "source", "message_id", "column_name", "reason"]
     assert quarantine.select(key).is_unique().all()
 
 

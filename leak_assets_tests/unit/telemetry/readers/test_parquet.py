@@ -71,12 +71,12 @@ def test_same_data_as_csv_and_parquet(
             layout=layout,
             contract=contract,
             day=parsed.days[0],
-        )[0].drop("file_sha256")
+        )[0].drop("message_id")
         for parsed in (from_csv, from_parquet)
     ]
     assert_frame_equal(*validated, check_exact=True)
     if variant == "wide":
-        same = ["sensor_id", "quantity", "ts_utc", "file_row", "value", "unit"]
+        same = ["sensor_id", "quantity", "ts_utc", "sequence", "value", "unit"]
         assert_frame_equal(from_csv.readings.select(same), from_parquet.readings.select(same))
 
 

@@ -34,14 +34,14 @@ def test_clean_file_gives_every_value(parse: Parse, csv_lines: Lines) -> None:
     parsed = parse(csv_lines(4))
     assert parsed.readings.schema == RAW_READINGS.polars_schema
     assert (parsed.accepted, parsed.quarantined, parsed.empty) == (12, 0, 0)
-    row = parsed.readings.filter((pl.col("sensor_id") == "21") & (pl.col("file_row") == 3)).row(
+    row = parsed.readings.filter((pl.col("sensor_id") == "21") & (pl.col("sequence") == 3)).row(
         0, named=True
     )
     assert row["raw_text"] == "31,01"
     assert row["value"] == 31.01
     assert row["unit"] == "m"
     assert row["ts_utc"] == datetime(2019, 3, 4, 0, 5, tzinfo=UTC)
-    assert row["file_sha256"] == parsed.sha256
+    assert row["message_id"] == f"{parsed.sha256}:3"
 
 
 def test_gzip_windows_line_ends_and_byte_order_mark_change_nothing(
@@ -49,12 +49,12 @@ def test_gzip_windows_line_ends_and_byte_order_mark_change_nothing(
 ) -> None:
     """The same content zipped, with CRLF and with a BOM gives the same values."""
     text = "\n".join(csv_lines(5)) + "\n"
-    plain = parse(text).readings.drop("file_sha256")
+    plain = parse(text).readings.drop("message_id")
     zipped = parse(text, "2019_SCADA_Pressures.csv.gz", zip=True)
     assert zipped.format == "csv.gz"
     windows = parse(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    assert plain.equals(zipped.readings.drop("file_sha256"))
-    assert plain.equals(windows.readings.drop("file_sha256"))
+    assert plain.equals(zipped.readings.drop("message_id"))
+    assert plain.equals(windows.readings.drop("message_id"))
 
 
 @pytest.mark.parametrize(
