@@ -272,3 +272,41 @@ def test_every_run_has_an_identifier_of_its_own(tmp_path: Path) -> None:
     runs = [StepContext.local(settings, command="train").warehouse.run_id for _ in range(2)]
     assert runs[0] != runs[1]
     assert all(name.startswith("train-") for name in runs)
+
+
+def test_a_damaged_partition_is_told_by_what_reads_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Flipped bytes go no further; the line says how the partition comes back, and it does."""
+    home.mkdir()
+    for hour in (0, 1):
+        steps = [f"2019-03-04 {hour:02d}:{5 * i:02d}:00;30,25" for i in range(12)]
+        Path(f"{hour}_Pressures.csv").write_text("\n".join(["Timestamp;4", *steps, ""]))
+    assert run(["ingest", "0_Pressures.csv", "--network", "hanoi", "--json"]) == 0
+    (raw,) = (home / "warehouse" / "lake" / "telemetry" / "raw_readings").glob("date=*")
+    (readings,) = (home / "warehouse" / "lake" / "telemetry" / "readings").glob("date=*")
+    whole = raw.read_bytes()
+    raw.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    capsys.readouterr()
+    line = refused(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"], capsys)
+    assert str(raw) in line
+    assert "deliver the exports of that day again" in line
+    raw.write_bytes(whole)
+    readings.write_bytes(b"")
+    line = refused(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"], capsys)
+    assert str(readings) in line
+    readings.unlink()
+    assert run(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"]) == 0
+    assert run(["warehouse", "check", "--json"]) == 0
+
+
+def test_listing_incidents_names_a_damaged_partition(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB's words are not what an operator is left with."""
+    assert run(["incidents", "list", "--json"]) == 0
+    folder = home / "warehouse" / "lake" / "incidents" / "incident_events"
+    (folder / "date=2019-03-04__network=hanoi.parquet").write_bytes(b"PAR1")
+    capsys.readouterr()
+    line = refused(["incidents", "list"], capsys)
+    assert "date=2019-03-04__network=hanoi.parquet: the partition is damaged" in line
