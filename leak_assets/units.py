@@ -7,6 +7,8 @@ from .errors import InputError
 
 SI_UNITS = {"pressure": "m", "level": "m", "flow": "m3/s", "demand": "m3/s"}
 QUANTITIES = tuple(SI_UNITS)
+# Also the factor from m3/s to m3/h.
+SECONDS_PER_HOUR = 3600
 
 # Water column: p = rho * g * h with rho = 1000 kg/m3 and standard gravity (CGPM 1901).
 _PA_PER_M = 1000.0 * 9.80665
@@ -27,11 +29,11 @@ _HEAD = _LENGTH | {
 }
 _FLOW = {
     "m3/s": 1.0,
-    "m3/h": 1.0 / 3600.0,
+    "m3/h": 1.0 / SECONDS_PER_HOUR,
     "m3/d": 1.0 / 86400.0,
     "L/s": 1e-3,
     "L/min": 1e-3 / 60.0,
-    "L/h": 1e-3 / 3600.0,
+    "L/h": 1e-3 / SECONDS_PER_HOUR,
     "ML/d": 1e3 / 86400.0,
     "gpm": _US_GALLON_M3 / 60.0,
     "ft3/s": 0.3048**3,

@@ -29,10 +29,10 @@ from leak_assets.hydraulics.towns.town_model import (
 from leak_assets.sites.model_file import read_model
 from leak_assets.sites.registry import Network
 from leak_assets.system.files import publish
+from leak_assets.units import SECONDS_PER_HOUR
 
 Array = NDArray[np.float64]
 LeaksAs = Literal["flow", "emitter"]
-_SECONDS_PER_H = 3600
 # Patterns of leaks and of drawing events; no EPANET name has such a character.
 _LEAK_PATTERN, _DRAW_PATTERN = "~l{}", "~w{}"
 _LONGEST_ID = 31  # EPANET 2.2, EN_MAXID
@@ -85,7 +85,7 @@ def write_scenario_inp(
         _set_demands(model, network, town, run)
         _set_times(model, run)
         for node, coefficient in base_emitters(town, run.town).items():
-            model.get_node(node).emitter_coefficient = coefficient / _SECONDS_PER_H
+            model.get_node(node).emitter_coefficient = coefficient / SECONDS_PER_HOUR
         for tank, level in (_recorded_levels(model, run) | dict(tank_levels or {})).items():
             model.get_node(tank).init_level = level
         nodes = [
@@ -138,7 +138,7 @@ def _set_demands(model: Any, network: Network, town: TownModel, run: ScenarioRun
     chunk = min(_CHUNK_STEPS, run.steps)
     values = np.concatenate([stream.chunk(chunk) for _ in range(0, run.steps, chunk)])[: run.steps]
     for column, pattern in enumerate(town.demand_pattern.values()):
-        model.get_pattern(pattern).multipliers = values[:, column] * _SECONDS_PER_H
+        model.get_pattern(pattern).multipliers = values[:, column] * SECONDS_PER_HOUR
     at_s = stream.start_s + np.arange(run.steps, dtype=np.int64) * run.step_s
     model.options.hydraulic.pattern = None
     for pattern in set(model.pattern_name_list) - set(town.demand_pattern.values()):
@@ -176,7 +176,7 @@ def _wanted(model: Any, run: ScenarioRun, number: int) -> Array:
     coefficient = leak.coefficient(exponent, REFERENCE_PRESSURE_M) * opening
     ratio = np.divide(flow, coefficient, out=np.zeros_like(flow), where=coefficient > 0)
     share = delivered_share(model, np.maximum(ratio, 0.0) ** (1 / exponent))
-    wanted: Array = flow / np.maximum(share, _LEAST_SHARE) * _SECONDS_PER_H
+    wanted: Array = flow / np.maximum(share, _LEAST_SHARE) * SECONDS_PER_HOUR
     return wanted
 
 
@@ -185,7 +185,7 @@ def _add_demand(model: Any, node: str, pattern: str, values_m3_per_h: Array) -> 
     demands = model.get_node(node).demand_timeseries_list
     if len(demands) == 1 and not demands[0].base_value:
         demands.clear()
-    model.get_node(node).add_demand(1 / _SECONDS_PER_H, pattern)
+    model.get_node(node).add_demand(1 / SECONDS_PER_HOUR, pattern)
 
 
 def _plain_names(model: Any, leak_nodes: Mapping[str, str]) -> dict[str, str]:

@@ -18,20 +18,20 @@ from leak_assets.hydraulics.engine.scenario_run import ScenarioRun, Series
 from leak_assets.hydraulics.towns.leaks import Leak
 from leak_assets.sites.registry import Network
 from leak_assets.system.files import publishing_folder
+from leak_assets.units import SECONDS_PER_HOUR
 
 from .inp import write_scenario_inp
 
 Array = NDArray[np.float64]
 Values = Literal["true", "measured"]
-_SECONDS_PER_H = 3600
 _SECOND = "%Y-%m-%d %H:%M:%S"
 _DIGITS = 6
 # Quantity of a run to folder, file stem and factor to LeakDB's units (m, m3/h).
 _FOLDERS = {
     "pressure": ("Pressures", "Node", 1.0),
     "level": ("Pressures", "Node", 1.0),
-    "demand": ("Demands", "Node", _SECONDS_PER_H),
-    "flow": ("Flows", "Link", _SECONDS_PER_H),
+    "demand": ("Demands", "Node", SECONDS_PER_HOUR),
+    "flow": ("Flows", "Link", SECONDS_PER_HOUR),
 }
 
 
@@ -131,7 +131,7 @@ def _write_leaks(run: ScenarioRun, places: tuple[str, ...], times: pl.Series, fo
         again = "" if seen[place] == 1 else f"_{seen[place]}"
         stem = f"Leak_{_file_name(place)}{again}"
         (folder / f"{stem}_info.csv").write_text(_leak_info(run, leak, place))
-        flow = run.leak_flow[:, number] * _SECONDS_PER_H
+        flow = run.leak_flow[:, number] * SECONDS_PER_HOUR
         _write_column(folder / f"{stem}_demand.csv", times, "Value", flow)
 
 
@@ -161,7 +161,7 @@ def _scenario_info(network: Network, run: ScenarioRun) -> str:
         {
             "Description": "Value",
             "Network_Name": network.name,
-            "Duration": f"{run.steps * run.step_s / _SECONDS_PER_H:g} hours",
+            "Duration": f"{run.steps * run.step_s / SECONDS_PER_HOUR:g} hours",
             "Time_Step": f"{run.step_s / 60:g} min",
             "Uncertainty_Topology_(%)": "NO" if not run.town.closed_pipes else "YES",
             "Uncertainty_Length_(%)": f"{bounds.length * 100:g}",

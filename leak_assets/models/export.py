@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 import time
 import warnings
 from contextlib import redirect_stdout
@@ -15,11 +14,12 @@ from dataclasses import asdict
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+
+from leak_assets.system.files import publishing_folder
 
 from .artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact
 from .card import model_card
@@ -53,20 +53,8 @@ def export(result: TrainingResult, models_dir: Path) -> Artefact:
         If onnxruntime and torch differ by more than 1e-4.
     """
     target = artefact_folder(models_dir, result.config.model, result.network, result.version)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{target.name}.{uuid4().hex}"
-    draft.mkdir()
-    try:
+    with publishing_folder(target, MANIFEST) as draft:
         _write(result, draft)
-        if target.exists():
-            old = target.parent / f".{target.name}.{uuid4().hex}.old"
-            target.replace(old)
-            draft.replace(target)
-            shutil.rmtree(old)
-        else:
-            draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return load_artefact(target)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from leak_assets.features.inflow import inflow_residual
+from leak_assets.units import SECONDS_PER_HOUR
 
 from .drawing import (
     AMBER,
@@ -29,8 +30,6 @@ from .drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_M3_PER_H = 3600.0
 
 
 def current_state(events: pl.DataFrame) -> pl.DataFrame:
@@ -73,7 +72,11 @@ def signal_figure(
         top.plot(alarms["window_end"], alarms["anomaly_score"], ".", color=RED, ms=4, label="alarm")
     inflow = inflow_residual(residuals)
     bottom.plot(
-        inflow["ts_utc"], inflow["residual_si"] * _M3_PER_H, color=BLUE, lw=0.7, label="residual"
+        inflow["ts_utc"],
+        inflow["residual_si"] * SECONDS_PER_HOUR,
+        color=BLUE,
+        lw=0.7,
+        label="residual",
     )
     bottom.axhline(0.0, color=MUTED, lw=0.8)
     if truth is not None:

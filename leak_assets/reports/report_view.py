@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.features.inflow import inflow_residual
+from leak_assets.units import SECONDS_PER_HOUR
 
 from .figures import current_state, link_segments
 from .report_data import KnownLeak, ReportData
@@ -16,7 +17,6 @@ from .report_data import KnownLeak, ReportData
 _SHOWN_PRESSURES = 4
 _RAW_POINTS = 2500
 _STEP = timedelta(minutes=5)
-_M3_PER_H = 3600.0
 
 
 def report_view(data: ReportData) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _sensor(row: dict[str, Any]) -> dict[str, Any]:
         "z": round(row["contribution"], 2),
         "residual": None
         if residual is None
-        else round(residual * _M3_PER_H if is_flow else residual, 2),
+        else round(residual * SECONDS_PER_HOUR if is_flow else residual, 2),
         "unit": "m³/h" if is_flow else "m",
     }
 
@@ -193,7 +193,9 @@ def _signals(data: ReportData) -> dict[str, Any]:
     scores = data.scores.sort("window_end")
     span = data.period_end - data.period_start
     raw = _STEP * max(1, -(-span // (_STEP * _RAW_POINTS)))
-    inflow = inflow_residual(data.residuals).with_columns(v=pl.col("residual_si") * _M3_PER_H)
+    inflow = inflow_residual(data.residuals).with_columns(
+        v=pl.col("residual_si") * SECONDS_PER_HOUR
+    )
     usable = data.residuals.filter(
         (pl.col("mask") == 1)
         & pl.col("residual_si").is_finite()

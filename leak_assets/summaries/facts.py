@@ -11,13 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from leak_assets.units import SECONDS_PER_HOUR
+
 Facts = dict[str, Any]
 
 ID_CHARACTERS = 64
 MESSAGE_CHARACTERS = 200
 TOLD_CANDIDATES = 5
 TOLD_SENSORS = 5
-M3_PER_H_PER_M3_PER_S = 3600.0
 
 ANOMALY_UNITS = {"temperature": "°C", "pressure": "bar", "flow": "L/min"}
 """Units of the plant's parameters, as in its thresholds."""
@@ -38,7 +39,7 @@ def _time(value: datetime | None, zone: tzinfo) -> str | None:
 
 
 def _hours(start: datetime, end: datetime) -> float:
-    return round((end - start).total_seconds() / 3600.0, 1)
+    return round((end - start).total_seconds() / SECONDS_PER_HOUR, 1)
 
 
 def _number(value: float | None, decimals: int) -> float | None:
@@ -115,7 +116,7 @@ def _sensor(row: Mapping[str, Any]) -> dict[str, Any]:
     is_flow = row["quantity"] in {"flow", "balance"}
     residual = row["residual_si"]
     if is_flow and residual is not None:
-        residual *= M3_PER_H_PER_M3_PER_S
+        residual *= SECONDS_PER_HOUR
     return {
         "rank": row["rank"],
         "sensor_id": clean_text(row["sensor_id"]),

@@ -5,6 +5,7 @@ What is in them is the matter of the room that writes them.
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -32,7 +33,9 @@ _REMEDIES = {
 
 def as_input_error(error: OSError) -> InputError | None:
     """Return what the disk refused in one line, or None where the user is not the cause."""
-    remedy = _REMEDIES.get(error.errno or 0)
+    # Rust's libraries have the number in the text alone.
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    remedy = _REMEDIES.get(error.errno or (int(told[1]) if told else 0))
     if remedy is None:
         return None
     reason = error.strerror or str(error)

@@ -375,9 +375,11 @@ def _read_record(path: Path) -> WriteRecord | None:
 
 def _schema_of(path: Path) -> dict[str, pl.DataType] | None:
     """Return the columns of a schema file, or None where there is none or it is damaged."""
+    if not path.is_file():
+        return None
     try:
         return dict(pl.read_parquet_schema(path))
-    except (FileNotFoundError, pl.exceptions.PolarsError):
+    except pl.exceptions.PolarsError:
         return None
 
 

@@ -18,13 +18,13 @@ from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.dataset import WindowSet, operation_set
 from leak_assets.models.session import open_session
 from leak_assets.sites.provenance import Provenance
+from leak_assets.units import SECONDS_PER_HOUR
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 
 METHOD = "windows"
 CANDIDATES = 20
 MAX_MISSING_SHARE = 0.30
 INFLOW = "flow/inflow"
-M3_PER_H = 3600.0
 # Windows in one call of onnxruntime, filled up with zeros: the last bits of a score depend on the
 # size of the call, and a replay must give the same bits. A day has 48 windows.
 _CALL = 64
@@ -163,7 +163,7 @@ class Scorer:
         x = grid.windows[grid.group, 0, grid.place]
         count = np.isfinite(x).sum(axis=1)
         total = np.where(np.isfinite(x), x, 0.0).sum(axis=1)
-        return np.where(count > 0, total / np.maximum(count, 1) * M3_PER_H, np.nan)
+        return np.where(count > 0, total / np.maximum(count, 1) * SECONDS_PER_HOUR, np.nan)
 
     def _check_network(self, residuals: pl.DataFrame) -> None:
         names = residuals["network"].unique().sort().to_list()

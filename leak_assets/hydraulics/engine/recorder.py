@@ -13,13 +13,14 @@ from leak_assets.hydraulics.epanet.pressure_driven import delivered_share
 from leak_assets.hydraulics.towns.town_model import TownModel
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.system.processes import memory_bytes
+from leak_assets.units import SECONDS_PER_HOUR
 
 from .actuators import Draws
 from .emitters import LeakSites
 from .scenario_run import Series
 
 Array = NDArray[np.float64]
-_M3_PER_H = 1 / 3600
+_M3_PER_H = 1 / SECONDS_PER_HOUR
 # True, measured, as a frame and on its way to a file.
 _BYTES_PER_VALUE = 4 * 8
 _NODE_QUANTITIES = {

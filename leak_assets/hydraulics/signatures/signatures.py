@@ -4,7 +4,6 @@ Computed on the nominal model; which signature is in the data is the detection's
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from leak_assets.hydraulics.epanet.snapshots import Snapshots
 from leak_assets.hydraulics.twin.nominal import Calendar, demand_shares
 from leak_assets.hydraulics.twin.twin import METERED_SHARE, Twin
 from leak_assets.sites import Network, SensorLayout
+from leak_assets.system.files import publishing
+from leak_assets.units import SECONDS_PER_HOUR
 
 # A mid-sized leak: 7 m3/h. Head loss is not linear in flow; larger leaks respond more strongly.
 LEAK_M3_PER_S = 0.002
 _VERSION = 2
-_H_S = 3600
 
 Floats = NDArray[np.float64]
 
@@ -98,18 +98,17 @@ def signatures(
             )
     made = _compute(network, layout, tuple(pipes), tuple(hours), leak_m3_per_s)
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.stem}.{os.getpid()}.npz")
-        np.savez_compressed(
-            part,
-            pipes=np.array(made.pipes),
-            sensors=np.array(made.sensors),
-            hours=np.array(made.hours),
-            response=made.response,
-            zone=made.zone,
-            spread=made.spread,
-        )
-        part.replace(file)
+        # An open file: numpy would append its suffix to another name.
+        with publishing(file) as draft, draft.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                pipes=np.array(made.pipes),
+                sensors=np.array(made.sensors),
+                hours=np.array(made.hours),
+                response=made.response,
+                zone=made.zone,
+                spread=made.spread,
+            )
     return made
 
 
@@ -185,7 +184,7 @@ class _Demands:
         hours: NDArray[np.int64],
     ) -> None:
         calendar = Calendar(network, model)
-        at_s = calendar.midnight_s + hours.astype(np.int64) * _H_S
+        at_s = calendar.midnight_s + hours.astype(np.int64) * SECONDS_PER_HOUR
         metered = set(layout.ids("demand"))
         self.groups: list[dict[str, float]] = []
         self._zone: list[int] = []
@@ -200,7 +199,7 @@ class _Demands:
             for pattern, group in shares.items():
                 self.groups.append(group)
                 self._zone.append(number)
-                columns.append(calendar.means(pattern, at_s, _H_S))
+                columns.append(calendar.means(pattern, at_s, SECONDS_PER_HOUR))
         for pump in twin.imposed_pumps:
             # On average a pump delivers what the zone behind it takes.
             link = model.get_link(pump)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.twin.nominal import Calendar, demand_shares
 from leak_assets.sites import Network
+from leak_assets.units import SECONDS_PER_HOUR
 from leak_assets.warehouse.schemas.simulation import LEAK_SIGNATURES
 
 from .signatures import Signatures
@@ -23,7 +24,6 @@ LEAK_SHARES = (0.02, 0.04, 0.08)
 HOURS = 24
 # EPANET's steady states are good to a millimetre; more digits only make the file larger.
 _DECIMALS = {"pressure": 5, "flow": 8}
-_H_S = 3600
 
 Floats = NDArray[np.float64]
 
@@ -35,10 +35,10 @@ def mean_demand_m3_per_s(network: Network) -> float:
     """
     model = network.water_network()
     calendar = Calendar(network, model)
-    at_s = calendar.midnight_s + np.arange(HOURS, dtype=np.int64) * _H_S
+    at_s = calendar.midnight_s + np.arange(HOURS, dtype=np.int64) * SECONDS_PER_HOUR
     return sum(
         sum(share for share in group.values() if share > 0)
-        * float(calendar.means(pattern, at_s, _H_S).mean())
+        * float(calendar.means(pattern, at_s, SECONDS_PER_HOUR).mean())
         for pattern, group in demand_shares(model, model.junction_name_list).items()
     )
 

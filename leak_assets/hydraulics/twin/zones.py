@@ -73,21 +73,16 @@ def metered_zones(model: Any, layout: SensorLayout) -> tuple[Zone, ...]:
 
 def connected_parts(model: Any, without: set[str]) -> list[set[str]]:
     """Return the sets of nodes that stay connected when the named links are cut."""
-    parent: dict[str, str] = {name: name for name in model.node_name_list}
+    import networkx as nx
 
-    def root(node: str) -> str:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for name, link in model.links():
-        if name not in without:
-            parent[root(link.start_node_name)] = root(link.end_node_name)
-    parts: dict[str, set[str]] = {}
-    for name in model.node_name_list:
-        parts.setdefault(root(name), set()).add(name)
-    return list(parts.values())
+    graph: Any = nx.Graph()
+    graph.add_nodes_from(model.node_name_list)
+    graph.add_edges_from(
+        (link.start_node_name, link.end_node_name)
+        for name, link in model.links()
+        if name not in without
+    )
+    return [set(part) for part in nx.connected_components(graph)]
 
 
 def consumption(

@@ -117,8 +117,8 @@ def test_byte_order_mark_is_no_part_of_a_model(settings: Settings, small_inp: Pa
 @pytest.mark.parametrize(
     ("old", "new", "row", "words"),
     [
-        ("p2 a b 400", "p2 a a 400", 12, "same node 'a'"),
-        ("p3 a b 200", "p2 a b 200", 13, "link 'p2' is defined twice, first in row 12"),
+        ("p2 a b 400", "p2 a a 400", 11, "same node 'a'"),
+        ("p3 a b 200", "p2 a b 200", 12, "link 'p2' is defined twice, first in row 11"),
         (" b 0 0\n c", " a 0 0\n c", 3, "node 'a' is defined twice"),
         ("p2 a b 400 300", "p2 a b 400 1e308", None, "diameter of 1e"),
         ("p2 a b 400 300", "p2 a b inf 300", None, "length of inf"),
