@@ -1,182 +1,169 @@
-"""The BattLeDIM run: two years of SCADA in, the leaks of the second year out, causally.
+"""An export of two periods through the graph: what an operator would have been told, and when.
 
-The order of the steps and the submission file; the method is `detection.likelihood`.
+The export is delivered into a home of its own and taken to incidents by the steps that operation
+takes; the submission is selected from the incidents' events. No method is called here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, timedelta
 from pathlib import Path
 
-import polars as pl
-
-from leak_assets.detection.detector import Observed
-from leak_assets.detection.hypothesis import Hypothesis
-from leak_assets.detection.likelihood.history import SMALLEST_M3_PER_H
-from leak_assets.detection.likelihood.method import CHANNELS, REFERENCES, LikelihoodDetector
-from leak_assets.detection.likelihood.responses import Responses
+from leak_assets.detection.likelihood.repairs import repairs_file
 from leak_assets.errors import InputError
-from leak_assets.exchange.battledim.export import half_hour_means as means_of_export
-from leak_assets.exchange.battledim.export import open_export
-from leak_assets.exchange.battledim.submission import write_submission as write_lines
-from leak_assets.features.half_hours import PER_DAY, half_hour_channels, learn_reference
-from leak_assets.hydraulics.signatures.signatures import signatures
-from leak_assets.hydraulics.twin.channels import Channels
-from leak_assets.hydraulics.twin.twin import Twin
-from leak_assets.sites import Network, candidate_pipes
+from leak_assets.exchange.battledim.export import ScadaExport, open_export
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs.daemonless import prepare_site, process_days, take_waiting
+from leak_assets.runs.graph import GRAPH
+from leak_assets.settings import Settings
+from leak_assets.sites.registry import adopt
+from leak_assets.sites.site import NetworkSite
+from leak_assets.system.files import publish
+from leak_assets.telemetry.sources.deliver import deliver
 
-HISTORY_YEAR, EVALUATED_YEAR = 2018, 2019
-# One whole week, so that every weekday of a town's true demand pattern has its say.
-REFERENCE_DAYS = 7
-_PROGRESS_EVERY_DAYS = 60
+from .submission import Report, submission
+
+# What incidents follow from, where no trained model is asked. The steps of the windows cost three
+# times as much as all others together and would only speak beside.
+STEPS = ("readings", "calibrations", "channels_30m", "hypotheses", "incidents")
 
 
 @dataclass(frozen=True)
-class Detection:
-    """A reported leak.
+class ExportRun:
+    """What a run over an export gave.
 
     Parameters
     ----------
-    link_id
-        Pipe with the best chance to lie within 300 m of the leak.
-    start_at
-        When it is reported, UTC: the end of the day whose data decided, or the begin of the
-        evaluated year for leaks of the history that still run then.
-    flow_m3_per_h
-        Estimated flow when it was found.
-    chance
-        Estimated chance that the leak is within 300 m along pipes.
-    onset_day
-        First day of its effect.
+    reports
+        Lines of the submission, by time.
+    first_day, last_day
+        Of the evaluated period.
+    incidents
+        Incidents of both periods, open or closed.
+    home
+        The home with all tables; gone after the run unless it was named.
     """
 
-    link_id: str
-    start_at: datetime
-    flow_m3_per_h: float
-    chance: float
-    onset_day: date
+    reports: tuple[Report, ...]
+    first_day: date
+    last_day: date
+    incidents: int
+    home: Path
 
 
 def detect(
-    network: Network, scada_dir: Path | str, *, progress: Callable[[str], None] | None = None
-) -> list[Detection]:
-    """Return the leaks of 2019 that an export in the format of BattLeDIM shows, by time.
+    site: NetworkSite,
+    scada_dir: Path,
+    *,
+    history: str | None = None,
+    evaluated: str | None = None,
+    home: Path | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> ExportRun:
+    """Return the leaks that an export shows in its second period, with the first as history.
 
-    What is reported at a time follows from data before it: the reference and the noise come from
-    the first week of 2018, each day is seen through its own measurements, and the filter goes
-    forward. Repairs come from the report of 2018, which lies before all that is reported.
+    What is reported at a time follows from data before it: the first week teaches the twin, each
+    day is seen through its own measurements, and the filter goes forward. Repairs come from the
+    report of the history, which lies before all that is reported.
 
     Parameters
     ----------
-    network
-        Nominal model.
+    site
+        Nominal model; its sensors are those of the export's headers.
     scada_dir
-        `2018_SCADA_*.csv[.gz]`, `2019_SCADA_*.csv[.gz]` (Pressures and Flows; Levels and Demands
-        where they exist) and `2018_Fixed_Leakages_Report.txt`.
+        `<period>_SCADA_*.csv[.gz]` of two periods (Pressures and Flows; Levels and Demands where
+        they exist) and `<history>_Fixed_Leakages_Report.txt`.
+    history, evaluated
+        Labels of the two periods; by default the only two of the folder.
+    home
+        Where to keep the tables; by default they are removed after the run.
     progress
-        Gets one line per stage.
+        Gets a line per stage.
 
     Raises
     ------
     InputError
         A file is missing or cannot be used, or nothing is left to evaluate.
     """
-    progress = progress or _silent
-    export = open_export(network, Path(scada_dir), str(HISTORY_YEAR), str(EVALUATED_YEAR))
+    export = open_export(site.network, scada_dir, history, evaluated)
     if export.repair_report is None:
-        progress(f"no report of repairs in {HISTORY_YEAR}: its leaks are taken to run on")
-    means = means_of_export(network, export, progress)
-    progress("computing leak signatures")
-    twin = Twin(network, export.layout)
-    responses = Responses.of(signatures(network, export.layout, candidate_pipes(network)), network)
-    detector = LikelihoodDetector(
-        network.name,
-        lambda: responses,
-        repairs=tuple((repair.link_id, repair.at.date()) for repair in export.repairs),
+        progress(f"no report of repairs in {export.history}: its leaks are taken to run on")
+    with _home(home) as folder:
+        ctx = StepContext.local(
+            Settings(LEAK_ASSETS_HOME=folder, INCIDENT_METHOD="likelihood"),
+            command="detect",
+            progress=progress,
+        )
+        return _through_the_graph(ctx, site, export)
+
+
+def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport) -> ExportRun:
+    adopt(site.network, export.layout, ctx.settings)
+    if export.repair_report is not None:
+        publish(repairs_file(ctx.settings, site.name), export.repair_report.read_bytes())
+    own = ctx.network(site.name)
+    prepare_site(ctx, own, STEPS)
+    deliver(list(export.files.values()), ctx.settings.landing_dir, own.name)
+    written, days = take_waiting(ctx, own)
+    for item in written:
+        if item.record.table == "telemetry.quarantine" and item.record.rows:
+            ctx.progress(f"{item.record.rows} values of {item.record.partition} are not used")
+    if not days:
+        raise InputError(
+            "the export has no usable reading", remedy="See what quarantined rows say", file=""
+        )
+    first, last = _evaluated_days(ctx, own, export)
+    process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in STEPS])
+    events = ctx.warehouse.read_all("incidents.incident_events", network=own.name)
+    incident_days = ctx.warehouse.read_all("incidents.incident_days", network=own.name)
+    return ExportRun(
+        tuple(submission(events, incident_days, start=first, end=last + timedelta(days=1))),
+        first,
+        last,
+        events["incident_id"].n_unique(),
+        ctx.settings.home,
     )
-    progress("driving the twin through the measurements")
-    state = detector.start()
-    start = datetime(EVALUATED_YEAR, 1, 1, tzinfo=UTC)
-    found: list[Hypothesis] = []
-    for number, observed in enumerate(_days(network.name, twin, means)):
-        state, findings = detector.step(state, observed)
-        found += findings.hypotheses
-        for line in findings.messages:
-            progress(line)
-        if number % _PROGRESS_EVERY_DAYS == 0:
-            leaks = {h.hypothesis_id for h in found if h.kind == "leak" and h.reported_at}
-            progress(f"{observed.day}: {len(leaks)} leaks so far")
-    return reported_leaks(found, start)
 
 
-def reported_leaks(hypotheses: Sequence[Hypothesis], start: datetime) -> list[Detection]:
-    """Return the leaks reported from `start` on, by time.
-
-    A leak that was reported before counts with `start` where it still runs then.
-
-    Parameters
-    ----------
-    hypotheses
-        In the order of their time.
-    start
-        Begin of the evaluated period, UTC.
-    """
-    out: dict[str, Detection] = {}
-    for one in hypotheses:
-        if one.kind != "leak" or one.status != "reported" or one.hypothesis_id in out:
-            continue
-        runs_on = one.at == start and (one.flow_m3_per_h or 0.0) >= SMALLEST_M3_PER_H
-        if runs_on or (one.at > start and one.at == one.reported_at):
-            out[one.hypothesis_id] = Detection(
-                one.element_id,
-                one.at,
-                one.flow_m3_per_h or 0.0,
-                one.probability,
-                one.onset_at.date(),
-            )
-    return sorted(out.values(), key=lambda d: (d.start_at, d.link_id))
-
-
-def write_submission(detections: list[Detection], path: Path | str) -> None:
-    """Write `linkID, startTime` lines; a reader sees the old file or the new one."""
-    write_lines(Path(path), ((d.link_id, d.start_at) for d in detections))
-
-
-def _days(network: str, twin: Twin, means: pl.DataFrame) -> Iterator[Observed]:
-    """Yield the days after the reference as the detector sees them.
-
-    The calibration and the scatter come from the first week; every later day is seen through
-    them and through its own measurements only.
+def _evaluated_days(ctx: StepContext, site: NetworkSite, export: ScadaExport) -> tuple[date, date]:
+    """Return the first and last day of the evaluated period's files, as the ledger has them.
 
     Raises
     ------
     InputError
-        No more whole days than the reference needs, or none of the evaluated year.
+        Less than a whole day of it is there.
     """
-    counted = means.group_by(pl.col("ts_utc").dt.date().alias("day"), maintain_order=True).len()
-    days: list[date] = counted.filter(pl.col("len") == PER_DAY)["day"].to_list()
-    if len(days) <= REFERENCE_DAYS:
+    names = [path.name for (label, _), path in export.files.items() if label == export.evaluated]
+    found = ctx.warehouse.sql(
+        "SELECT min(first_ts_utc)::DATE AS first, max(last_ts_utc)::DATE AS last"
+        " FROM telemetry.ingest_ledger WHERE network = $network"
+        " AND list_contains($names, parse_filename(file_path))",
+        {"network": site.name, "names": names},
+    ).row(0)
+    if found[0] is None:
         raise InputError(
-            f"the export has {len(days)} whole days",
-            remedy=f"Deliver more than the {REFERENCE_DAYS} days that calibrate the twin",
+            f"the export has no usable reading of {export.evaluated}",
+            remedy=f"Deliver {export.evaluated}_SCADA_* files with whole days",
         )
-    if days[-1] < date(EVALUATED_YEAR, 1, 1):
-        raise InputError(
-            f"the export has no whole day of {EVALUATED_YEAR}",
-            remedy=f"Deliver {EVALUATED_YEAR}_SCADA_* files with whole days",
-        )
-    first = days[:REFERENCE_DAYS]
-    week = means.filter(pl.col("ts_utc").dt.date().is_in(first))
-    calibration = Channels.of(twin, week).calibrate()
-    reference = learn_reference(twin, means, first, calibration)
-    references = reference.to_frame(network)
-    for day in days[REFERENCE_DAYS:]:
-        begin = datetime.combine(day, time(), UTC)
-        # A slice of three days: filtering two years for each day would take longer than solving.
-        near = means.slice(max(0, (day - days[0]).days * PER_DAY - PER_DAY), 3 * PER_DAY)
-        rows = half_hour_channels(network, twin, near, day, calibration, reference)
-        yield Observed(begin.date(), {CHANNELS: rows, REFERENCES: references})
+    return found
 
 
-def _silent(_line: str) -> None:
-    return None
+@contextmanager
+def _home(named: Path | None) -> Iterator[Path]:
+    """Yield a home for a run: the named one, or one that is removed afterwards."""
+    if named is not None:
+        if named.exists() and (not named.is_dir() or any(named.iterdir())):
+            raise InputError(
+                "the home of a run must be new or empty", remedy="Give another folder", file=named
+            )
+        named.mkdir(parents=True, exist_ok=True)
+        yield named
+        return
+    folder = Path(tempfile.mkdtemp(prefix="leak-assets-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -26,24 +26,52 @@ def add_to(app: typer.Typer) -> None:
 
 def detect(
     network: AnyNetwork,
-    scada: Annotated[Path, typer.Option(help="Folder with 2018_SCADA_*.csv[.gz] and 2019_….")],
+    scada: Annotated[Path, typer.Option(help="Folder with <period>_SCADA_*.csv[.gz].")],
     out: Annotated[Path, typer.Option(help="Submission to write: linkID, startTime lines.")],
+    history: Annotated[
+        str | None, typer.Option(help="Label of the first period, e.g. 2018. Default: the first.")
+    ] = None,
+    evaluated: Annotated[
+        str | None, typer.Option(help="Label of the second period. Default: the second.")
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="New folder to keep the run's tables in: incidents, lineage, readings."),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Find the leaks of 2019 in a BattLeDIM export, causally, with 2018 as history."""
-    from leak_assets.benchmark.battledim_run import detect as run
-    from leak_assets.benchmark.battledim_run import write_submission
+    """Find the leaks of an export's second period, causally, with the first as history.
 
-    ctx = StepContext.local()
-    detections = run(ctx.network(network).network, scada, progress=progress(as_json=as_json))
-    write_submission(detections, out)
-    rows = [{"link": d.link_id, "start": d.start_at} for d in detections]
+    The export goes through the graph as operation's data do, in a home of its own.
+    """
+    from leak_assets.benchmark.battledim_run import detect as run
+    from leak_assets.exchange.battledim.submission import write_submission
+
+    result = run(
+        StepContext.local().network(network),
+        scada,
+        history=history,
+        evaluated=evaluated,
+        home=home,
+        progress=progress(as_json=as_json),
+    )
+    write_submission(out, ((line.link_id, line.start_at) for line in result.reports))
+    rows = [{"link": line.link_id, "start": line.start_at} for line in result.reports]
     if as_json:
-        print_json({"submission": str(out), "detections": rows})
+        period = {"first_day": result.first_day, "last_day": result.last_day}
+        print_json({"submission": str(out), **period, "detections": rows})
         return
-    print_rows(rows, as_json=False, title=f"{len(rows)} detections")
+    title = f"{len(rows)} detections, {result.first_day} to {result.last_day}"
+    print_rows(rows, as_json=False, title=title)
     console().print(f"written to {out}", soft_wrap=True, markup=False)
+    if home is not None:
+        console().print(
+            f"look: LEAK_ASSETS_HOME={home} leak-assets incidents list",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def score(

@@ -65,18 +65,8 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
     """
     # Refused here, not in the middle of a run.
     raising_method(ctx.settings)
-    if not ctx.warehouse.partitions("network.links", network=site.name):
-        run_step(GRAPH.step("network"), ctx, site, [{"network": site.name}])
-    written: list[Written] = []
-    delivered: set[date] = set()
-    landing, attempts = LandingFolder(ctx.settings, ctx.warehouse), Attempts()
-    while run := _next_run(landing, site.name, attempts):
-        days = day_partitions(run.days, site.name)
-        written += run_step(GRAPH.step("raw_readings"), ctx, site, days)
-        delivered.update(run.days)
-    waiting = [delivery for delivery in landing.waiting() if delivery.network == site.name]
-    for line in landing.problems() + given_up(waiting, attempts):
-        ctx.progress(line)
+    prepare_site(ctx, site)
+    written, delivered = take_waiting(ctx, site)
     problems: list[str] = []
     if stale := stale_days(ctx, site):
         made, problems = process_days(ctx, site, through_newest(ctx, site.name, stale))
@@ -91,6 +81,41 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
         ].n_unique(),
         problems=tuple(problems),
     )
+
+
+def prepare_site(ctx: StepContext, site: Site, names: Sequence[str] = ()) -> None:
+    """Make the tables of the whole site that steps by day follow from, where they are stale.
+
+    Parameters
+    ----------
+    names
+        Steps by day; by default all of them.
+    """
+    wanted = names or [step.name for step in GRAPH.by_day()]
+    for step in GRAPH.upstream(wanted):
+        if step.partition == "site" and step.compute is not None:
+            run_step(step, ctx, site, [{"network": site.name}])
+
+
+def take_waiting(ctx: StepContext, site: Site) -> tuple[list[Written], set[date]]:
+    """Take all deliveries that wait for a site into the raw log.
+
+    Returns
+    -------
+    tuple
+        What was written, and the days that the deliveries have readings of.
+    """
+    written: list[Written] = []
+    delivered: set[date] = set()
+    landing, attempts = LandingFolder(ctx.settings, ctx.warehouse), Attempts()
+    while run := _next_run(landing, site.name, attempts):
+        days = day_partitions(run.days, site.name)
+        written += run_step(GRAPH.step("raw_readings"), ctx, site, days)
+        delivered.update(run.days)
+    waiting = [delivery for delivery in landing.waiting() if delivery.network == site.name]
+    for line in landing.problems() + given_up(waiting, attempts):
+        ctx.progress(line)
+    return written, delivered
 
 
 def process_days(

@@ -27,9 +27,12 @@ from leak_assets.settings import Settings
 from leak_assets.system.files import publish
 
 from .model_file import check_text, model_bytes, read_model
+from .sensors import SensorLayout
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONDAY = date(2018, 1, 1)
+# One whole week, so that every weekday of a town's true demand pattern has its say.
+REFERENCE_DAYS = 7
 # A name is part of the names of files and folders, with a date and a draft's suffix beside it.
 LONGEST_NAME = 100
 # Where wheels keep their models; the first one that has a name wins.
@@ -68,7 +71,7 @@ class Network:
     inp_path: Path
     sha256: str
     reference_first_days: tuple[date, ...] = ()
-    reference_days: int = 4
+    reference_days: int = REFERENCE_DAYS
     pattern_first_weekday: int = 0
     settings_path: Path | None = None
     is_registered: bool = True
@@ -265,9 +268,44 @@ def register(
         target.with_suffix(".yaml"),
         {"source": str(path)} | given,
         reference_first_day,
-        defaults={"title": path.stem, "reference_days": 4, "pattern_first_weekday": "monday"},
+        defaults={
+            "title": path.stem,
+            "reference_days": REFERENCE_DAYS,
+            "pattern_first_weekday": "monday",
+        },
     )
     return _build(wanted, target, settings)
+
+
+def adopt(network: Network, layout: SensorLayout, settings: Settings) -> None:
+    """Register a network as it is in another home, with the sensors of a layout.
+
+    Parameters
+    ----------
+    settings
+        Of the home that gets it.
+    """
+    own = settings.networks_dir / f"{network.name}.inp"
+    if packaged_path(network.name) != network.inp_path:
+        publish(own, model_bytes(network.inp_path))
+    groups: dict[tuple[str, str], list[str]] = {}
+    for sensor in layout.sensors:
+        groups.setdefault((sensor.quantity, sensor.unit), []).append(sensor.sensor_id)
+    options = {
+        "title": network.title,
+        "reference_days": network.reference_days,
+        "pattern_first_weekday": WEEKDAYS[network.pattern_first_weekday],
+        "sensors": [
+            {"quantity": quantity, "unit": unit, "ids": ids}
+            for (quantity, unit), ids in groups.items()
+        ],
+    }
+    publish(own.with_suffix(".yaml"), yaml.safe_dump(options, sort_keys=True).encode())
+
+
+def packaged_path(name: str) -> Path | None:
+    """Return the model file that an installed package brings, if there is one of the name."""
+    return _packaged_paths().get(name)
 
 
 def _write_options(
@@ -316,7 +354,7 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
             file=file,
             column="pattern_first_weekday",
         )
-    days = options.get("reference_days", 4)
+    days = options.get("reference_days", REFERENCE_DAYS)
     if not isinstance(days, int) or days < 1:
         raise InputError(
             f"{days!r} is not a number of days",
