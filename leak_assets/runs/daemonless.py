@@ -65,8 +65,7 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
     """
     # Refused here, not in the middle of a run.
     raising_method(ctx.settings)
-    if not ctx.warehouse.partitions("network.links", network=site.name):
-        run_step(GRAPH.step("network"), ctx, site, [{"network": site.name}])
+    _prepare(ctx, site)
     written: list[Written] = []
     delivered: set[date] = set()
     landing, attempts = LandingFolder(ctx.settings, ctx.warehouse), Attempts()
@@ -143,6 +142,19 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> list[str]:
         # Days that were scored by other models, or by none, are scored by the new ones.
         process_landing_zone(ctx, site)
     return failures
+
+
+def _prepare(ctx: StepContext, site: NetworkSite) -> None:
+    """Make what follows from the model alone and is not there yet: pipes, and what leaks do."""
+    own = [{"network": site.name}]
+    if not ctx.warehouse.partitions("network.links", network=site.name):
+        run_step(GRAPH.step("network"), ctx, site, own)
+    if not ctx.warehouse.partitions("simulation.leak_signatures", network=site.name):
+        try:
+            run_step(GRAPH.step("leak_signatures"), ctx, site, own)
+        except InputError as error:
+            # The windows still can be scored.
+            ctx.progress(f"no leak signatures: {error}")
 
 
 def _next_run(landing: LandingFolder, network: str, attempts: Attempts) -> IntakeRun | None:
