@@ -94,7 +94,11 @@ def prepare_site(ctx: StepContext, site: Site, names: Sequence[str] = ()) -> Non
     wanted = names or [step.name for step in GRAPH.by_day()]
     for step in GRAPH.upstream(wanted):
         if step.partition == "site" and step.compute is not None:
-            run_step(step, ctx, site, [{"network": site.name}])
+            try:
+                run_step(step, ctx, site, [{"network": site.name}])
+            except InputError as error:
+                # What does not hang on it goes on: windows are scored without signatures.
+                ctx.progress(f"no {step.name.replace('_', ' ')} of {site.name}: {error}")
 
 
 def take_waiting(ctx: StepContext, site: Site) -> tuple[list[Written], set[date]]:

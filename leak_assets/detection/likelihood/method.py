@@ -37,7 +37,8 @@ class LikelihoodDetector:
     network
         Name of the network.
     load
-        Gives what leaks do to sensors, when it is needed first.
+        Gives what leaks do to sensors, when it is needed first; None where nobody computed it,
+        and then the days are passed over.
     repairs
         Pipe and day of leaks that a report tells of.
     provenance
@@ -47,7 +48,7 @@ class LikelihoodDetector:
     """
 
     network: str
-    load: Callable[[], Responses] = field(repr=False)
+    load: Callable[[], Responses | None] = field(repr=False)
     repairs: Sequence[tuple[str, date]] = ()
     provenance: str = ""
     reference_is_named: bool = False
@@ -72,6 +73,13 @@ class LikelihoodDetector:
         values = daily_values(observed.tables[CHANNELS], reference)
         if values is None:
             return state, Findings()
+        if self._loaded is None:
+            return state, Findings(
+                messages=(
+                    f"{self.network} has no leak signatures, so {observed.day} is not searched for"
+                    f" leaks; run `leak-assets signatures --network {self.network}`",
+                )
+            )
         last = state.last_day
         if last is not None and observed.day <= last:
             raise ValueError(f"{observed.day} was taken already: the state is of {last}")
@@ -137,8 +145,14 @@ class LikelihoodDetector:
         return made_for(self.network, self.provenance, repairs)
 
     @cached_property
-    def _responses(self) -> Responses:
+    def _loaded(self) -> Responses | None:
         return self.load()
+
+    @property
+    def _responses(self) -> Responses:
+        if self._loaded is None:
+            raise ValueError(f"{self.network} has no leak signatures")
+        return self._loaded
 
     @cached_property
     def _known_explanations(self) -> dict[tuple[str, ...], Explanations]:
