@@ -116,12 +116,22 @@ def build(*, as_json: AsJson = False) -> None:
 
 @warehouse_app.command("check")
 def check(*, as_json: AsJson = False) -> None:
-    """Check every partition against its schema and its own record; exit code 1 if one is bad."""
+    """Check every partition, and that the raw log has what arrived; exit code 1 if one is bad.
+
+    A partition is compared with its schema and its own record, the raw log with the ledger.
+    """
+    from leak_assets.telemetry.raw_check import lost_days
+    from leak_assets.telemetry.raw_steps import RAW
     from leak_assets.warehouse.check import check_lake
 
-    rows = check_lake(StepContext.local().warehouse)
-    print_rows([vars(row) for row in rows], as_json=as_json, title="Warehouse")
-    if any(row.problem for row in rows):
+    ctx = StepContext.local()
+    rows = [vars(row) for row in check_lake(ctx.warehouse)]
+    lost = "; ".join(map(str, lost_days(ctx.warehouse, ctx.settings.landing_dir)))
+    for row in rows:
+        if row["table"] == RAW and lost:
+            row["problem"] = lost
+    print_rows(rows, as_json=as_json, title="Warehouse")
+    if any(row["problem"] for row in rows):
         raise typer.Exit(1)
 
 
