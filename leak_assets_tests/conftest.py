@@ -45,7 +45,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with models of Hanoi in force; copy it before changing it."""
     home = tmp_path_factory.mktemp("trained")
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
-    assert batch.train(ctx, "hanoi", PLAN) == [], "the gates must hold on leaks of this size"
+    failures = batch.train(ctx, ctx.network("hanoi"), PLAN)
+    assert failures == [], "the gates must hold on leaks of this size"
     return home
 
 
@@ -73,7 +74,7 @@ def ctx(home: Path) -> StepContext:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that knows the networks and forgets everything afterwards."""
+    """An instance that knows the site and forgets everything afterwards."""
     with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("network", ["hanoi"])
+        made.add_dynamic_partitions("site", ["hanoi"])
         yield made

@@ -15,6 +15,7 @@ from leak_assets.defs.partitions import run_tags
 from leak_assets.pipeline.context import StepContext
 from leak_assets.quality.checks import CheckOutcome
 from leak_assets.runs import daemonless as batch
+from leak_assets.runs.freshness import stale_days
 from leak_assets.settings import Settings
 from leak_assets.sites.contract import Contract
 from leak_assets.telemetry.raw_steps import take_deliveries
@@ -64,14 +65,14 @@ def test_batch_and_dagster_give_the_same_rows(
 ) -> None:
     """ORC14, DET10: all days at once without Dagster, day by day as assets: same tables."""
     plain, assets = new_ctx("plain"), new_ctx("assets")
-    summary = batch.process_landing_zone(plain, "hanoi")
+    summary = batch.process_landing_zone(plain, plain.network("hanoi"))
     assert summary.days == 10
-    assert batch.stale_days(plain, "hanoi") == []
+    assert stale_days(plain, plain.network("hanoi")) == []
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(assets.settings.home))
     partitions = plain.warehouse.partitions("telemetry.readings", network="hanoi")
     days = [date.fromisoformat(partition["date"]) for partition in partitions]
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("network", ["hanoi"])
+        instance.add_dynamic_partitions("site", ["hanoi"])
         for day in days:
             result = defs.resolve_job_def("micro_batch").execute_in_process(
                 instance=instance, tags=run_tags([day], "hanoi")
@@ -108,8 +109,8 @@ def test_days_out_of_order_give_the_incidents_of_days_in_order(
         for days in deliveries:
             for day in days:
                 land_day(ctx, town_files, date(2019, 3, day))
-            batch.process_landing_zone(ctx, "hanoi")
-        assert batch.stale_days(ctx, "hanoi") == []
+            batch.process_landing_zone(ctx, ctx.network("hanoi"))
+        assert stale_days(ctx, ctx.network("hanoi")) == []
         outcomes[name] = ctx
     in_order, late = outcomes["in-order"], outcomes["late"]
     assert rows(in_order, "incidents.incident_events")["event"].to_list().count("opened") >= 1
@@ -122,13 +123,13 @@ def test_newer_reference_days_leave_the_past_as_it_was(
 ) -> None:
     """A first day named later holds for days after its period; the days before stand."""
     ctx = new_ctx("renewed")
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     before = rows(ctx, "detection.window_scores")
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text("reference_first_day: 2019-03-09\n")
-    assert batch.stale_days(ctx, "hanoi") == [date(2019, 3, 13)]
+    assert stale_days(ctx, ctx.network("hanoi")) == [date(2019, 3, 13)]
     days = [date(2019, 3, day) for day in range(4, 14)]
-    batch.process_days(ctx, "hanoi", days)
+    batch.process_days(ctx, ctx.network("hanoi"), days)
     used = ctx.warehouse.sql(
         "SELECT DISTINCT date, reference_first_day AS first FROM features.calibrations ORDER BY 1"
     )
@@ -147,11 +148,11 @@ def test_a_network_that_still_learns_says_what_it_waits_for(
     ctx = StepContext.local(settings, run_id="learning", progress=told.append)
     for day in (4, 5, 7):
         land_day(ctx, town_files, date(2019, 3, day))
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     assert "hanoi is learning: 3 of 4 leak-free days; 2019-03-06 is missing" in told
     for day in (8, 9):
         land_day(ctx, town_files, date(2019, 3, day))
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     assert rows(ctx, "detection.window_scores")["window_end"].dt.date().unique().to_list() == [
         date(2019, 3, 9)
     ]
@@ -171,7 +172,7 @@ def test_readings_that_break_the_contract_go_no_further(
 
     monkeypatch.setattr(steps, "run_checks", broken)
     ctx = new_ctx("red")
-    summary = batch.process_landing_zone(ctx, "hanoi")
+    summary = batch.process_landing_zone(ctx, ctx.network("hanoi"))
     assert summary.problems
     assert all(line.startswith("hanoi 2019-03-09 ") for line in summary.problems)
     made = {p["date"] for p in ctx.warehouse.partitions("features.residuals", network="hanoi")}
