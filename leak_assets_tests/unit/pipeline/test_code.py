@@ -101,7 +101,7 @@ def test_code_constants_and_texts_count(root: Path, name: str, old: str, new: st
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("steps.py", "    # The sum, but for what is too large.\n", "    # The \"\"\"sum\"\"\".\n\n"),
+        ("steps.py", "    # The sum, but for what is too large.\n", '    # The """sum""".\n\n'),
         ("constants.py", "OFFSET", "\n\n# Metres.\nOFFSET"),
         ("unused.py", "UNUSED = 1", "UNUSED = 2"),
         ("machinery/lake.py", "LAKE = 1", "LAKE = 2"),

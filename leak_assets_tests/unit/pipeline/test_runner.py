@@ -60,7 +60,9 @@ def asked(told: list[str]) -> list[str]:
     return found
 
 
-def stale(step: Step, ctx: StepContext, site: NetworkSite, partitions: list[Partition]) -> list[int]:
+def stale(
+    step: Step, ctx: StepContext, site: NetworkSite, partitions: list[Partition]
+) -> list[int]:
     """Return the days that are stale."""
     return [day_of(p).day for p in partitions if is_stale(Work(ctx, site, step), p)]
 
@@ -252,11 +254,13 @@ def test_tables_with_other_partitions_may_be_written_along(
 def test_tables_that_are_not_declared_are_not_written(ctx: StepContext, site: NetworkSite) -> None:
     """Nor may a declared one be left out."""
     put_days(ctx, RAW, {5: 2})
-    with pytest.raises(ValueError, match=r"step makes made features.residuals.* does not declare"):
+    with pytest.raises(
+        ValueError, match=r"step makes made features.residuals without declaring it"
+    ):
         run_step(makes(READINGS, RESIDUALS), ctx, site, days(5))
     with pytest.raises(ValueError, match=r"step makes did not make telemetry.readings"):
         run_step(makes(RESIDUALS), ctx, site, days(5))
-    assert heights(ctx, RESIDUALS) == {}
+    assert heights(ctx, RESIDUALS) == heights(ctx, READINGS) == {}
 
 
 def price(work: Work) -> tuple[Input, ...]:

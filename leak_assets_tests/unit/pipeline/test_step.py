@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
+from leak_assets.pipeline.step import Frames, Given, Partition, Read
 from leak_assets.pipeline.work import Work
 from leak_assets.warehouse import Written
 from leak_assets_tests.steps import DOUBLED, RAW, READINGS, SCENARIOS, TWO_DAYS

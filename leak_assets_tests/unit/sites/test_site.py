@@ -7,8 +7,8 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
-from leak_assets.pipeline.runner import run_step
 from leak_assets.pipeline.network_step import NETWORK_STEP
+from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
 from leak_assets.sites.contract import load_contract
 from leak_assets.sites.site import Site, network_site, require_network
