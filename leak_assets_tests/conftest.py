@@ -8,10 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from leak_assets.definitions import build_defs
+from leak_assets.defs.partitions import run_tags
+from leak_assets.defs.resources import Platform
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
+from leak_assets_tests.days import TOWN_DAYS, land
 from leak_assets.sites.site import network_site
 from leak_assets_tests.towns import write_town_files
 
@@ -56,6 +60,36 @@ def town_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("town")
     write_town_files(network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ten_days_progress() -> list[str]:
+    """Lines of progress of the run that made `ten_days`."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def ten_days(
+    trained: Path,
+    town_files: Path,
+    ten_days_progress: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A home in which Dagster took the town's ten days to incidents; for reading only."""
+    home = tmp_path_factory.mktemp("ten-days") / "home"
+    shutil.copytree(trained, home)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
+    land(town_files, ctx)
+    defs = build_defs(platform=Platform(home=str(home)), progress=ten_days_progress.append)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("site", ["hanoi"])
+        for job, asked in (
+            ("signatures", {"partition_key": "hanoi"}),
+            ("micro_batch", {"tags": run_tags(TOWN_DAYS, "hanoi")}),
+        ):
+            result = defs.resolve_job_def(job).execute_in_process(instance=instance, **asked)
+            assert result.success
+    return home
 
 
 @pytest.fixture

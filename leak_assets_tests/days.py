@@ -1,10 +1,11 @@
 """Days of the test town in a home: files landed, readings that break the contract."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from leak_assets.demo.town import DAYS, FIRST_DAY
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
@@ -13,6 +14,7 @@ from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse import Written
 
 READINGS = "telemetry.readings"
+TOWN_DAYS = [FIRST_DAY.date() + timedelta(days=number) for number in range(DAYS)]
 
 
 def land(town_files: Path, ctx: StepContext) -> None:

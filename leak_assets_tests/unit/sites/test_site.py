@@ -39,6 +39,15 @@ def test_other_sensors_are_another_provenance(tmp_path: Path) -> None:
     assert changed == {"layout"}
 
 
+def test_asking_by_path_writes_nothing(small_inp: Path, tmp_path: Path) -> None:
+    """A model that lies somewhere is a network of this run; only registering registers."""
+    home = tmp_path / "home"
+    site = network_site(small_inp, Settings(LEAK_ASSETS_HOME=home))
+    assert site.layout.columns()
+    assert not site.network.is_registered
+    assert not home.exists()
+
+
 def test_a_site_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     """A step of networks says so in one line before it reads or writes anything."""
     plant = Site("north-works", "plant", load_contract())
