@@ -8,10 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from leak_assets.definitions import build_defs
+from leak_assets.defs.partitions import run_tags
+from leak_assets.defs.resources import Platform
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
+from leak_assets_tests.days import TOWN_DAYS, land
 from leak_assets.sites.site import network_site
 from leak_assets_tests.towns import write_town_files
 
@@ -45,7 +49,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with models of Hanoi in force; copy it before changing it."""
     home = tmp_path_factory.mktemp("trained")
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
-    assert batch.train(ctx, "hanoi", PLAN) == [], "the gates must hold on leaks of this size"
+    failures = batch.train(ctx, ctx.network("hanoi"), PLAN)
+    assert failures == [], "the gates must hold on leaks of this size"
     return home
 
 
@@ -55,6 +60,36 @@ def town_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("town")
     write_town_files(network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ten_days_progress() -> list[str]:
+    """Lines of progress of the run that made `ten_days`."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def ten_days(
+    trained: Path,
+    town_files: Path,
+    ten_days_progress: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A home in which Dagster took the town's ten days to incidents; for reading only."""
+    home = tmp_path_factory.mktemp("ten-days") / "home"
+    shutil.copytree(trained, home)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
+    land(town_files, ctx)
+    defs = build_defs(platform=Platform(home=str(home)), progress=ten_days_progress.append)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("site", ["hanoi"])
+        for job, asked in (
+            ("signatures", {"partition_key": "hanoi"}),
+            ("micro_batch", {"tags": run_tags(TOWN_DAYS, "hanoi")}),
+        ):
+            result = defs.resolve_job_def(job).execute_in_process(instance=instance, **asked)
+            assert result.success
+    return home
 
 
 @pytest.fixture
@@ -73,7 +108,7 @@ def ctx(home: Path) -> StepContext:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that knows the networks and forgets everything afterwards."""
+    """An instance that knows the site and forgets everything afterwards."""
     with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("network", ["hanoi"])
+        made.add_dynamic_partitions("site", ["hanoi"])
         yield made

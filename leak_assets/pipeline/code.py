@@ -1,70 +1,131 @@
 """Code versions: a hash of the modules that a step is made of.
 
 A step's own modules are the one that holds its computation and what that imports of this
-package, on and on; the machinery below every step (files, lake, runner) is left out. Comments
-and blank lines do not count.
+package, on and on; the machinery below every step (files, lake, runner) is left out. Blank lines
+and lines that hold only a comment do not count.
 """
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "leak_assets"
 # A change here changes how results are kept, not what they are.
-MACHINERY = ("system", "warehouse", "pipeline", "settings", "errors")
+MACHINERY = tuple(
+    f"{PACKAGE}.{room}" for room in ("system", "warehouse", "pipeline", "settings", "errors")
+)
 
-_IMPORT = re.compile(
+_FROM = re.compile(
     r"^[ \t]*from (?P<module>[.\w]+) import (?P<names>\([^)]*\)|[^\n]*)$", re.MULTILINE
 )
-_NOT_CODE = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*import (?P<module>[.\w]+)", re.MULTILINE)
+# Text in quotes is kept whole: a blank line of a prompt is content.
+_TEXT_OR_REMARK = re.compile(r'("""[\s\S]*?""")|^[ \t]*(?:#.*)?\n', re.MULTILINE)
 
 
-@cache
 def code_version(*modules: str) -> str:
-    """Return the hash of modules and of all that they import from this package, 12 digits."""
-    digest = hashlib.sha256()
-    for name in sorted(frozenset().union(*(own_modules(module) for module in modules))):
-        path = _path(name)
-        if path is not None:
-            digest.update(f"{name}\n{_NOT_CODE.sub('', path.read_text('utf-8'))}".encode())
-    return digest.hexdigest()[:12]
+    """Return the hash of modules and of all that they import from this package, 12 digits.
+
+    Of a step that another package brings along, that package's modules count too.
+
+    Raises
+    ------
+    ValueError
+        One of the modules has no source file, so nothing would show that it changed.
+    """
+    tops = frozenset(name.partition(".")[0] for name in modules) | {PACKAGE}
+    return _installed(tops).version(*modules)
 
 
-@cache
-def own_modules(module: str) -> frozenset[str]:
-    """Return a module and all modules of this package that it leads to, but the machinery."""
-    found: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in found or _is_machinery(name):
-            continue
-        found.add(name)
-        waiting.extend(_imported(name))
-    return frozenset(found)
+class SourceTree:
+    """Python modules by name, read once.
 
+    Parameters
+    ----------
+    roots
+        Folder of each package that counts, by the package's name.
+    machinery
+        Modules and packages that do not count.
+    """
 
-def _is_machinery(name: str) -> bool:
-    return name.split(".")[1] in MACHINERY if "." in name else True
+    def __init__(self, roots: Mapping[str, Path], machinery: tuple[str, ...] = MACHINERY) -> None:
+        self.roots = dict(roots)
+        self.machinery = machinery
+        self._imports: dict[str, tuple[str, ...]] = {}
+        self._content: dict[str, bytes] = {}
+        self._paths: dict[str, Path | None] = {}
 
+    def version(self, *modules: str) -> str:
+        """Return the hash of modules and of all that they lead to, 12 digits."""
+        digest = hashlib.sha256()
+        for name in sorted(frozenset().union(*(self.own_modules(module) for module in modules))):
+            digest.update(self._code(name))
+        return digest.hexdigest()[:12]
 
-@cache
-def _imported(name: str) -> tuple[str, ...]:
-    path = _path(name)
-    if path is None:
-        return ()
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    out = []
-    for match in _IMPORT.finditer(path.read_text("utf-8")):
-        module = _absolute(match["module"], package)
-        if module.split(".")[0] != PACKAGE:
-            continue
-        out.append(module)
-        names = re.findall(r"\w+", match["names"])
-        out.extend(f"{module}.{item}" for item in names if _path(f"{module}.{item}") is not None)
-    return tuple(out)
+    def own_modules(self, module: str) -> frozenset[str]:
+        """Return a module and all modules that it leads to, but the machinery.
+
+        Raises
+        ------
+        ValueError
+            The module has no source file.
+        """
+        if self._path(module) is None:
+            raise ValueError(f"module {module} has no source file, so its code has no version")
+        found: set[str] = set()
+        waiting = [module]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and not self._is_machinery(name):
+                found.add(name)
+                waiting.extend(self._imported(name))
+        return frozenset(found)
+
+    def _is_machinery(self, name: str) -> bool:
+        return any(name == own or name.startswith(f"{own}.") for own in self.machinery)
+
+    def _imported(self, name: str) -> tuple[str, ...]:
+        if name not in self._imports:
+            self._imports[name] = tuple(dict.fromkeys(self._find_imports(name)))
+        return self._imports[name]
+
+    def _find_imports(self, name: str) -> list[str]:
+        path = self._path(name)
+        if path is None:
+            return []
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        text = path.read_text("utf-8")
+        found = [match["module"] for match in _IMPORT.finditer(text)]
+        for match in _FROM.finditer(text):
+            module = _absolute(match["module"], package)
+            names = re.findall(r"\w+", match["names"])
+            found += [module, *(f"{module}.{item}" for item in names)]
+        return [module for module in found if self._path(module) is not None]
+
+    def _code(self, name: str) -> bytes:
+        if name not in self._content:
+            path = self._path(name)
+            text = "" if path is None else path.read_text("utf-8")
+            code = _TEXT_OR_REMARK.sub(lambda match: match[1] or "", text)
+            self._content[name] = f"{name}\n{code}".encode()
+        return self._content[name]
+
+    def _path(self, name: str) -> Path | None:
+        """Return the file of a module, or None where the name is no module of the tree."""
+        if name not in self._paths:
+            self._paths[name] = self._find(name)
+        return self._paths[name]
+
+    def _find(self, name: str) -> Path | None:
+        top, *parts = name.split(".")
+        if top not in self.roots:
+            return None
+        folder = self.roots[top].joinpath(*parts)
+        file = folder.with_suffix(".py") if parts else folder
+        return next((p for p in (file, folder / "__init__.py") if p.is_file()), None)
 
 
 def _absolute(module: str, package: str) -> str:
@@ -76,19 +137,11 @@ def _absolute(module: str, package: str) -> str:
 
 
 @cache
-def _path(name: str) -> Path | None:
-    """Return the file of a module of this package, or None where the name is no module."""
-    parts = name.split(".")
-    file = _root().joinpath(*parts[1:])
-    for candidate in (file.with_suffix(".py") if parts[1:] else file, file / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+def _installed(packages: frozenset[str]) -> SourceTree:
+    return SourceTree({name: folder for name in packages if (folder := _folder(name)) is not None})
 
 
-@cache
-def _root() -> Path:
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise RuntimeError(f"the package {PACKAGE} is not installed")
-    return Path(spec.origin).parent
+def _folder(package: str) -> Path | None:
+    spec = find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    return Path(places[0]) if places else None

@@ -191,12 +191,13 @@ def _run_in_processes(work: Work, partitions: Sequence[Partition]) -> list[Writt
     one = partial(
         _one_partition, work.step, work.ctx.settings, work.warehouse.run_id, work.site, work.plan
     )
-    written: list[Written] = []
-    for number, (partition, made) in enumerate(fan_out(one, partitions), 1):
+    made: dict[str, list[Written]] = {}
+    for number, (partition, written) in enumerate(fan_out(one, partitions), 1):
         where = partition_name(partition)
         work.progress(f"{work.step.name}: {where} ({number} of {len(partitions)})")
-        written += made
-    return written
+        made[where] = written
+    # They were done in any order.
+    return [item for partition in partitions for item in made[partition_name(partition)]]
 
 
 def _one_partition(
@@ -212,14 +213,11 @@ def _write(
     step = work.step
     if missing := set(step.writes) - set(frames):
         raise ValueError(f"step {step.name} did not make {', '.join(sorted(missing))}")
+    if extra := set(frames) - {*step.writes, *step.also_writes}:
+        raise ValueError(f"step {step.name} made {', '.join(sorted(extra))} without declaring it")
     written = []
     for table, frame in frames.items():
-        if table in step.writes:
-            where = partition
-        elif table in step.also_writes:
-            where = step.also_writes[table](partition)
-        else:
-            raise ValueError(f"step {step.name} made {table}, which it does not declare")
+        where = partition if table in step.writes else step.also_writes[table](partition)
         written.append(
             work.warehouse.write(table, where, frame, inputs=inputs, code_version=step.code_version)
         )

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 # A step's partitions: a day of a site, a scenario batch of a site, or the site as a whole.
 Partitioning = Literal["day", "batch", "site"]
 
+# How the lake names the partitions of what such steps compute.
+PARTITION_KEYS: Mapping[Partitioning, tuple[str, ...]] = {
+    "day": ("date", "network"),
+    "batch": ("batch", "network"),
+    "site": ("network",),
+}
+
 Partition = dict[str, str]
 Frames = Mapping[str, pl.DataFrame]
 Compute = Callable[["Work", Sequence[Partition]], Iterable[tuple[Partition, Frames]]]
@@ -60,6 +67,15 @@ class Read:
             raise ValueError(f"there is no table {self.table!r}")
         if self.first_day > self.last_day or self.last_day > 0:
             raise ValueError(f"{self.table}: days must run from the past up to the day itself")
+        if self.days is not None and (self.first_day, self.last_day) != (0, 0):
+            raise ValueError(f"{self.table}: either days around the step's own, or chosen days")
+        if self.looks_back and "date" not in TABLES[self.table].partition_by:
+            raise ValueError(f"{self.table} has no days that could be read")
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether days before the step's own are read."""
+        return self.days is not None or self.first_day < 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +156,12 @@ class Step:
             raise ValueError(f"step {self.name} writes unknown tables: {', '.join(unknown)}")
         if (self.compute is None) == (self.run is None):
             raise ValueError(f"step {self.name} needs either `compute` or `run`")
+        if self.partition != "day" and any(read.looks_back for read in self.reads):
+            raise ValueError(f"step {self.name} is no step by day and cannot look days back")
+        keys = PARTITION_KEYS[self.partition]
+        others = [t for t in self.writes if TABLES[t].partition_by != keys]
+        if self.compute is not None and others:
+            raise ValueError(f"step {self.name} is by {self.partition}, {', '.join(others)} is not")
 
     @property
     def code_version(self) -> str:

@@ -36,12 +36,16 @@ class Graph:
     Raises
     ------
     ValueError
-        Two steps write one table, a step reads a table that nobody writes, or steps read from
-        each other in a circle.
+        Two steps have one name or write one table, a step reads a table that nobody writes, or
+        steps read from each other in a circle.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        by_name = {step.name: step for step in steps}
+        by_name: dict[str, Step] = {}
+        for step in steps:
+            if step.name in by_name:
+                raise ValueError(f"two steps are named {step.name}")
+            by_name[step.name] = step
         self.writer: dict[str, Step] = {}
         for step in by_name.values():
             for table in step.writes:

@@ -10,14 +10,18 @@ import dagster as dg
 import pytest
 
 from leak_assets.definitions import defs
-from leak_assets.defs.partitions import DAY_NETWORK, day_key, run_tags
-from leak_assets.defs.publish import for_all_days
+from leak_assets.defs.assets import build_assets
+from leak_assets.defs.partitions import batch_key, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.models.steps import champions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.locks import network_lock
-from leak_assets.telemetry.sources.deliver import deliver
+from leak_assets.pipeline.step import Partition, Step
+from leak_assets.pipeline.work import Work
+from leak_assets.runs.graph import Graph
+from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.warehouse import Written
+from leak_assets_tests.days import land, mend_readings, run_days, spoil_readings
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]
 LAST = DAYS[-1]
@@ -39,11 +43,6 @@ def run_job(
         run_config=config,
         raise_on_error=False,
     )
-
-
-def land(town_files: Path, ctx: StepContext) -> None:
-    """Put the town's files into the landing zone."""
-    deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
 
 
 def metadata_of(
@@ -73,7 +72,7 @@ def test_network_tables_of_one_network(instance: dg.DagsterInstance, ctx: StepCo
 def test_scenario_runs_and_their_features(instance: dg.DagsterInstance, ctx: StepContext) -> None:
     """A batch gives telemetry of 289 rows a series, leak truth, residuals and windows."""
     config = {"ops": {"scenario_runs": {"config": {"batches": 3, "scenarios_per_batch": 4}}}}
-    key = str(dg.MultiPartitionKey({"batch": "b001", "network": "hanoi"}))
+    key = batch_key("b001", "hanoi")
     result = run_job(instance, "scenarios", partition_key=key, config=config)
     assert result.success
     steps = ctx.warehouse.sql(
@@ -105,7 +104,7 @@ def test_no_scenario_stands_in_two_splits(ctx: StepContext) -> None:
         "SELECT scenario_id, batch FROM simulation.scenarios WHERE NOT is_reference"
     )
     town = dict(planned.rows())
-    for artefact in champions(ctx, "hanoi").values():
+    for artefact in champions(ctx, ctx.network("hanoi")).values():
         split = artefact.manifest["split"]
         assert split["grouped_by"] == "batch"
         members = [scenario for group in split["sets"].values() for scenario in group]
@@ -164,24 +163,29 @@ def test_learning_is_told_with_the_calibration(
     assert told["hanoi"].value == "learning: 3 of 4 leak-free days"
 
 
-def test_a_step_waits_for_another_of_its_network(ctx: StepContext, town_files: Path) -> None:
+def test_a_step_waits_for_another_of_its_network(ctx: StepContext) -> None:
     """Two processes, or two runs in one, never work on one network at once."""
-    land(town_files, ctx)
     order: list[str] = []
 
-    def step(_ctx: StepContext, _network: str, _days: Sequence[date]) -> list[Written]:
+    def note(_work: Work, _partitions: Sequence[Partition]) -> list[Written]:
         order.append("second")
         return []
 
-    @dg.asset(partitions_def=DAY_NETWORK)
-    def another(context: dg.AssetExecutionContext, platform: Platform) -> None:
-        for_all_days(context, platform, step)
+    another = Step(
+        name="another",
+        partition="day",
+        writes=("telemetry.raw_readings",),
+        reads=(),
+        given=(),
+        run=note,
+        description="Notes that it ran.",
+    )
 
     def materialize() -> None:
         with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_dynamic_partitions("network", ["hanoi"])
+            instance.add_dynamic_partitions("site", ["hanoi"])
             dg.materialize(
-                [another],
+                build_assets(Graph([another])),
                 instance=instance,
                 partition_key=day_key(DAYS[0], "hanoi"),
                 resources={"platform": Platform()},
@@ -196,38 +200,38 @@ def test_a_step_waits_for_another_of_its_network(ctx: StepContext, town_files: P
     assert order == ["first", "second"]
 
 
+@pytest.fixture
+def spoiled(ctx: StepContext, town_files: Path) -> StepContext:
+    """A home whose first day has readings that break the contract."""
+    land(town_files, ctx)
+    site = ctx.network("hanoi")
+    run_days(RAW_STEP, ctx, site, *DAYS)
+    run_days(READINGS_STEP, ctx, site, DAYS[0])
+    spoil_readings(ctx, DAYS[0])
+    return ctx
+
+
 @pytest.mark.parametrize(
     ("job", "red"),
     [("micro_batch", {"data_contract"}), ("daily_batch", {"data_contract", "expectations"})],
 )
 def test_failed_blocking_check_stops_downstream_inside_a_run(
-    instance: dg.DagsterInstance,
-    ctx: StepContext,
-    town_files: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    job: str,
-    red: set[str],
+    instance: dg.DagsterInstance, spoiled: StepContext, job: str, red: set[str]
 ) -> None:
-    """VAL1: a contract that wants another type turns the check red; features do not run."""
-    break_contract(monkeypatch)
-    land(town_files, ctx)
+    """VAL1: impossible values turn the checks red; features do not run."""
     result = run_job(instance, job, partition_key=day_key(DAYS[0], "hanoi"))
     assert not result.success
     failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
     assert failed == red
-    assert ctx.warehouse.partitions("telemetry.readings") != []
+    assert spoiled.warehouse.partitions("telemetry.readings") != []
     assert instance.get_materialized_partitions(dg.AssetKey(["features", "calibrations"])) == set()
-    assert ctx.warehouse.partitions("features.calibrations") == []
+    assert spoiled.warehouse.partitions("features.calibrations") == []
 
 
 def test_failed_blocking_check_stops_downstream_across_runs(
-    instance: dg.DagsterInstance,
-    ctx: StepContext,
-    town_files: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    instance: dg.DagsterInstance, spoiled: StepContext
 ) -> None:
     """Automation asks for the next asset only once the check of its input is green."""
-    land(town_files, ctx)
     today = day_key(DAYS[0], "hanoi")
     follower = dg.AssetKey(["features", "calibrations"])
 
@@ -240,44 +244,22 @@ def test_failed_blocking_check_stops_downstream_across_runs(
 
     def validate() -> bool:
         job = defs.resolve_implicit_global_asset_job_def()
-        names = (
-            "raw_readings",
-            "quarantine",
-            "ingest_ledger",
-            "readings",
-            "gaps",
-            "unusable_readings",
-        )
+        tables = (*RAW_STEP.writes, *READINGS_STEP.writes)
         return job.execute_in_process(
             instance=instance,
             partition_key=today,
-            asset_selection=[dg.AssetKey(["telemetry", name]) for name in names],
+            asset_selection=[dg.AssetKey(table.split(".")) for table in tables],
             raise_on_error=False,
         ).success
 
     _, cursor = requested(None)
-    with monkeypatch.context() as broken:
-        break_contract(broken)
-        validate()
+    validate()
     asked, cursor = requested(cursor)
     assert asked == set(), "the check of the readings is red"
+    mend_readings(spoiled, DAYS[0])
     assert validate()
     asked, _ = requested(cursor)
     assert asked == {today}
-
-
-def break_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the contract want whole numbers where the readings have fractions."""
-    from leak_assets.quality import steps
-    from leak_assets.sites.contract import load_contract
-
-    agreed = load_contract()
-    columns = tuple(
-        c.model_copy(update={"type": "int64"}) if c.name == "value_si" else c
-        for c in agreed.columns
-    )
-    changed = agreed.model_copy(update={"columns": columns})
-    monkeypatch.setattr(steps, "load_contract", lambda: changed)
 
 
 def test_gate_failure_leaves_the_champion_untouched(

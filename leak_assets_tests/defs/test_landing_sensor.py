@@ -69,7 +69,7 @@ def finish(instance: dg.DagsterInstance, run_key: str, status: dg.DagsterRunStat
             tags={
                 "dagster/run_key": run_key,
                 "dagster/sensor_name": "landing_zone",
-                "leak_assets/network": run_key.split(":", maxsplit=1)[0],
+                "leak_assets/site": run_key.split(":", maxsplit=1)[0],
             },
         )
     )
@@ -85,7 +85,7 @@ def test_new_file_gets_one_run_over_its_days(
     (request,) = asked.run_requests
     assert request.tags["dagster/asset_partition_range_start"] == "2019-03-04|hanoi"
     assert request.tags["dagster/asset_partition_range_end"] == "2019-03-13|hanoi"
-    assert request.tags["leak_assets/network"] == "hanoi"
+    assert request.tags["leak_assets/site"] == "hanoi"
     assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
 
 
@@ -222,7 +222,7 @@ def test_folder_spelled_otherwise_is_its_network(
     asked, cursor = tick(instance, None)
     assert asked is not None
     assert asked.dynamic_partitions_requests[0].partition_keys == ["hanoi"]
-    assert asked.run_requests[0].tags["leak_assets/network"] == "hanoi"
+    assert asked.run_requests[0].tags["leak_assets/site"] == "hanoi"
     finish(instance, asked.run_requests[0].run_key, dg.DagsterRunStatus.STARTED)
     drop(town_files, landing, "2019_SCADA_Flows.csv")
     assert tick(instance, cursor)[0] is None

@@ -13,14 +13,15 @@ import pytest
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import run_tags
 from leak_assets.pipeline.context import StepContext
-from leak_assets.quality.checks import CheckOutcome
 from leak_assets.runs import daemonless as batch
+from leak_assets.runs.freshness import stale_days
 from leak_assets.settings import Settings
-from leak_assets.sites.contract import Contract
 from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.telemetry.sources.landing import LandingFolder
+from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.warehouse import Warehouse
+from leak_assets_tests.days import land, mend_readings, run_days, spoil_readings
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def new_ctx(trained: Path, tmp_path: Path, town_files: Path) -> Callable[[str], 
     def make(name: str) -> StepContext:
         shutil.copytree(trained, tmp_path / name)
         ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / name), run_id=name)
-        deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
+        land(town_files, ctx)
         return ctx
 
     return make
@@ -64,14 +65,14 @@ def test_batch_and_dagster_give_the_same_rows(
 ) -> None:
     """ORC14, DET10: all days at once without Dagster, day by day as assets: same tables."""
     plain, assets = new_ctx("plain"), new_ctx("assets")
-    summary = batch.process_landing_zone(plain, "hanoi")
+    summary = batch.process_landing_zone(plain, plain.network("hanoi"))
     assert summary.days == 10
-    assert batch.stale_days(plain, "hanoi") == []
+    assert stale_days(plain, plain.network("hanoi")) == []
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(assets.settings.home))
     partitions = plain.warehouse.partitions("telemetry.readings", network="hanoi")
     days = [date.fromisoformat(partition["date"]) for partition in partitions]
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("network", ["hanoi"])
+        instance.add_dynamic_partitions("site", ["hanoi"])
         for day in days:
             result = defs.resolve_job_def("micro_batch").execute_in_process(
                 instance=instance, tags=run_tags([day], "hanoi")
@@ -108,8 +109,8 @@ def test_days_out_of_order_give_the_incidents_of_days_in_order(
         for days in deliveries:
             for day in days:
                 land_day(ctx, town_files, date(2019, 3, day))
-            batch.process_landing_zone(ctx, "hanoi")
-        assert batch.stale_days(ctx, "hanoi") == []
+            batch.process_landing_zone(ctx, ctx.network("hanoi"))
+        assert stale_days(ctx, ctx.network("hanoi")) == []
         outcomes[name] = ctx
     in_order, late = outcomes["in-order"], outcomes["late"]
     assert rows(in_order, "incidents.incident_events")["event"].to_list().count("opened") >= 1
@@ -122,13 +123,13 @@ def test_newer_reference_days_leave_the_past_as_it_was(
 ) -> None:
     """A first day named later holds for days after its period; the days before stand."""
     ctx = new_ctx("renewed")
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     before = rows(ctx, "detection.window_scores")
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text("reference_first_day: 2019-03-09\n")
-    assert batch.stale_days(ctx, "hanoi") == [date(2019, 3, 13)]
+    assert stale_days(ctx, ctx.network("hanoi")) == [date(2019, 3, 13)]
     days = [date(2019, 3, day) for day in range(4, 14)]
-    batch.process_days(ctx, "hanoi", days)
+    batch.process_days(ctx, ctx.network("hanoi"), days)
     used = ctx.warehouse.sql(
         "SELECT DISTINCT date, reference_first_day AS first FROM features.calibrations ORDER BY 1"
     )
@@ -147,11 +148,11 @@ def test_a_network_that_still_learns_says_what_it_waits_for(
     ctx = StepContext.local(settings, run_id="learning", progress=told.append)
     for day in (4, 5, 7):
         land_day(ctx, town_files, date(2019, 3, day))
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     assert "hanoi is learning: 3 of 4 leak-free days; 2019-03-06 is missing" in told
     for day in (8, 9):
         land_day(ctx, town_files, date(2019, 3, day))
-    batch.process_landing_zone(ctx, "hanoi")
+    batch.process_landing_zone(ctx, ctx.network("hanoi"))
     assert rows(ctx, "detection.window_scores")["window_end"].dt.date().unique().to_list() == [
         date(2019, 3, 9)
     ]
@@ -161,17 +162,13 @@ def test_readings_that_break_the_contract_go_no_further(
     new_ctx: Callable[[str], StepContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """VAL1: a red day has no features and is told; the other days get theirs."""
-    from leak_assets.quality import steps
-
-    run_checks = steps.run_checks
-
-    def broken(readings: pl.DataFrame, contract: Contract) -> dict[str, CheckOutcome]:
-        is_red = readings["ts_utc"][0].date() == date(2019, 3, 9)
-        return run_checks(readings.cast({"value_si": pl.Float32}) if is_red else readings, contract)
-
-    monkeypatch.setattr(steps, "run_checks", broken)
     ctx = new_ctx("red")
-    summary = batch.process_landing_zone(ctx, "hanoi")
+    site, red = ctx.network("hanoi"), date(2019, 3, 9)
+    days = [date(2019, 3, 4 + n) for n in range(10)]
+    run_days(RAW_STEP, ctx, site, *days)
+    run_days(READINGS_STEP, ctx, site, *days)
+    spoil_readings(ctx, red)
+    summary = batch.process_landing_zone(ctx, site)
     assert summary.problems
     assert all(line.startswith("hanoi 2019-03-09 ") for line in summary.problems)
     made = {p["date"] for p in ctx.warehouse.partitions("features.residuals", network="hanoi")}
@@ -180,7 +177,7 @@ def test_readings_that_break_the_contract_go_no_further(
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(ctx.settings.home))
     monkeypatch.setattr(sys, "argv", ["batch", "hanoi"])
     assert batch.main() == 1
-    monkeypatch.setattr(steps, "run_checks", run_checks)
+    mend_readings(ctx, red)
     assert batch.main() == 0
 
 

@@ -42,7 +42,7 @@ def test_graph_is_drawn_and_a_materialization_starts(
         path.unlink()
     graphql(
         dagster_url,
-        'mutation { addDynamicPartition(partitionsDefName: "network", partitionKey: "hanoi",'
+        'mutation { addDynamicPartition(partitionsDefName: "site", partitionKey: "hanoi",'
         ' repositorySelector: {repositoryName: "__repository__",'
         ' repositoryLocationName: "leak_assets.definitions"}) { __typename } }',
     )

@@ -1,4 +1,4 @@
-"""Real networks for the tests of the hydraulics room."""
+"""Real networks and the packaged contract, for the tests of all rooms."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from leak_assets.settings import Settings
 from leak_assets.sites import Network, resolve
+from leak_assets.sites.contract import Contract, load_contract
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,12 @@ def hanoi(settings: Settings) -> Network:
 def ltown(settings: Settings) -> Network:
     """Return L-Town."""
     return resolve("l-town", settings)
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    """Return the packaged contract."""
+    return load_contract()
 
 
 @pytest.fixture

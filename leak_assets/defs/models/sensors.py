@@ -24,9 +24,11 @@ def retraining(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipRea
     if of is None:
         return dg.SkipReason(f"run {run.run_id} was not made for a retraining")
     wanted = int(run.tags[RETRAINING_BATCHES_TAG])
-    done = context.instance.get_runs_count(
+    runs = context.instance.get_runs(
         dg.RunsFilter(tags={RETRAINING_TAG: of}, statuses=[dg.DagsterRunStatus.SUCCESS])
     )
-    if done < wanted:
-        return dg.SkipReason(f"{done} of {wanted} batches of {of} have run")
+    # Batches, not runs: one that ran twice does not stand for one that failed.
+    done = {run.tags.get("dagster/partition") for run in runs}
+    if len(done) < wanted:
+        return dg.SkipReason(f"{len(done)} of {wanted} batches of {of} have run")
     return dg.RunRequest(run_key=f"retraining:{of}", partition_key=of.rpartition(":")[0])

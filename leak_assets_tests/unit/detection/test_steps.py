@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from leak_assets.detection import steps
-from leak_assets.detection.steps import write_scores
+from leak_assets.detection.steps import SCORES_STEP
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.runner import run_step
 from leak_assets.warehouse.schemas.features import RESIDUALS
 
 pytestmark = pytest.mark.slow
@@ -33,14 +33,15 @@ def test_models_of_another_layout_score_nothing(ready: StepContext) -> None:
     """Two sensors instead of ten: not a row is written, training is the remedy."""
     remove_sensors(ready.settings.networks_dir / "hanoi.yaml")
     with pytest.raises(InputError, match=r"another sensor layout of hanoi.*leak-assets train"):
-        write_scores(ready, "hanoi", [DAY])
+        run_step(SCORES_STEP, ready, ready.network("hanoi"), [day_partition(DAY, "hanoi")])
     assert ready.warehouse.partitions("detection.window_scores") == []
 
 
-def test_another_contract_is_told(ready: StepContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_contract_is_told(ready: StepContext) -> None:
     """The day is scored, and the progress names both models."""
     told: list[str] = []
-    changed = steps.load_contract().model_copy(update={"version": "9.9.9"})
-    monkeypatch.setattr(steps, "load_contract", lambda: changed)
-    assert len(write_scores(replace(ready, progress=told.append), "hanoi", [DAY])) == 2
+    site = ready.network("hanoi")
+    changed = replace(site, contract=site.contract.model_copy(update={"version": "9.9.9"}))
+    telling = replace(ready, progress=told.append)
+    assert len(run_step(SCORES_STEP, telling, changed, [day_partition(DAY, "hanoi")])) == 2
     assert sum("another data contract" in line for line in told) == 2

@@ -2,8 +2,9 @@
 
 import pytest
 
-from leak_assets.features.training_steps import TRAINING_TABLES, write_training_features
+from leak_assets.features.training_steps import TRAINING_STEP, TRAINING_TABLES
 from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.runner import run_step
 
 pytestmark = pytest.mark.slow
 BATCH = {"batch": "b000", "network": "hanoi"}
@@ -17,7 +18,8 @@ def sensors(ctx: StepContext) -> set[str]:
 
 def test_features_stand_until_the_sensor_layout_changes(ctx: StepContext) -> None:
     """Other sensors are other channels, though scenario runs and code are the same."""
-    assert not any(w.changed for w in write_training_features(ctx, "hanoi", ["b000"]))
+    kept_features = run_step(TRAINING_STEP, ctx, ctx.network("hanoi"), [BATCH])
+    assert [w.changed for w in kept_features] == [False, False]
     before = sensors(ctx)
     kept = sorted(before)[:3]
     settings = ctx.settings.networks_dir / "hanoi.yaml"
@@ -25,5 +27,6 @@ def test_features_stand_until_the_sensor_layout_changes(ctx: StepContext) -> Non
     settings.write_text(
         f"sensors:\n- {{quantity: pressure, ids: {kept}}}\n- {{quantity: flow, ids: ['1']}}\n"
     )
-    assert all(w.changed for w in write_training_features(ctx, "hanoi", ["b000"]))
+    made_anew = run_step(TRAINING_STEP, ctx, ctx.network("hanoi"), [BATCH])
+    assert [w.changed for w in made_anew] == [True, True]
     assert sensors(ctx) == set(kept) < before

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from leak_assets.errors import MissingInputError
-from leak_assets.models.batches import FEATURES, SCENARIOS, training_batches
+from leak_assets.models.batches import FEATURES, SCENARIOS, TrainingBatches, training_batches
 from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets.sites.provenance import Provenance
+from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, lake
 from leak_assets.warehouse.schemas import TABLES
 
@@ -33,7 +34,15 @@ class Lab:
 
     def provenance(self) -> Provenance:
         """Return Hanoi as it is now."""
-        return Provenance.of(self.ctx.network("hanoi"), self.ctx.layout("hanoi"))
+        return self.site().provenance
+
+    def found(self) -> TrainingBatches:
+        """Return the batches to train on."""
+        return training_batches(self.ctx.warehouse, self.site())
+
+    def site(self) -> NetworkSite:
+        """Return Hanoi as it is now."""
+        return self.ctx.network("hanoi")
 
     def run(self, plan: str, batches: int) -> None:
         """Write batches of a plan."""
@@ -53,14 +62,14 @@ class Lab:
 def test_batches_of_an_older_plan_are_left_out_by_name(lab: Lab) -> None:
     """A plan with fewer batches leaves the last ones of the plan before in the lake."""
     lab.run("four towns", 4)
-    assert training_batches(lab.ctx, "hanoi").batches == ("b000", "b001", "b002", "b003")
+    assert lab.found().batches == ("b000", "b001", "b002", "b003")
     lab.run("two towns", 2)
-    found = training_batches(lab.ctx, "hanoi")
+    found = lab.found()
     assert found.batches == ("b000", "b001")
     assert list(found.data_versions) == [f"batch={b}__network=hanoi" for b in found.batches]
     assert found.messages() == ["left out b002, b003: from an older plan"]
     lab.run("four towns", 4)
-    assert training_batches(lab.ctx, "hanoi").messages() == []
+    assert lab.found().messages() == []
 
 
 def test_batches_of_another_layout_are_left_out(lab: Lab) -> None:
@@ -70,9 +79,9 @@ def test_batches_of_another_layout_are_left_out(lab: Lab) -> None:
     settings.parent.mkdir(parents=True)
     settings.write_text("sensors: [{quantity: pressure, ids: ['4', '9']}]\n")
     with pytest.raises(MissingInputError, match=r"fit its present model.*leak-assets train"):
-        training_batches(lab.ctx, "hanoi")
+        lab.found()
     lab.run("plan", 1)
-    found = training_batches(lab.ctx, "hanoi")
+    found = lab.found()
     assert found.batches == ("b000",)
     assert found.messages() == ["left out b001, b002: from another network model or sensor layout"]
 
@@ -84,7 +93,7 @@ def test_batches_of_other_time_patterns_are_left_out(lab: Lab) -> None:
     settings.parent.mkdir(parents=True)
     settings.write_text("pattern_first_weekday: sunday\n")
     with pytest.raises(MissingInputError, match="fit its present model"):
-        training_batches(lab.ctx, "hanoi")
+        lab.found()
 
 
 def test_features_of_earlier_runs_are_left_out(lab: Lab) -> None:
@@ -93,7 +102,7 @@ def test_features_of_earlier_runs_are_left_out(lab: Lab) -> None:
     partition = {"batch": "b001", "network": "hanoi"}
     inputs = [*lab.provenance().inputs(), Input("table", SCENARIOS, "b001", "another hash")]
     lab.write(FEATURES, partition, inputs)
-    found = training_batches(lab.ctx, "hanoi")
+    found = lab.found()
     assert found.batches == ("b000",)
     assert found.left_out == {"b001": "simulated again after its features were made"}
 
@@ -101,4 +110,4 @@ def test_features_of_earlier_runs_are_left_out(lab: Lab) -> None:
 def test_nothing_simulated_says_what_to_do(lab: Lab) -> None:
     """An empty lake."""
     with pytest.raises(MissingInputError, match=r"no training features of hanoi\. Run"):
-        training_batches(lab.ctx, "hanoi")
+        lab.found()

@@ -8,7 +8,6 @@ from leak_assets.errors import InputError, MissingInputError
 from leak_assets.models import training
 from leak_assets.models.steps import champions, newest_artefacts, train_models
 from leak_assets.pipeline.context import StepContext
-from leak_assets.sites.provenance import Provenance
 
 pytestmark = pytest.mark.slow
 
@@ -20,15 +19,15 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_model_says_which_network_and_sensors_it_is_of(ctx: StepContext) -> None:
     """The manifest has the hashes that scoring compares."""
-    now = Provenance.of(ctx.network("hanoi"), ctx.layout("hanoi"))
-    for artefact in champions(ctx, "hanoi").values():
-        assert now.differences(artefact.manifest) == []
+    site = ctx.network("hanoi")
+    for artefact in champions(ctx, site).values():
+        assert site.provenance.differences(artefact.manifest) == []
         assert artefact.manifest["code_version"] == training.CODE_VERSION
 
 
 def test_training_again_from_the_same_keeps_everything(ctx: StepContext) -> None:
     """Nothing is trained, nothing is written."""
-    assert not any(written.changed for written in train_models(ctx, "hanoi"))
+    assert not any(written.changed for written in train_models(ctx, ctx.network("hanoi")))
 
 
 def test_new_training_code_asks_for_new_models(
@@ -37,17 +36,17 @@ def test_new_training_code_asks_for_new_models(
     """The models in force do not pass for those of the new code."""
     monkeypatch.setattr(training, "CODE_VERSION", "another")
     with pytest.raises(MissingInputError, match="is not trained"):
-        newest_artefacts(ctx, "hanoi")
-    assert len(champions(ctx, "hanoi")) == 2
+        newest_artefacts(ctx, ctx.network("hanoi"))
+    assert len(champions(ctx, ctx.network("hanoi"))) == 2
 
 
 def test_folder_of_a_registered_version_is_never_replaced(ctx: StepContext) -> None:
     """What is in force stays as the registry has it, until another version's gates have held."""
-    detector = champions(ctx, "hanoi")["leak_detector"]
+    detector = champions(ctx, ctx.network("hanoi"))["leak_detector"]
     before = files(detector.folder)
     partition = {"version": f"leak_detector-{detector.version}", "network": "hanoi"}
     ctx.warehouse.path("models.training_runs", partition).unlink()
     with pytest.raises(InputError, match=r"is registered but has no row.*--seed"):
-        train_models(ctx, "hanoi")
+        train_models(ctx, ctx.network("hanoi"))
     assert files(detector.folder) == before
-    assert champions(ctx, "hanoi")["leak_detector"].version == detector.version
+    assert champions(ctx, ctx.network("hanoi"))["leak_detector"].version == detector.version

@@ -5,14 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from leak_assets.sites.contract import Contract, load_contract
 from leak_assets.telemetry.long_wide import to_long
-
-
-@pytest.fixture(scope="session")
-def contract() -> Contract:
-    """Return the packaged contract."""
-    return load_contract()
 
 
 @pytest.fixture(scope="session")

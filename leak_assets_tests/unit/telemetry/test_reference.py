@@ -8,12 +8,8 @@ import pytest
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.settings import Settings
-from leak_assets.telemetry.reference import (
-    reference_before,
-    reference_in_force,
-    reference_inputs,
-    reference_periods,
-)
+from leak_assets.telemetry.reference import reference_days, reference_periods
+from leak_assets.telemetry.validate import reference_statistics
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
 NETWORK = "hanoi"
@@ -52,13 +48,14 @@ def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, .
         )
         for sensor in ("2", "3", "4")
     ]
-    known = reference_before(ctx, NETWORK, day(number))
+    known = [day_partition(day(n), NETWORK) for n in in_use(ctx, number)]
+    inputs = [ctx.warehouse.as_input("telemetry.readings", partition) for partition in known]
     frame = pl.concat(frames).select(READINGS.polars_schema.names())
     ctx.warehouse.write(
         "telemetry.readings",
         day_partition(day(number), NETWORK),
         frame.cast(dict(READINGS.polars_schema)),
-        inputs=known.inputs if known else [],
+        inputs=[source for source in inputs if source is not None],
     )
 
 
@@ -70,8 +67,9 @@ def settings_of(ctx: StepContext, text: str) -> None:
 
 def in_use(ctx: StepContext, number: int, table: str = "telemetry.readings") -> list[int]:
     """Return the reference days of a day of January, as numbers."""
-    periods = reference_periods(ctx, NETWORK)
-    days = reference_in_force(ctx, NETWORK, day(number), periods=periods, table=table)
+    site = ctx.network(NETWORK)
+    periods = reference_periods(ctx.warehouse, site)
+    days = reference_days(ctx.warehouse, site, day(number), periods=periods, table=table)
     return [d.day for d in days]
 
 
@@ -88,7 +86,7 @@ def test_a_missing_or_incomplete_day_is_passed_over_and_named(ctx: StepContext) 
     put(ctx, 1)
     put(ctx, 3, steps=200)
     put(ctx, 4)
-    (period,) = reference_periods(ctx, NETWORK)
+    (period,) = reference_periods(ctx.warehouse, ctx.network(NETWORK))
     assert not period.is_whole
     assert str(period) == ("2 of 4 leak-free days; 2019-01-02 is missing; 2019-01-03 is incomplete")
     for number in (5, 6, 7):
@@ -112,9 +110,10 @@ def test_the_newest_period_that_ended_before_a_day_holds(ctx: StepContext) -> No
         put(ctx, number)
     assert in_use(ctx, 13) == [1, 2, 3, 4]
     assert in_use(ctx, 14) == [10, 11, 12, 13]
-    reference = reference_before(ctx, NETWORK, day(14))
-    assert reference is not None
-    assert reference.statistics["mean_si"].to_list() == [61.5] * 3
+    partitions = [day_partition(day(n), NETWORK) for n in in_use(ctx, 14)]
+    readings = [ctx.warehouse.read("telemetry.readings", p) for p in partitions]
+    statistics = reference_statistics(pl.concat([f for f in readings if f is not None]))
+    assert statistics["mean_si"].to_list() == [61.5] * 3
 
 
 def test_newer_reference_days_leave_the_past_its_own(ctx: StepContext) -> None:
@@ -129,10 +128,3 @@ def test_newer_reference_days_leave_the_past_its_own(ctx: StepContext) -> None:
     assert in_use(ctx, 20) == [8, 9, 10, 11]
     settings_of(ctx, "reference_first_day: 2019-01-11\n")
     assert in_use(ctx, 13) == [1, 2, 3, 4]
-
-
-def test_reference_inputs_name_the_days(ctx: StepContext) -> None:
-    """One input for each day that stands."""
-    put(ctx, 1)
-    (only,) = reference_inputs(ctx, NETWORK, [day(1), day(2)])
-    assert only.partition == "date=2019-01-01__network=hanoi"

@@ -7,18 +7,21 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.signatures.placement import LeakCases, place_sensors, placement_quality
-from leak_assets.hydraulics.signatures.placement_steps import (
-    TABLE,
-    PlacementPlan,
-    write_sensor_placement,
-)
+from leak_assets.hydraulics.signatures.placement_steps import PLACEMENT_STEP, TABLE, PlacementPlan
 from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
+from leak_assets.warehouse import Written
 
 
 @pytest.fixture
 def ctx(tmp_path: Path) -> StepContext:
     return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path))
+
+
+def write_placement(ctx: StepContext, plan: PlacementPlan) -> list[Written]:
+    """Bring the placement of Hanoi up to date with a plan."""
+    return run_step(PLACEMENT_STEP, ctx, ctx.network("hanoi"), [{"network": "hanoi"}], plan=plan)
 
 
 # Three pipes, four junctions, metres per m3/s: the first junction feels all pipes alike, the
@@ -71,7 +74,7 @@ def test_hanoi_beats_chance_on_leaks_it_was_not_chosen_for(ctx: StepContext, see
     Sizes and hours of the leaks tried took no part in the choice, the noise is that of a
     simulated town; both placements are tried in the same noise.
     """
-    write_sensor_placement(ctx, "hanoi", PlacementPlan(seed=seed))
+    write_placement(ctx, PlacementPlan(seed=seed))
     found = ctx.warehouse.read_all(TABLE).sort("rank")
     assert found["rank"].to_list() == [1, 2, 3, 4, 5]
     assert found["node_id"].n_unique() == 5
@@ -83,12 +86,12 @@ def test_hanoi_beats_chance_on_leaks_it_was_not_chosen_for(ctx: StepContext, see
 
 def test_the_list_is_stable_for_a_seed_and_nested(ctx: StepContext, tmp_path: Path) -> None:
     """The same seed gives the same rows elsewhere; fewer sensors are the beginning of more."""
-    (first,) = write_sensor_placement(ctx, "hanoi", PlacementPlan())
+    (first,) = write_placement(ctx, PlacementPlan())
     five = ctx.warehouse.read_all(TABLE).sort("rank")["node_id"].to_list()
     elsewhere = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / "elsewhere"))
-    (second,) = write_sensor_placement(elsewhere, "hanoi", PlacementPlan())
+    (second,) = write_placement(elsewhere, PlacementPlan())
     assert first.record.data_version == second.record.data_version
-    (kept,) = write_sensor_placement(ctx, "hanoi", PlacementPlan())
+    (kept,) = write_placement(ctx, PlacementPlan())
     assert not kept.changed
-    write_sensor_placement(ctx, "hanoi", PlacementPlan(sensors=3))
+    write_placement(ctx, PlacementPlan(sensors=3))
     assert ctx.warehouse.read_all(TABLE).sort("rank")["node_id"].to_list() == five[:3]

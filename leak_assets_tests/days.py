@@ -1,0 +1,54 @@
+"""Days of the test town in a home: files landed, readings that break the contract."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from leak_assets.demo.town import DAYS, FIRST_DAY
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.runner import day_partitions, run_step
+from leak_assets.pipeline.step import Step
+from leak_assets.sites.site import Site
+from leak_assets.telemetry.sources.deliver import deliver
+from leak_assets.warehouse import Written
+
+READINGS = "telemetry.readings"
+TOWN_DAYS = [FIRST_DAY.date() + timedelta(days=number) for number in range(DAYS)]
+
+
+def land(town_files: Path, ctx: StepContext) -> None:
+    """Put the town's files into the landing zone."""
+    deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
+
+
+def run_days(step: Step, ctx: StepContext, site: Site, *days: date) -> list[Written]:
+    """Bring days of a step up to date."""
+    return run_step(step, ctx, site, day_partitions(days, site.name))
+
+
+def spoil_readings(ctx: StepContext, day: date, network: str = "hanoi") -> None:
+    """Put impossible values into a day's readings, as made from the same by the same code.
+
+    No validation of ours would let them pass, so they are put into the lake by hand; a step that
+    comes by takes the partition for up to date.
+    """
+    partition = day_partition(day, network)
+    frame, record = (
+        ctx.warehouse.read(READINGS, partition),
+        ctx.warehouse.record(READINGS, partition),
+    )
+    assert frame is not None
+    assert record is not None
+    ctx.warehouse.write(
+        READINGS,
+        partition,
+        frame.with_columns(value_si=pl.col("value_si") + 1e6),
+        inputs=record.inputs,
+        code_version=record.code_version,
+    )
+
+
+def mend_readings(ctx: StepContext, day: date, network: str = "hanoi") -> None:
+    """Remove a day's readings, so that they are made again."""
+    ctx.warehouse.path(READINGS, day_partition(day, network)).unlink()

@@ -1,0 +1,159 @@
+"""Dagster's graph against the lineage of a real run: dependencies and partition mappings agree.
+
+Both follow from the steps' declarations; here the records in the lake, which say what each
+partition was made from, are held against what Dagster says that it depends on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from leak_assets.definitions import build_defs
+from leak_assets.defs.partitions import dagster_key
+from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.step import Step
+from leak_assets.runs.graph import GRAPH
+from leak_assets.settings import Settings
+from leak_assets.warehouse import Input
+from leak_assets_tests.days import TOWN_DAYS
+
+pytestmark = pytest.mark.slow
+
+# An asset and one of its Dagster partitions.
+Part = tuple[str, str]
+
+# What the lake does not name by a table: a model stands for the table that a step got it through.
+MODEL_TABLES = ("models.training_runs", "models.evaluations", "models.registry_events")
+
+# Only where a delivery has rows that the contract refuses.
+MAY_BE_EMPTY = ("telemetry.quarantine",)
+
+
+class Lineage:
+    """The lake's records and Dagster's graph, both as (table, Dagster partition)."""
+
+    def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
+        self.ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
+        self.instance = instance
+        self.graph = build_defs().resolve_asset_graph()
+
+    def made(self, table: str) -> dict[str, set[Input]]:
+        """Return the inputs of each Dagster partition of a table that the run made."""
+        found: dict[str, set[Input]] = {}
+        for partition in self.ctx.warehouse.partitions(table):
+            record = self.ctx.warehouse.record(table, partition)
+            assert record is not None
+            key = self.key(table, partition)
+            if key is not None:
+                found.setdefault(key, set()).update(record.inputs)
+        return found
+
+    def key(self, table: str, partition: Mapping[str, str]) -> str | None:
+        """Return the Dagster partition of a lake partition; None of one that a file names."""
+        step = GRAPH.writer[table]
+        if step.partition == "site":
+            return partition["network"]
+        return dagster_key(partition, _AnyKey())
+
+    def inputs(self, step: Step, inputs: set[Input]) -> set[Part]:
+        """Return the tables among a record's inputs, as Dagster's assets and partitions."""
+        found: set[Part] = set()
+        for source in inputs:
+            if source.kind == "table":
+                values = dict(part.split("=", 1) for part in source.partition.split("__"))
+                key = self.key(source.name, values)
+                assert key is not None
+                found.add((source.name, key))
+            elif source.kind == "model" and source.partition:
+                behind = [t for t in step.upstream_tables if t in MODEL_TABLES]
+                found.update((table, source.partition) for table in behind)
+        return found
+
+    def parents(self, table: str) -> set[str]:
+        """Return the tables that Dagster says a table depends on."""
+        keys = self.graph.get(dg.AssetKey(table.split("."))).parent_keys
+        return {".".join(key.path) for key in keys}
+
+    def dependencies(self, table: str, key: str) -> set[Part]:
+        """Return the existing partitions that Dagster says a table's partition depends on."""
+        found: set[Part] = set()
+        asset = dg.AssetKey(table.split("."))
+        definition = self.graph.get(asset).partitions_def
+        for upstream in self.parents(table):
+            parent = dg.AssetKey(upstream.split("."))
+            mapping = self.graph.get_partition_mapping(asset, parent)
+            mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
+                definition.subset_with_partition_keys([key]),
+                definition,
+                self.graph.get(parent).partitions_def,
+                dynamic_partitions_store=self.instance,
+            )
+            keys = set(mapped.partitions_subset.get_partition_keys())
+            found |= {(upstream, known) for known in self.made(upstream) if known in keys}
+        return found
+
+
+class _AnyKey(Sequence[str]):
+    """All keys there may be."""
+
+    def __contains__(self, _key: object) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, _index: object) -> str:  # type: ignore[override]
+        raise IndexError
+
+
+@pytest.fixture(scope="module")
+def lineage(ten_days: Path) -> Iterator[Lineage]:
+    """The home of a whole run: scenarios, models, signatures, ten days."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("site", ["hanoi"])
+        yield Lineage(ten_days, instance)
+
+
+def chosen(step: Step) -> set[str]:
+    """Return the tables of which a step chooses the partitions itself, among the mapped ones."""
+    tables = {read.table for read in step.reads if read.days is not None}
+    if step.run is not None:
+        # A training takes the batches of the newest plan, and leaves those of older ones out.
+        tables |= {read.table for read in step.reads}
+    return tables
+
+
+@pytest.mark.parametrize("table", GRAPH.writer)
+def test_dependencies_are_the_lineage(lineage: Lineage, table: str) -> None:
+    """Nothing was read that Dagster does not know, and what it says was read.
+
+    Of days that a step chooses (reference days, days that it goes on from) Dagster knows the
+    range; the record names those that were taken. What a step reads of tables of its own, Dagster
+    knows for the table itself only: it would take the rest for dependencies within the operation.
+    """
+    step = GRAPH.writer[table]
+    made = lineage.made(table)
+    assert made or table in MAY_BE_EMPTY, "the run made none, so this would prove nothing"
+    ever_read: set[str] = set()
+    for key, inputs in made.items():
+        read, known = lineage.inputs(step, inputs), lineage.dependencies(table, key)
+        ever_read |= {name for name, _ in read}
+        siblings = set(step.writes) - {table}
+        assert {part for part in read if part[0] not in siblings} <= known, key
+        assert {part for part in known if part[0] not in chosen(step)} <= read, key
+    # Chosen does not mean never: of each dependency something was read.
+    assert lineage.parents(table) <= ever_read
+
+
+def test_days_back_are_in_the_lineage(lineage: Lineage) -> None:
+    """Not vacuous: a day of readings has the raw log of two days and its reference days."""
+    key = dagster_key({"date": TOWN_DAYS[-1].isoformat(), "network": "hanoi"}, _AnyKey())
+    assert key is not None
+    read = lineage.inputs(GRAPH.step("readings"), lineage.made("telemetry.readings")[key])
+    days = {t: sorted(k.partition("|")[0][-2:] for n, k in read if n == t) for t, _ in read}
+    assert days == {
+        "telemetry.raw_readings": ["12", "13"],
+        "telemetry.readings": ["04", "05", "06", "07"],
+    }
