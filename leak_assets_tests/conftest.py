@@ -15,8 +15,8 @@ from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
-from leak_assets_tests.days import TOWN_DAYS, land
 from leak_assets.sites.site import network_site
+from leak_assets_tests.days import TOWN_DAYS, land
 from leak_assets_tests.towns import write_town_files
 
 # Leaks that nobody could miss: these tests are about the way of the data, not about how small a
