@@ -82,21 +82,29 @@ def figures(*, smoke: bool = False) -> Iterator[Figure]:
         )
         seconds[name] = time.perf_counter() - begin
     split = results[DETECTOR].split
+    held_out = windows.index.filter(pl.col("scenario_id").is_in(split.sets["test"]))
     topic = (
         f"Trained models on {NETWORK}: {plan.batches} towns,"
-        f" {plan.batches * plan.scenarios_per_batch} scenarios, held out by {split.grouped_by}"
+        f" {plan.batches * plan.scenarios_per_batch} scenarios;"
+        f" test on {held_out['batch'].n_unique()} towns, split by {split.grouped_by}"
     )
     yield Figure(topic, "simulation", simulated_s, "s")
     for name in (DETECTOR, PINPOINTER):
         yield Figure(topic, f"training of {name}", seconds[name], "s")
     found = results[DETECTOR].metrics["test"]
     for metric, reach in DETECTOR_ROWS.items():
-        yield Figure(topic, f"detector: {metric}", found.get(metric), reach=reach)
+        yield Figure(topic, f"detector: {metric}", found.get(metric), _unit(metric), reach)
     ours = results[PINPOINTER].metrics["test"]
     forest = forest_metrics(results[PINPOINTER], windows, pipes)
     for metric, reach in PINPOINTER_ROWS.items():
-        yield Figure(topic, f"pinpointer: {metric}", ours.get(metric), reach=reach)
-        yield Figure(topic, f"random forest: {metric}", forest.get(metric))
+        yield Figure(topic, f"pinpointer: {metric}", ours.get(metric), _unit(metric), reach)
+        yield Figure(topic, f"random forest: {metric}", forest.get(metric), _unit(metric))
+
+
+def _unit(metric: str) -> str:
+    return {"time_to_detection_s_p50": "s", "atd_m": "m", "atd": "hops", "atd_far_end": "hops"}.get(
+        metric, ""
+    )
 
 
 if __name__ == "__main__":
