@@ -18,7 +18,8 @@ from leak_assets.sites import Network, SensorLayout, candidate_pipes
 
 STEP_S = 300
 FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)
-DAYS = 10
+# A week that teaches the twin, then a burst that runs for days, then a leak that stays.
+DAYS = 15
 # Far from the seeds of the scenario towns (small numbers), so that no town is seen twice.
 _SEED_OFFSET = 1_000_000
 
@@ -58,10 +59,10 @@ def hidden_leaks(network: Network, town: Town, size: DemoSize, seed: int) -> tup
         for pipe in (str(first), str(second))
     ]
     diameters = np.minimum(drawn_mm / 1000, widest_m)
-    burst = FIRST_DAY + timedelta(days=4, minutes=5 * int(rng.integers(48, 240)))
-    growth = FIRST_DAY + timedelta(days=7, minutes=5 * int(rng.integers(0, 120)))
+    burst = FIRST_DAY + timedelta(days=7, minutes=5 * int(rng.integers(48, 240)))
+    growth = FIRST_DAY + timedelta(days=11, minutes=5 * int(rng.integers(0, 120)))
     return (
-        Leak(str(first), burst, float(diameters[0]), end_at=burst + timedelta(days=1, hours=16)),
+        Leak(str(first), burst, float(diameters[0]), end_at=burst + timedelta(days=2, hours=16)),
         Leak(
             str(second),
             growth,

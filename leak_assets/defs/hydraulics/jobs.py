@@ -17,7 +17,7 @@ SCENARIOS = dg.define_asset_job(
     description="Scenario runs and their training features for a range of batches.",
 )
 
-# A job of its own: nothing downstream waits for it, and a large network takes minutes.
+# A job of its own: a large network takes minutes.
 SIGNATURES = dg.define_asset_job(
     "signatures",
     selection=_RESPONSES,

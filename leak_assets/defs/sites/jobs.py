@@ -1,10 +1,12 @@
-"""The job that describes a network."""
+"""The job that describes a network; a new network's first days wait for it."""
 
 import dagster as dg
 
 NETWORK_MODEL = dg.define_asset_job(
     "network_model",
-    selection=dg.AssetSelection.groups("network"),
+    selection=dg.AssetSelection.groups("network")
+    | dg.AssetSelection.assets(["simulation", "leak_signatures"]),
     executor_def=dg.in_process_executor,
-    description="Nodes, links, sensors and pipe distances of a network.",
+    description="What follows from a network's model alone and days need: nodes, links, sensors,"
+    " pipe distances, and what a leak at each pipe does to each sensor.",
 )
