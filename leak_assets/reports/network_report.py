@@ -123,12 +123,13 @@ def _rows(
 def _files(
     warehouse: Warehouse, site: NetworkSite, start: datetime, end: datetime
 ) -> list[tuple[str, str]]:
-    """Return name and hash of the files with readings of the period; of very many the newest."""
+    """Return name and hash of the deliveries with readings of the period, the newest of many."""
     files = (
         warehouse.scan("telemetry.ingest_ledger", network=site.name)
         .filter(pl.col("last_ts_utc") >= start, pl.col("first_ts_utc") <= end)
         .sort("last_ts_utc", "file_path")
         .select("file_path", "file_sha256")
+        .unique(keep="last", maintain_order=True)
         .collect()
     )
     shown = files.tail(_MOST_FILES)

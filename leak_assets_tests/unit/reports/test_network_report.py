@@ -102,6 +102,34 @@ def test_it_shows_incidents_models_and_files_of_the_period(
     assert set(incident_plots(warehouse, site, [other])) == {"network"}
 
 
+def test_deliveries_of_the_period_are_in_the_audit(warehouse: Warehouse, site: NetworkSite) -> None:
+    """One line a file, however often it came; of very many the newest, and how many more."""
+    write_readings(warehouse, FIRST)
+    at = datetime(2019, 1, 7, 6, tzinfo=UTC)
+    rows = [
+        {
+            "network": "net1",
+            "source": "file",
+            "file_path": f"net1/{number:02d}.csv",
+            "file_sha256": "a1",
+            "received_at": at + again * timedelta(minutes=1),
+            "first_ts_utc": at + shift,
+            "last_ts_utc": at + shift + number * timedelta(minutes=1),
+        }
+        for number in range(60)
+        for again in (0, 1)
+        for shift in (timedelta(0) if number else timedelta(days=-9),)
+    ]
+    write_day(
+        warehouse, "telemetry.ingest_ledger", FIRST, table_rows("telemetry.ingest_ledger", rows)
+    )
+    audit = dict(network_report(warehouse, site, price_eur_per_m3=0.8).audit)
+    files = [name for name in audit if name.endswith(".csv")]
+    assert files == [f"net1/{number:02d}.csv" for number in range(10, 60)]
+    assert audit["further files"].startswith("9,")
+    assert audit["net1/59.csv"] == "SHA-256 a1"
+
+
 def test_the_period_can_be_chosen_and_must_have_readings(
     warehouse: Warehouse, site: NetworkSite
 ) -> None:
