@@ -53,10 +53,12 @@ def ledger_row(
     return pl.DataFrame([row], schema=INGEST_LEDGER.polars_schema)
 
 
-def contents_in_ledger(warehouse: Warehouse, network: str) -> set[tuple[str, str]]:
-    """Return name and content hash of all deliveries of a network that have arrived."""
-    rows = warehouse.scan(LEDGER, network=network).select("file_path", "file_sha256").unique()
-    return set(rows.collect().iter_rows())
+def names_in_ledger(
+    warehouse: Warehouse, network: str, hashes: Sequence[str]
+) -> set[tuple[str, str]]:
+    """Return name and content hash of the deliveries with some hashes that have arrived."""
+    rows = warehouse.scan(LEDGER, network=network).select("file_path", "file_sha256")
+    return set(rows.filter(pl.col("file_sha256").is_in(hashes)).collect().iter_rows())
 
 
 def days_as_text(days: Sequence[date]) -> str:

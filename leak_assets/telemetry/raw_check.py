@@ -41,9 +41,8 @@ class LostDays:
 
     def __str__(self) -> str:
         """Return what is lost and the remedy in one line."""
-        delete = (
-            f"delete {_list(str(path) for path in self.damaged)}, then " if self.damaged else ""
-        )
+        files = _list(str(path) for path in self.damaged)
+        delete = f"delete {files}, then " if files else ""
         return (
             f"{self.network}: {days_as_text(self.days)} arrived, by the ledger, and cannot be read"
             f" in {RAW}; {delete}deliver again: leak-assets ingest {_list(self.again, ' ')}"
@@ -61,7 +60,11 @@ def lost_days(warehouse: Warehouse, landing_dir: Path) -> list[LostDays]:
     landing_dir
         The landing zone, where taken files are kept.
     """
-    ledger = warehouse.read_all(LEDGER).filter(pl.col("status") == "ingested")
+    try:
+        ledger = warehouse.read_all(LEDGER).filter(pl.col("status") == "ingested")
+    except DamagedPartitionError:
+        # Told of the ledger itself; without it nothing can be said of the log.
+        return []
     found = []
     for (network,), rows in ledger.sort("network").group_by("network", maintain_order=True):
         sources: dict[date, list[int]] = {}

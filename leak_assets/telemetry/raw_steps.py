@@ -17,7 +17,7 @@ from leak_assets.system.locks import locks
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES
 
-from .ledger import LEDGER, contents_in_ledger, days_as_text, ledger_row
+from .ledger import LEDGER, days_as_text, ledger_row, names_in_ledger
 from .raw import merge_raw, without_own
 from .sources.landing import LandingFolder
 from .sources.source import DeliveredReadings, Delivery, DeliveryLeftError, Source
@@ -139,10 +139,9 @@ def _merge_day(
 
 def _record(ctx: StepContext, network: str, arrivals: Sequence[_Arrival]) -> list[Written]:
     """Write quarantine, then ledger: the last thing that makes a delivery one that has arrived."""
-    known: set[tuple[str, str]] = set()
-    if any(arrival.repeated == arrival.parsed.accepted for arrival in arrivals):
-        # Only what may have come before is looked up: the ledger is as long as the history.
-        known = contents_in_ledger(ctx.warehouse, network)
+    # Only what may have come before is looked up: the ledger is as long as the history.
+    again = [a.parsed.sha256 for a in arrivals if a.repeated == a.parsed.accepted]
+    known = names_in_ledger(ctx.warehouse, network, again) if again else set()
     hashes = {sha256 for _, sha256 in known}
     new = [a for a in arrivals if a.content not in known or a.repeated < a.parsed.accepted]
     now = datetime.now(UTC)

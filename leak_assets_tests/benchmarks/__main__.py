@@ -11,6 +11,7 @@ from leak_assets_tests.benchmarks import (
     bench_engine,
     bench_events,
     bench_hanoi,
+    bench_landing,
     bench_latency,
     bench_scenarios,
     bench_warehouse,
@@ -24,6 +25,7 @@ ALL = (
     bench_engine,
     bench_scenarios,
     bench_warehouse,
+    bench_landing,
 )
 
 

@@ -24,7 +24,7 @@ def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
     written = page.read_text("utf-8")
     for word in (
         "Parquet partitions", "× bare", "scenario-days", "node_top5_hit", "fire_flow",
-        "drop to the last window in SQL", "step residuals",
+        "drop to the last window in SQL", "step residuals", "a look with 20 files waiting",
     ):  # fmt: skip
         assert word in written, word
 

@@ -32,12 +32,12 @@ LEFT JOIN incidents.incidents AS i USING (network, method, hypothesis_id)
 QUALIFY row_number() OVER (PARTITION BY network, method, hypothesis_id ORDER BY h.at DESC) = 1
 ORDER BY h.network, h.method, h.probability DESC;
 
--- From an incident's day back to the raw files.
-SELECT DISTINCT raw.input_name AS file, raw.input_version AS sha256
-FROM audit.lineage AS readings
-JOIN audit.lineage AS raw
-    ON raw.table_name = readings.input_name AND raw.partition = readings.input_partition
-WHERE readings.table_name = 'telemetry.readings' AND raw.input_kind = 'file'
+-- From the readings of a day back to the files that they came in.
+SELECT DISTINCT l.file_path AS file, l.file_sha256 AS sha256, l.received_at
+FROM telemetry.readings AS r
+JOIN telemetry.ingest_ledger AS l
+    ON l.source = r.source AND l.file_sha256 = split_part(r.message_id, ':', 1)
+WHERE r.ts_utc::DATE = DATE '2019-03-08'
 ORDER BY file;
 
 -- Labels of training windows from the leak truth alone (at least half of the window's steps).
