@@ -34,14 +34,14 @@ def test_a_zone_is_for_times_without_an_offset() -> None:
 )
 def test_what_is_no_time_in_utc_is_a_value_error(text: str) -> None:
     """Also where only the year is impossible."""
-    with pytest.raises(ValueError, match="Invalid|outside"):
+    with pytest.raises(ValueError, match=r"Invalid|outside"):
         parse_utc(text)
 
 
 def test_values_need_a_zone_and_a_year() -> None:
     """Both are told with what the time is of."""
-    with pytest.raises(InputError, match="start .* has no time zone"):
+    with pytest.raises(InputError, match=r"start .* has no time zone"):
         as_utc(datetime(2019, 1, 1), "start")  # noqa: DTZ001 - that is the point
     early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=10)))
-    with pytest.raises(InputError, match="start .* outside"):
+    with pytest.raises(InputError, match=r"start .* outside"):
         as_utc(early, "start")
