@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leak_assets.pipeline.context import StepContext
-from leak_assets.system.files import make_folder
+from leak_assets.system.files import check_folder
 from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
 
 from .leak_options import EVENT_FORM, FAULT_FORM, LEAK_FORM
@@ -73,7 +73,7 @@ def simulate(
 
     from .leak_options import parse_event, parse_fault, parse_leak
 
-    make_folder(out, "--out")
+    check_folder(out, "--out")
     ctx = StepContext.local()
     site = ctx.network(network)
     entry, layout = site.network, site.layout

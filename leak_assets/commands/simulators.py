@@ -11,7 +11,7 @@ import typer
 
 from leak_assets.errors import InputError
 from leak_assets.system.clock import parse_utc
-from leak_assets.system.files import make_folder, publishing
+from leak_assets.system.files import check_folder, publishing
 from leak_assets.system.terminal import AsJson, console, print_json
 
 from .options import LARGEST_SEED
@@ -192,7 +192,7 @@ def write_frames(folder: Path, frames: Mapping[str, pl.DataFrame], file_format: 
     InputError
         If the folder cannot be written.
     """
-    make_folder(folder, "--out")
+    check_folder(folder, "--out")
     files = []
     for name, frame in frames.items():
         path = folder / f"{name}.{file_format}"

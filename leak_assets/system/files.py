@@ -42,25 +42,27 @@ def as_input_error(error: OSError) -> InputError | None:
     return InputError(reason[:1].lower() + reason[1:], remedy=remedy, file=error.filename)
 
 
-def make_folder(folder: Path, option: str) -> None:
-    """Make the folder that an option names, before anything is computed for it.
+def check_folder(folder: Path, option: str) -> None:
+    """Check that the folder of an option can be made and written to; nothing is left there.
+
+    Parameters
+    ----------
+    option
+        Name of the option that names the folder, for the remedy.
 
     Raises
     ------
     InputError
-        It cannot be made, or nothing can be written there.
+        It cannot, whatever the reason: another folder is the remedy.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{secrets.token_hex(4)}.tmp"
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        probe = there / f".{secrets.token_hex(4)}.tmp"
         probe.touch()
         probe.unlink()
-    except (OSError, ValueError) as error:
-        # Whatever the reason (/proc says "no such file", a NUL byte is a ValueError), another
-        # folder is the remedy.
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
         raise InputError(
-            f"cannot write there: {reason}", remedy=f"Choose another {option}", file=folder
+            f"cannot write there: {error.strerror}", remedy=f"Choose another {option}", file=folder
         ) from error
 
 

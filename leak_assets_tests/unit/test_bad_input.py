@@ -77,10 +77,10 @@ def test_simulate_refuses(
 
 @pytest.mark.parametrize("command", ["simulate", "simulate-plant", "simulate-household"])
 @pytest.mark.parametrize("out", ["file", "file/under", "/proc/x", "a" * 300])
-def test_a_folder_that_cannot_be_written_is_told_first(
+def test_a_folder_that_cannot_be_written_is_told(
     home: Path, capsys: pytest.CaptureFixture[str], command: str, out: str
 ) -> None:
-    """Before anything is computed, whatever the reason."""
+    """A file, below a file, a name too long, a folder of the system."""
     Path("file").write_text("")
     more = ["--network", "hanoi", "--start", "2019-01-01"] if command == "simulate" else []
     assert "--out" in refused([command, "--out", out, *more], capsys)

@@ -6,12 +6,19 @@ import pytest
 
 from leak_assets.settings import Settings
 from leak_assets.sites import Network, resolve
+from leak_assets.sites.contract import Contract, load_contract
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Return settings with an empty home."""
     return Settings(LEAK_ASSETS_HOME=tmp_path)
+
+
+@pytest.fixture
+def contract() -> Contract:
+    """Return the contract of readings."""
+    return load_contract()
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_registered_model_resolves_by_name_and_by_path(settings: Settings, small
     assert resolve("mine", settings) == resolve_registered(small_inp, settings) == network
     assert registered_names(settings) == ("mine",)
     assert network.inp_path.parent == settings.networks_dir
-    assert (network.reference_days, network.is_registered) == (4, True)
+    assert network.is_registered
 
 
 def test_edited_model_replaces_its_copy(settings: Settings, small_inp: Path) -> None:
