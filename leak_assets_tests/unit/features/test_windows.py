@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from leak_assets.features.scaler import WindowScaler
 
 from leak_assets.errors import InputError
 from leak_assets.features.grid import WindowSpec, day_with_context, window_grid
-from leak_assets.features.scaler import WindowScaler
 from leak_assets.features.windows import (
     STATISTICS,
     training_windows,
