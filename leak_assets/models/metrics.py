@@ -38,9 +38,7 @@ def window_metrics(
         "precision": _ratio(hits, int(alarm.sum())),
         "recall": _ratio(hits, leaks),
         "f1": float(f1_score(is_leak, alarm)) if leaks or alarm.any() else None,
-        "mcc": float(matthews_corrcoef(is_leak, alarm))
-        if both and alarm.any() and not alarm.all()
-        else None,
+        "mcc": float(matthews_corrcoef(is_leak, alarm)) if some else None,
         "windows": float(is_leak.size),
         "leak_windows": float(leaks),
     }

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from .artefact import Artefact
 
 INPUT = "input_features"
-# Windows in one call of onnxruntime, filled up with zeros: the last bits of a score depend on the
-# size of the call, and a replay must give the same bits. A day has 48 windows.
-_CALL = 64
 
 
 def open_session(onnx: bytes) -> Any:
@@ -50,14 +47,11 @@ class ExportedModel:
         x
             [n, statistics, channels]; NaN where missing. A row's result depends on it alone.
         """
+        # One window a call: the last bits of a result depend on the size of the call and on the
+        # place in it, and a replay must give the same bits. A call takes 0.05 ms.
         scaled = self.artefact.scaler.transform(x)
-        parts = []
-        for i in range(0, len(scaled), _CALL):
-            rows = scaled[i : i + _CALL]
-            part = np.zeros((_CALL, *scaled.shape[1:]), dtype=np.float32)
-            part[: len(rows)] = rows
-            parts.append(self._session.run(None, {INPUT: part})[-1][: len(rows)])
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+        rows = [self._session.run(None, {INPUT: row[None]})[-1] for row in scaled]
+        return np.concatenate(rows) if rows else np.zeros(0, dtype=np.float32)
 
     def latency_ms_p95(self, x: NDArray[np.float32], *, runs: int = 200) -> float:
         """Return how long one window takes, scaling included, at the 95th percentile.
