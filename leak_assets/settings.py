@@ -40,11 +40,6 @@ class Settings(BaseSettings):
     llm_max_tokens: int = Field(2048, validation_alias="MAX_TOKENS", ge=1)
     llm_timeout_s: float = Field(60.0, validation_alias="LLM_TIMEOUT_S", gt=0)
 
-    # Named in the documents the product was asked for in; read by the plant watch.
-    redis_host: str = Field("localhost", validation_alias="REDIS_HOST")
-    summary_interval_s: int = Field(60, validation_alias="SUMMARY_INTERVAL", ge=1)
-    max_buffer_size: int = Field(50, validation_alias="MAX_BUFFER_SIZE", ge=1)
-
     # The detection method whose leaks become incidents; the others write their hypotheses beside.
     # Default: the one that raises fewer false incidents in years without leaks.
     incident_method: str = Field("likelihood", validation_alias="INCIDENT_METHOD")

@@ -16,17 +16,17 @@ from leak_assets.exchange.battledim.names import repair_report
 from leak_assets.exchange.battledim.submission import write_repair_report
 from leak_assets.exchange.battledim.telemetry import write_scada_csv
 from leak_assets.exchange.run_folder import write_run_truth
+from leak_assets.features.training_steps import scenario_residuals
+from leak_assets.features.windows import training_windows
 from leak_assets.hydraulics.engine.run import run_scenario
 from leak_assets.hydraulics.epanet.snapshots import Snapshots
 from leak_assets.hydraulics.plan.plan import ScenarioPlan
 from leak_assets.hydraulics.plan.scenarios import BatchTables, run_batch
 from leak_assets.hydraulics.towns.leaks import Leak
 from leak_assets.hydraulics.towns.town import Town
-from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.hydraulics.twin.nominal import demand_shares
-from leak_assets.sites import Network, SensorLayout, layout_from_headers, load_layout
+from leak_assets.sites import Network, SensorLayout, layout_from_headers
 from leak_assets.sites.site import NetworkSite
-from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.warehouse.schemas import TABLES
 from leak_assets.warehouse.schemas.table import UTC_US
 
@@ -74,28 +74,19 @@ def write_town_files(site: NetworkSite, folder: Path) -> None:
 
 
 def batch_residuals(
-    network: Network, batch: str, plan: ScenarioPlan
+    site: NetworkSite, batch: str, plan: ScenarioPlan
 ) -> tuple[pl.DataFrame, BatchTables]:
-    """Return `features.training_residuals` of a batch, and its tables."""
-    layout = load_layout(network)
-    twin = twin_of(network, layout)
-    tables = run_batch(network, layout, batch, plan)
-    scenarios, telemetry = tables.scenarios, tables.telemetry
-    readings = (
-        telemetry.filter(pl.col("quantity") != "leak_flow")
-        .rename({"element_id": "sensor_id"})
-        .with_columns(mask=pl.lit(1, pl.Int8))
-        .partition_by("scenario_id", as_dict=True)
-    )
-    reference = scenarios.filter("is_reference")["scenario_id"][0]
-    calibration = Channels.of(twin, to_wide(readings.pop((reference,)))).calibrate()
-    frames = [
-        Channels.of(twin, to_wide(frame))
-        .residuals(network.name, calibration)
-        .with_columns(scenario_id=pl.lit(name), batch=pl.lit(batch))
-        for (name,), frame in sorted(readings.items())
-    ]
-    return pl.concat(frames), tables
+    """Return the residuals of a batch's runs, and its tables."""
+    tables = run_batch(site.network, site.layout, batch, plan)
+    return scenario_residuals(site, tables.scenarios, tables.telemetry), tables
+
+
+def batch_windows(
+    site: NetworkSite, batch: str, plan: ScenarioPlan
+) -> tuple[pl.DataFrame, BatchTables]:
+    """Return `features.training_windows` of a batch, and its tables."""
+    residuals, tables = batch_residuals(site, batch, plan)
+    return training_windows(residuals, tables.leak_truth), tables
 
 
 # December and January of a town like Hanoi in half-hour steps, as a BattLeDIM export: far faster

@@ -1,5 +1,6 @@
 """Commands of the models: train them, see how good they are."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from leak_assets.system.terminal import AsJson, console, print_frame, print_json
 
 from .options import LARGEST_SEED, RegisteredNetwork
 
-models_app = typer.Typer(no_args_is_help=True, help="What is in force, and since when.")
+models_app = typer.Typer(no_args_is_help=True, help="What is in use, and since when.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,24 +31,14 @@ def train(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate scenarios, train detector and pinpointer, put them in force if the gates hold."""
+    """Simulate scenarios, train detector and pinpointer, use them if their gates hold."""
     from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
     from leak_assets.runs.daemonless import train as run
 
     ctx = StepContext.local(command="train", progress=progress(as_json=as_json))
     site = ctx.registered_network(network)
     plan = ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
-    failures = run(ctx, site, plan)
-    if as_json:
-        print_json({"network": site.name, "in_use": not failures, "failed_gates": failures})
-    else:
-        _print_metrics(ctx, site, as_json=False)
-        for line in failures:
-            console().print(f"gate failed: {line}", style="red", soft_wrap=True, markup=False)
-        if not failures:
-            console().print("all gates hold; the models are in force")
-    if failures:
-        raise typer.Exit(1)
+    _report(ctx, site, run(ctx, site, plan), as_json=as_json)
 
 
 def evaluate(
@@ -55,18 +46,54 @@ def evaluate(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Print the held-out metrics of the newest models; exit code 1 if a gate fails."""
-    from leak_assets.models.steps import failed_gates, write_evaluations
+    """Run the newest exported models on held-out towns again; exit code 1 if a gate fails."""
+    from leak_assets.models.steps import gate_failures, write_evaluations
 
-    ctx = StepContext.local(command="evaluate")
+    ctx = StepContext.local(command="evaluate", progress=progress(as_json=as_json))
     site = ctx.registered_network(network)
     write_evaluations(ctx, site)
-    _print_metrics(ctx, site, as_json=as_json)
-    if failed_gates(ctx, site):
+    _report(ctx, site, gate_failures(ctx, site), as_json=as_json)
+
+
+def _report(
+    ctx: StepContext, site: NetworkSite, failures: Mapping[str, list[str]], *, as_json: bool
+) -> None:
+    """Print metrics, what they mean and what to do; exit with 1 where a gate failed."""
+    from leak_assets.models.config import DETECTOR
+    from leak_assets.models.gates import advice, findings
+    from leak_assets.models.steps import champions, held_out_metrics
+
+    metrics = held_out_metrics(ctx, site)
+    lines = [line for mine in failures.values() for line in mine]
+    in_use = {name: artefact.version for name, artefact in champions(ctx, site).items()}
+    if as_json:
+        print_json(
+            {
+                "network": site.name,
+                "in_use": in_use,
+                "failed_gates": lines,
+                "metrics": metrics,
+                "findings": findings(metrics),
+                "advice": advice(site.name, failures),
+            }
+        )
+    else:
+        _print_metrics(ctx, site)
+        for line in findings(metrics):
+            console().print(line, soft_wrap=True, markup=False, highlight=False)
+        for line in lines:
+            console().print(line, style="red", soft_wrap=True, markup=False)
+        for line in advice(site.name, failures):
+            console().print(line, soft_wrap=True, markup=False, highlight=False)
+        if not failures:
+            console().print("all gates hold")
+        elif DETECTOR not in failures:
+            console().print("the detector's gates hold; the pinpointer's do not")
+    if failures:
         raise typer.Exit(1)
 
 
-def _print_metrics(ctx: StepContext, site: NetworkSite, *, as_json: bool) -> None:
+def _print_metrics(ctx: StepContext, site: NetworkSite) -> None:
     from leak_assets.models.steps import newest_artefacts
 
     versions = [artefact.version for artefact in newest_artefacts(ctx, site)]
@@ -76,7 +103,7 @@ def _print_metrics(ctx: StepContext, site: NetworkSite, *, as_json: bool) -> Non
         " ORDER BY model, gate IS NULL, metric",
         {"network": site.name, "versions": versions},
     )
-    print_frame(frame, as_json=as_json, title="Held-out towns")
+    print_frame(frame, as_json=False, title="Held-out towns")
 
 
 @models_app.command("list")

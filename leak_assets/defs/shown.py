@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.features.steps import learning_state
-from leak_assets.models.steps import newest_artefacts
+from leak_assets.models.steps import held_out_metrics, newest_artefacts
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
@@ -66,9 +66,9 @@ def _training_runs(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Pa
 
 def _evaluations(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
     metrics = {
-        f"{artefact.model}/{name}": float(value)
-        for artefact in newest_artefacts(ctx, site)
-        for name, value in artefact.metrics["test"].items()
+        f"{model}/{name}": float(value)
+        for model, found in held_out_metrics(ctx, site).items()
+        for name, value in found.items()
         if value is not None
     }
     return metrics, {}

@@ -51,12 +51,14 @@ def score_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[
         )
     scorer: Scorer | None = None
     for partition in partitions:
-        residuals = work.read_around("features.residuals", day_of(partition), 1)
+        windows = work.read("features.windows", partition)
+        if windows is None:
+            continue
         if DETECTOR not in in_use:
             scored = (WINDOW_SCORES.empty(), WINDOW_CANDIDATES.empty())
         else:
             scorer = scorer or _scorer(work, in_use)
-            scored = scorer.score_windows(residuals, day=day_of(partition))
+            scored = scorer.score_windows(windows)
         yield partition, dict(zip(TABLES, scored, strict=True))
 
 
@@ -230,7 +232,7 @@ SCORES_STEP = Step(
     name="window_scores",
     partition="day",
     writes=TABLES,
-    reads=(Read("features.residuals", first_day=-1, required=True),),
+    reads=(Read("features.windows", required=True),),
     given=(Given("model", champion_inputs, tables=("models.registry_events",)),),
     compute=score_frames,
     # All at once: the models are loaded and verified once.

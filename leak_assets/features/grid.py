@@ -5,7 +5,7 @@ streaming use one code. What is computed from a window belongs in `windows` and 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -182,12 +182,6 @@ def window_grid(
     group_index, place = np.nonzero(fits)
     start = start_us[fits].astype("datetime64[us]")
     return WindowGrid(spec, groups, channels, values, group_index, place, start)
-
-
-def day_with_context(day: date, spec: WindowSpec) -> tuple[datetime, datetime]:
-    """Return naive UTC bounds [from, to) of the residuals that the windows of a day need."""
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
-    return midnight - timedelta(seconds=spec.length_s - spec.step_s), midnight + timedelta(days=1)
 
 
 def _codes(frame: pl.DataFrame, group: str | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -27,22 +27,14 @@ from leak_assets.warehouse.schemas.features import (
     CHANNEL_REFERENCES,
     CHANNELS_30M,
     RESIDUALS,
-    WINDOW_REFERENCES,
 )
 
-from .grid import WindowSpec
 from .half_hours import ChannelReference, half_hour_channels, half_hour_means, learn_reference
-from .scaler import WindowScaler
 from .windows import window_features
 
 READINGS = "telemetry.readings"
-CALIBRATION_TABLES = (
-    "features.calibrations",
-    "features.channel_references",
-    "features.window_references",
-)
+CALIBRATION_TABLES = ("features.calibrations", "features.channel_references")
 CHANNELS = "features.channels_30m"
-SPEC = WindowSpec()
 LEAD_IN = timedelta(hours=2)
 
 
@@ -88,24 +80,15 @@ class _Fitted:
     """The calibration of the reference days, as rows of any day that it counts on."""
 
     def __init__(
-        self,
-        calibration: Calibration,
-        channels: ChannelReference,
-        scaler: WindowScaler,
-        reference: tuple[date, ...],
+        self, calibration: Calibration, channels: ChannelReference, reference: tuple[date, ...]
     ) -> None:
-        self.calibration, self.channels = calibration, channels
-        self.scaler, self.reference = scaler, reference
+        self.calibration, self.channels, self.reference = calibration, channels, reference
 
     def frames(self, network: str, day: date) -> dict[str, pl.DataFrame]:
         first, last = self.reference[0], self.reference[-1]
-        references = self.scaler.reference_.with_columns(network=pl.lit(network))
         return {
             "features.calibrations": self.calibration.to_frame(network, day, first, last),
             "features.channel_references": self.channels.to_frame(network),
-            "features.window_references": references.select(
-                WINDOW_REFERENCES.polars_schema.names()
-            ),
         }
 
 
@@ -113,7 +96,6 @@ def _learning() -> dict[str, pl.DataFrame]:
     return {
         "features.calibrations": CALIBRATIONS.empty(),
         "features.channel_references": CHANNEL_REFERENCES.empty(),
-        "features.window_references": WINDOW_REFERENCES.empty(),
     }
 
 
@@ -124,10 +106,8 @@ def _fit(work: Work, reference: tuple[date, ...]) -> _Fitted:
     twin = twin_of(site.network, site.layout)
     channels = Channels.of(twin, wide)
     calibration = channels.calibrate()
-    in_sample = channels.residuals(site.name, calibration)
-    scaler = WindowScaler().fit(window_features(in_sample, SPEC))
     half_hours = learn_reference(twin, half_hour_means(wide), reference, calibration)
-    return _Fitted(calibration, half_hours, scaler, reference)
+    return _Fitted(calibration, half_hours, reference)
 
 
 def residual_frames(
@@ -185,13 +165,11 @@ def window_frames(
     """Yield the features of all windows whose last step falls in each day."""
     for partition in partitions:
         day = day_of(partition)
-        references = work.read("features.window_references", partition)
-        if references is None or work.read("features.residuals", partition) is None:
+        if work.read("features.residuals", partition) is None:
             continue
         residuals = work.read_around("features.residuals", day, 1)
-        features = window_features(residuals, SPEC, day=day, network=work.site.name)
-        scaler = WindowScaler.from_reference(references.drop("network"))
-        yield partition, {"features.windows": scaler.transform(features)}
+        features = window_features(residuals, day=day, network=work.site.name)
+        yield partition, {"features.windows": features}
 
 
 def _with_last_hours(work: Work, day: date, readings: pl.DataFrame) -> pl.DataFrame:
@@ -255,11 +233,8 @@ WINDOWS_STEP = Step(
     name="windows",
     partition="day",
     writes=("features.windows",),
-    reads=(
-        Read("features.residuals", first_day=-1, required=True),
-        Read("features.window_references", required=True),
-    ),
+    reads=(Read("features.residuals", first_day=-1, required=True),),
     given=(),
     compute=window_frames,
-    description="Three hours of a channel in a few numbers, every half hour.",
+    description="Three hours of a channel in the few numbers that models read, each half hour.",
 )

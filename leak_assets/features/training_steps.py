@@ -15,12 +15,10 @@ from leak_assets.pipeline.step import Frames, Partition, Read, Step
 from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
-from leak_assets.warehouse.schemas.features import TRAINING_RESIDUALS, TRAINING_WINDOWS
 
-from .scaler import WindowScaler
-from .windows import training_windows, window_features
+from .windows import training_windows
 
-TRAINING_TABLES = ("features.training_residuals", "features.training_windows")
+TRAINING_TABLE = "features.training_windows"
 SOURCES = ("simulation.scenarios", "simulation.telemetry", "simulation.leak_truth")
 _MEASURED = ("pressure", "flow", "level", "demand")
 
@@ -28,7 +26,7 @@ _MEASURED = ("pressure", "flow", "level", "demand")
 def training_frames(
     work: Work, partitions: Sequence[Partition]
 ) -> Iterator[tuple[Partition, Frames]]:
-    """Yield residuals and labelled windows of scenario batches.
+    """Yield the labelled windows of scenario batches.
 
     Raises
     ------
@@ -44,15 +42,25 @@ def training_frames(
                 f"batch {partition['batch']} of {site.name} was not simulated",
                 remedy=f"Materialize simulation/telemetry of {partition['batch']} first",
             )
-        residuals, references = _residuals(site, scenarios, telemetry)
-        windows = _windows(site.name, residuals, references, leak_truth)
-        yield partition, dict(zip(TRAINING_TABLES, (residuals, windows), strict=True))
+        residuals = scenario_residuals(site, scenarios, telemetry)
+        yield partition, {TRAINING_TABLE: training_windows(residuals, leak_truth)}
 
 
-def _residuals(
+def scenario_residuals(
     site: NetworkSite, scenarios: pl.DataFrame, telemetry: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the residuals of all scenarios but the reference run, and those of that run."""
+) -> pl.DataFrame:
+    """Return the residuals of a batch's runs, all but the reference run, as `Channels` gives them.
+
+    Parameters
+    ----------
+    scenarios, telemetry
+        Rows of `simulation.scenarios` and `simulation.telemetry` of one batch.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `features.residuals`, scenario_id and batch.
+    """
     twin = twin_of(site.network, site.layout)
     instrumented = pl.DataFrame(
         [(s.sensor_id, s.quantity) for s in site.layout.sensors],
@@ -69,29 +77,19 @@ def _residuals(
     reference = scenarios.filter("is_reference").row(0, named=True)["scenario_id"]
     channels = Channels.of(twin, to_wide(readings.pop((reference,))))
     calibration = channels.calibrate()
-    in_sample = channels.residuals(site.name, calibration)
     frames = [
         Channels.of(twin, to_wide(frame))
         .residuals(site.name, calibration)
         .with_columns(scenario_id=pl.lit(scenario), batch=pl.lit(scenarios["batch"][0]))
         for (scenario,), frame in sorted(readings.items())
     ]
-    names = TRAINING_RESIDUALS.polars_schema.names()
-    return pl.concat(frames).select(names), in_sample
-
-
-def _windows(
-    network: str, residuals: pl.DataFrame, reference: pl.DataFrame, leak_truth: pl.DataFrame
-) -> pl.DataFrame:
-    scaler = WindowScaler().fit(window_features(reference, network=network))
-    frame = training_windows(residuals, leak_truth, scaler=scaler)
-    return frame.select(TRAINING_WINDOWS.polars_schema.names())
+    return pl.concat(frames)
 
 
 TRAINING_STEP = Step(
     name="training_features",
     partition="batch",
-    writes=TRAINING_TABLES,
+    writes=(TRAINING_TABLE,),
     # The twin is made of the model and the layout: other sensors are other channels.
     reads=tuple(Read(table, required=True) for table in SOURCES),
     given=(NETWORK,),

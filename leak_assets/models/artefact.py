@@ -15,7 +15,7 @@ import yaml
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.features.grid import WindowSpec
 
-from .scaler import ChannelScaler
+from .scaler import WindowScaler
 
 MANIFEST = "manifest.json"
 FILES = (
@@ -42,6 +42,10 @@ class Artefact:
         Hash of `manifest.json` itself, as the registry records it.
     metrics
         Metrics by split and name.
+    channels, statistics
+        Inputs in order: `<quantity>/<sensor_id>`, columns of the window features.
+    window
+        Windows that it was trained on.
     link_ids
         Candidate pipes in output order; empty for the detector.
     threshold
@@ -51,8 +55,9 @@ class Artefact:
     folder: Path
     manifest: dict[str, Any]
     manifest_sha256: str
-    scaler: ChannelScaler
+    scaler: WindowScaler
     channels: tuple[str, ...]
+    statistics: tuple[str, ...]
     window: WindowSpec
     link_ids: tuple[str, ...]
     threshold: float | None
@@ -72,6 +77,11 @@ class Artefact:
     def version(self) -> str:
         """Version of the model."""
         return str(self.manifest["version"])
+
+    @property
+    def alarm_threshold(self) -> float:
+        """Score from which a window alarms; without a threshold only certainty does."""
+        return 1.0 if self.threshold is None else self.threshold
 
     @property
     def onnx(self) -> bytes:
@@ -126,8 +136,9 @@ def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefa
         folder=folder,
         manifest=manifest,
         manifest_sha256=found,
-        scaler=ChannelScaler.from_dict(json.loads(content["scaler.json"])),
+        scaler=WindowScaler.from_dict(json.loads(content["scaler.json"])),
         channels=tuple(signature["channels"]),
+        statistics=tuple(signature["statistics"]),
         window=WindowSpec(**signature["window"]),
         link_ids=tuple(signature["link_ids"]),
         threshold=yaml.safe_load(content["thresholds.yaml"]).get("anomaly_score"),

@@ -1,4 +1,4 @@
-"""Random-forest pinpointer over window statistics: what the CNN has to beat."""
+"""Random-forest pinpointer over window statistics: what the pinpointer has to beat."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ from .pipes import CandidatePipes
 
 
 class ForestPinpointer:
-    """Random forest on mean, standard deviation, minimum and maximum of each channel.
+    """Random forest on the statistics of each channel.
 
     Parameters
     ----------
@@ -32,20 +32,17 @@ class ForestPinpointer:
         self.pipes_ = pipes
         self.forest_ = RandomForestClassifier(
             n_estimators=self.trees, random_state=self.seed, n_jobs=self.jobs, min_samples_leaf=2
-        ).fit(_statistics(leaky.inputs()), leaky.index["link_id"].to_numpy())
+        ).fit(_statistics(leaky), leaky.index["link_id"].to_numpy())
         return self
 
     def predict_proba(self, windows: WindowSet) -> NDArray[np.float64]:
         """Return the probability of each candidate pipe, [n, pipes]; 0 for pipes never seen."""
-        found = self.forest_.predict_proba(_statistics(windows.inputs()))
+        found = self.forest_.predict_proba(_statistics(windows))
         probability = np.zeros((len(windows), len(self.pipes_.link_ids)))
         columns = self.pipes_.positions(pl.Series(self.forest_.classes_, dtype=pl.String))
         probability[:, columns] = found
         return probability
 
 
-def _statistics(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    values = x[:, : x.shape[1] // 2]
-    return np.concatenate(
-        [values.mean(axis=2), values.std(axis=2), values.min(axis=2), values.max(axis=2)], axis=1
-    )
+def _statistics(windows: WindowSet) -> NDArray[np.float32]:
+    return np.nan_to_num(windows.values.reshape(len(windows), -1))

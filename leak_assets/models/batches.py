@@ -16,7 +16,7 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.record import WriteRecord
 
-FEATURES = "features.training_residuals"
+FEATURES = "features.training_windows"
 SCENARIOS = "simulation.scenarios"
 
 
@@ -51,6 +51,12 @@ class TrainingBatches:
         for batch in self.batches:
             partition = {"batch": batch, "network": self.network}
             yield warehouse.require(table, partition, remedy=_remedy(self.network))
+
+    def inputs_of(self, warehouse: Warehouse, table: str) -> list[Input]:
+        """Return the partitions of a table of the lake, as inputs of a write."""
+        partitions = ({"batch": batch, "network": self.network} for batch in self.batches)
+        found = (warehouse.as_input(table, partition) for partition in partitions)
+        return [source for source in found if source is not None]
 
     def messages(self) -> list[str]:
         """Return a line for each reason why batches are left out."""

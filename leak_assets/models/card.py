@@ -1,10 +1,10 @@
 """The model card: what a model is for, what it was trained on, how good it is, where it fails."""
 
-from collections.abc import Mapping
 from string import Template
 
+from leak_assets.features.windows import SPEC
+
 from .gates import check_gates
-from .metrics import Metrics
 from .training import TrainingResult
 
 _CARD = Template("""# $model $version
@@ -17,11 +17,13 @@ $use
 
 ## Data
 
-$scenarios scenarios of $towns simulated towns, split by $grouped_by: $sizes. Input: $channels
-channels of residuals (measured minus the twin's expectation, z-scored on leak-free days) over
-$points points of $step_s s.
+$scenarios scenarios of $towns simulated towns, split by $grouped_by: $sizes. Input: $statistics of
+$channels channels of residuals (measured minus the twin's expectation, z-scored on leak-free
+days) over $points points of $step_s s.
 
 ## Metrics (test split, scenarios never seen in training)
+
+Of the trained network; `leak-assets evaluate` measures the exported one again.
 
 | metric | value | gate |
 | --- | --- | --- |
@@ -42,15 +44,15 @@ _USE = {
 }
 
 
-def model_card(result: TrainingResult, metrics: Mapping[str, Metrics]) -> str:
+def model_card(result: TrainingResult) -> str:
     """Return the card in Markdown."""
     limits = {
         r.metric: f"{'≤' if r.is_upper else '≥'} {r.limit:g}{'' if r.passed else ' (failed)'}"
-        for r in check_gates(metrics["test"], result.config.gates)
+        for r in check_gates(result.metrics["test"], result.config.gates)
     }
     table = "\n".join(
         f"| {name} | {'–' if value is None else f'{value:.4g}'} | {limits.get(name, '')} |"
-        for name, value in metrics["test"].items()
+        for name, value in result.metrics["test"].items()
     )
     members = [scenario for group in result.split.sets.values() for scenario in group]
     return _CARD.substitute(
@@ -66,7 +68,8 @@ def model_card(result: TrainingResult, metrics: Mapping[str, Metrics]) -> str:
         grouped_by="town" if result.split.grouped_by == "batch" else "scenario",
         sizes=", ".join(f"{name} {len(group)}" for name, group in result.split.sets.items()),
         channels=len(result.model.channels_),
-        points=result.config.window.spec.points,
-        step_s=result.config.window.step_s,
+        statistics=", ".join(result.model.statistics_),
+        points=SPEC.points,
+        step_s=SPEC.step_s,
         table=table,
     )

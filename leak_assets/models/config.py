@@ -6,13 +6,12 @@ Types, ranges and reading belong here; defaults that a user should see stand in 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.features.grid import WindowSpec
 
 CONFIG_DIR = Path(__file__).parent / "configs"
 DETECTOR, PINPOINTER = "leak_detector", "leak_pinpointer"
@@ -22,35 +21,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WindowConfig(_Strict):
-    """Windows and the label rule."""
-
-    length_s: int = Field(gt=0)
-    stride_s: int = Field(gt=0)
-    step_s: int = Field(gt=0)
-    min_active_share: float = Field(gt=0, le=1)
-
-    @property
-    def spec(self) -> WindowSpec:
-        """Length, stride and step as the features know them."""
-        return WindowSpec(self.length_s, self.stride_s, self.step_s)
-
-
 class Architecture(_Strict):
-    """Size and regularization of the 1-D CNN."""
+    """Size and regularization of the network."""
 
     hidden: int = Field(gt=0)
-    kernel: int = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
     channel_dropout: float = Field(ge=0, lt=1)
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            message = "must be odd, so that padding keeps the length"
-            raise ValueError(message)
-        return value
 
 
 class TrainingConfig(_Strict):
@@ -77,6 +53,13 @@ class GateLimit(_Strict):
     min: float | None = None
     max: float | None = None
 
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.min is None) == (self.max is None):
+            message = "give either `min` or `max`"
+            raise ValueError(message)
+        return self
+
 
 class ModelConfig(_Strict):
     """What both models share.
@@ -86,13 +69,15 @@ class ModelConfig(_Strict):
     version
         Version of the configuration; the model's version is this plus a hash of configuration
         and data.
+    statistics
+        Columns of the window features that the model reads.
     gates
         Quality gates on the test split, by metric.
     """
 
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     seed: int = Field(ge=0)
-    window: WindowConfig
+    statistics: tuple[Literal["mean", "slope_per_h", "std"], ...] = Field(min_length=1)
     split: SplitConfig
     architecture: Architecture
     training: TrainingConfig

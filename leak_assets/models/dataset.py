@@ -1,68 +1,85 @@
-"""Windows as the models see them: value and mask channels over time, labels beside them.
+"""Windows as the models see them: statistics of each channel, labels beside them.
 
-One code builds them for training and for operation, so that streaming and batch scores agree.
+One code turns rows of `features.windows` and of `features.training_windows` into arrays, so that
+training, evaluation and operation see the same numbers. What the statistics are belongs in
+`features`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Self
 
 import numpy as np
 import polars as pl
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from leak_assets.features.grid import WindowSpec, window_grid
-from leak_assets.features.labels import label_windows
+# What identifies a window, and what is known of one; the latter two only in training.
+_KEYS = ("scenario_id", "window_start")
+_INDEX = (
+    "scenario_id",
+    "batch",
+    "window_start",
+    "window_end",
+    "is_leak",
+    "link_id",
+    "leak_type",
+    "leak_flow_m3_per_h",
+)
 
 
 @dataclass(frozen=True)
 class WindowSet:
-    """Windows of several runs, kept as overlapping views of the runs.
-
-    A window overlaps the next by five sixths; gathering inputs when they are needed holds a
-    sixth of the memory that materialized windows would.
+    """Windows of scenario runs or of a network in operation.
 
     Attributes
     ----------
     channels
         `<quantity>/<sensor_id>` in input order.
-    runs
-        float32 [runs, 2 * channels, steps]: residual z (0 where masked), then mask (1 usable).
-    run, first
-        int [n]: run and first step of each window.
+    statistics
+        Columns of the window features in input order.
+    values
+        float32 [n, statistics, channels]; NaN where a channel has too few points.
     index
-        One row per window: scenario_id, batch, window_start, window_end and, for training,
+        One row per window: window_start, window_end and, for training, scenario_id, batch,
         is_leak, link_id, leak_type, leak_flow_m3_per_h.
     """
 
-    spec: WindowSpec
     channels: tuple[str, ...]
-    runs: NDArray[np.float32]
-    run: NDArray[np.int64]
-    first: NDArray[np.int64]
+    statistics: tuple[str, ...]
+    values: NDArray[np.float32]
     index: pl.DataFrame
 
     def __len__(self) -> int:
-        return self.run.size
-
-    def inputs(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
-        """Return model inputs of some windows, float32 [n, 2 * channels, points]."""
-        view = sliding_window_view(self.runs, self.spec.points, axis=2)
-        return np.ascontiguousarray(view[self.run[rows], :, self.first[rows]])
+        return self.values.shape[0]
 
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
-        """Return the windows of the given rows (indices or a mask); runs are shared."""
+        """Return the windows of the given rows (indices or a mask)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return type(self)(
-            self.spec,
-            self.channels,
-            self.runs,
-            self.run[rows],
-            self.first[rows],
-            self.index[rows],
-        )
+        return type(self)(self.channels, self.statistics, self.values[rows], self.index[rows])
+
+    def of(self, statistics: Sequence[str], channels: tuple[str, ...] | None = None) -> Self:
+        """Return the same windows with some statistics and channels, in their order.
+
+        Parameters
+        ----------
+        channels
+            Those that the windows lack are missing. Default: the same ones.
+
+        Raises
+        ------
+        ValueError
+            If a statistic was not read.
+        """
+        if absent := set(statistics) - set(self.statistics):
+            message = f"the windows were read without {', '.join(sorted(absent))}"
+            raise ValueError(message)
+        channels = self.channels if channels is None else channels
+        rows = [self.statistics.index(name) for name in statistics]
+        values = np.full((len(self), len(rows), len(channels)), np.nan, dtype=np.float32)
+        known = [(i, self.channels.index(c)) for i, c in enumerate(channels) if c in self.channels]
+        for column, source in known:
+            values[:, :, column] = self.values[:, rows, source]
+        return type(self)(channels, tuple(statistics), values, self.index)
 
     @property
     def is_leak(self) -> NDArray[np.bool_]:
@@ -70,108 +87,94 @@ class WindowSet:
         return self.index["is_leak"].to_numpy()
 
     @property
+    def leak_flow_m3_per_h(self) -> NDArray[np.float64]:
+        """Mean leak flow of each window."""
+        return self.index["leak_flow_m3_per_h"].to_numpy()
+
+    @property
     def is_partial(self) -> NDArray[np.bool_]:
         """Windows with leak flow in too few steps for the label."""
-        flow = self.index["leak_flow_m3_per_h"].to_numpy()
-        return (flow > 0) & ~self.is_leak
+        return (self.leak_flow_m3_per_h > 0) & ~self.is_leak
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Channels with enough points in a window, bool [n, channels]."""
+        return np.asarray(np.isfinite(self.values).all(axis=1))
 
 
-def operation_set(
-    residuals: pl.DataFrame,
-    spec: WindowSpec,
-    channels: tuple[str, ...],
+def window_set(
+    features: pl.DataFrame,
+    statistics: Sequence[str],
     *,
-    day: date | None = None,
+    channels: tuple[str, ...] | None = None,
 ) -> WindowSet:
-    """Return the windows of a network in operation.
+    """Return the windows of a frame of window features.
 
     Parameters
     ----------
-    residuals
-        Rows of `features.residuals` of one network, the day before as context.
+    features
+        Rows of `features.windows` of one network, or of `features.training_windows`.
+    statistics
+        Columns to take.
     channels
-        Channels of the model; what the frame lacks is masked.
-    day
-        Keep windows whose last step falls in this UTC day.
+        Channels and their order: those that the frame lacks are missing, others are left out.
+        Default: the channels of the frame, sorted.
+
+    Returns
+    -------
+    WindowSet
+        Windows in order of scenario and time.
     """
-    return _windows(residuals, spec, channels, group=None, day=day)
+    keys = [name for name in _KEYS if name in features.columns]
+    index = (
+        features.select(name for name in _INDEX if name in features.columns)
+        .unique(subset=keys)
+        .sort(keys)
+    )
+    named = features.with_columns(pl.concat_str("quantity", pl.lit("/"), "sensor_id").alias("_id"))
+    if channels is None:
+        channels = tuple(named["_id"].unique().sort())
+    position = pl.DataFrame({"_id": channels, "_column": range(len(channels))})
+    cells = named.join(index.select(keys).with_row_index("_row"), on=keys).join(position, on="_id")
+    values = np.full((index.height, len(statistics), len(channels)), np.nan, dtype=np.float32)
+    row, column = cells["_row"].to_numpy(), cells["_column"].to_numpy()
+    for i, name in enumerate(statistics):
+        values[row, i, column] = cells[name].cast(pl.Float32).to_numpy()
+    return WindowSet(tuple(channels), tuple(statistics), values, index)
 
 
 def training_set(
     batches: Iterable[pl.DataFrame],
-    leak_truth: pl.DataFrame,
-    spec: WindowSpec,
+    statistics: Sequence[str],
     *,
     channels: tuple[str, ...] | None = None,
-    min_active_share: float = 0.5,
 ) -> WindowSet:
     """Return the labelled windows of scenario batches.
 
     Parameters
     ----------
     batches
-        Rows of `features.training_residuals`, one frame per batch; they are read one by one.
-    leak_truth
-        Rows of `simulation.leak_truth` of all batches.
+        Rows of `features.training_windows`, one frame per batch; they are read one by one.
+    statistics
+        Columns to take.
     channels
         Channels and their order; default: those of the first batch.
-    """
-    parts = []
-    for batch in batches:
-        part = _windows(batch, spec, channels, group="scenario_id", day=None)
-        channels = part.channels
-        names = batch.select("scenario_id", "batch").unique()
-        index = part.index.join(names, on="scenario_id", how="left", maintain_order="left")
-        labelled = label_windows(index, leak_truth, spec=spec, min_active_share=min_active_share)
-        parts.append(WindowSet(spec, channels, part.runs, part.run, part.first, labelled))
-    return concatenate(parts)
-
-
-def concatenate(parts: Sequence[WindowSet]) -> WindowSet:
-    """Return the windows of several sets with the same channels, in order.
 
     Raises
     ------
     ValueError
-        If there is no set, or the channels differ.
+        If there is no batch.
     """
-    if not parts or len({part.channels for part in parts}) != 1:
-        message = f"need one or more window sets with the same channels, got {len(parts)}"
+    parts: list[WindowSet] = []
+    for batch in batches:
+        parts.append(window_set(batch, statistics, channels=channels))
+        channels = parts[-1].channels
+    if not parts:
+        message = "there is no scenario batch to take windows from"
         raise ValueError(message)
-    steps = max(part.runs.shape[2] for part in parts)
-    offsets = np.cumsum([0, *(part.runs.shape[0] for part in parts[:-1])])
     return WindowSet(
-        parts[0].spec,
         parts[0].channels,
-        np.concatenate(
-            [np.pad(part.runs, ((0, 0), (0, 0), (0, steps - part.runs.shape[2]))) for part in parts]
-        ),
-        np.concatenate([part.run + offset for part, offset in zip(parts, offsets, strict=True)]),
-        np.concatenate([part.first for part in parts]),
+        parts[0].statistics,
+        np.concatenate([part.values for part in parts]),
         pl.concat([part.index for part in parts]),
     )
-
-
-def _windows(
-    residuals: pl.DataFrame,
-    spec: WindowSpec,
-    channels: tuple[str, ...] | None,
-    *,
-    group: str | None,
-    day: date | None,
-) -> WindowSet:
-    grid = window_grid(residuals, spec, group=group, channels=channels, day=day)
-    usable = np.isfinite(grid.values)
-    runs = np.concatenate(
-        [np.where(usable, grid.values, 0.0).astype(np.float32), usable.astype(np.float32)], axis=1
-    )
-    names = np.array(grid.groups, dtype=object)
-    index = pl.DataFrame(
-        {
-            "scenario_id": pl.Series(names[grid.group], dtype=pl.String),
-            "window_start": grid.start,
-            "window_end": grid.end,
-        }
-    ).with_columns(pl.col("window_start", "window_end").dt.replace_time_zone("UTC"))
-    first = grid.place * spec.stride_steps
-    return WindowSet(spec, grid.channels, runs, grid.group, first, index)

@@ -3,19 +3,13 @@
 Fitting, scoring and the choice of the threshold belong here; metrics belong in `evaluation`.
 """
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import WindowSet
-from .estimator import ExportedNetwork, WindowModel, inputs_of
-from .scaler import ChannelScaler, whitening_matrix
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from .nets import Progress
+from .estimator import ExportedNetwork, Progress, TrainingOptions, WindowModel
 
 # What a false alarm weighs against a missed leak, both as rates: the gates allow a recall that
 # is 0.15 short and a false-alarm rate of 0.05.
@@ -23,18 +17,14 @@ FALSE_ALARM_WEIGHT = 3.0
 
 
 class LeakDetector(WindowModel):
-    """1-D CNN over a window of residuals; larger score = more leak-like.
+    """Small network over whitened window statistics; larger score = more leak-like.
 
     Parameters
     ----------
-    hidden, kernel, dropout, channel_dropout
-        Size and regularization of the network.
-    epochs, batch_size, learning_rate, weight_decay, patience
-        Optimization with AdamW; stops after `patience` epochs without a better validation loss.
+    options
+        Size, regularization and optimization.
     target_far
         Largest false-alarm rate on the validation windows.
-    seed, threads
-        Same seed, threads and data give the same weights on the same kind of machine.
 
     Attributes
     ----------
@@ -45,43 +35,18 @@ class LeakDetector(WindowModel):
     -----
     Windows that leak in some, but less than half, of their steps are left out of training,
     validation and the threshold's choice: they look like leaks and are labelled as none. Taught
-    as none, the model waits: on L-Town the median time to detection rises from 50 min to 2 h.
+    as none, the model waits until the leak is an hour and a half old. The evaluation counts them.
     The scarcer class is weighted up so that both weigh the same.
     """
 
     threshold_: float
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 32,
-        kernel: int = 5,
-        dropout: float = 0.2,
-        channel_dropout: float = 0.1,
-        epochs: int = 20,
-        batch_size: int = 256,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-3,
-        patience: int = 4,
-        target_far: float = 0.02,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.hidden = hidden
-        self.kernel = kernel
-        self.dropout = dropout
-        self.channel_dropout = channel_dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.patience = patience
+    def __init__(self, options: TrainingOptions | None = None, *, target_far: float = 0.02) -> None:
+        self.options = options
         self.target_far = target_far
-        self.seed = seed
-        self.threads = threads
 
     def fit(
-        self, train: WindowSet, validation: WindowSet, *, progress: "Progress | None" = None
+        self, train: WindowSet, validation: WindowSet, *, progress: Progress | None = None
     ) -> Self:
         """Train on labelled windows and set the threshold on the validation windows."""
         import torch
@@ -89,43 +54,28 @@ class LeakDetector(WindowModel):
 
         from .nets import DetectorNet, deterministic, fit_network
 
+        options = self.options or TrainingOptions()
         train = train.select(~train.is_partial)
         validation = validation.select(~validation.is_partial)
         _check_both_classes(train, "training")
         _check_both_classes(validation, "validation")
-        self.channels_, self.points_ = train.channels, train.spec.points
-        free = train.select(~train.is_leak).inputs()
-        self.scaler_ = ChannelScaler().fit(free)
-        whitening = torch.from_numpy(whitening_matrix(self.scaler_.transform(free)))
-        label = train.is_leak.astype(np.float32)
-        leak_weight = torch.tensor(float((1 - label).sum() / label.sum()))
+        whitening = self._fit_scaling(train)
+        leak_weight = torch.tensor(float((~train.is_leak).sum() / train.is_leak.sum()))
 
-        def batch(rows: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
-            x = self.scaler_.transform(train.inputs(rows))
-            return torch.from_numpy(x), torch.from_numpy(label[rows])
-
-        def loss(logit: "Tensor", y: "Tensor") -> "Tensor":
+        def loss(logit: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return binary_cross_entropy_with_logits(logit, y, pos_weight=leak_weight)
 
-        held_out = torch.from_numpy(self.scaler_.transform(validation.inputs()))
-        with deterministic(self.seed, self.threads):
-            self.network_ = DetectorNet(whitening, self.hidden, self.kernel, self.dropout)
+        def labelled(windows: WindowSet) -> tuple[torch.Tensor, torch.Tensor]:
+            return self._scaled(windows), torch.from_numpy(windows.is_leak.astype(np.float32))
+
+        with deterministic(options.seed, options.threads):
+            self.network_ = DetectorNet(whitening, options)
             self.history_, self.best_epoch_ = fit_network(
                 self.network_,
-                train_batch=batch,
-                train_size=len(train),
-                validation=(
-                    held_out,
-                    torch.from_numpy(validation.is_leak.astype(np.float32)),
-                ),
+                train=labelled(train),
+                validation=labelled(validation),
                 loss=loss,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                patience=self.patience,
-                channel_dropout=self.channel_dropout,
-                seed=self.seed,
+                options=options,
                 progress=progress,
             )
         scores = self.predict_proba(validation)
@@ -154,7 +104,7 @@ class LeakDetector(WindowModel):
 
     def predict_proba(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the score of each window, 0 to 1, float32 [n]."""
-        return self._outputs(inputs_of(windows)).sigmoid().numpy()
+        return self._outputs(windows).sigmoid().numpy()
 
     def predict(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which windows alarm, bool [n]."""

@@ -1,21 +1,54 @@
-"""What both models share: the scikit-learn contract around a torch network.
+"""What both models share: options, scaling and the scikit-learn contract around a torch network.
 
-Hyper-parameters are stored untouched, learnt state ends in `_`, `fit` returns self.
+Imported in training only: it brings scikit-learn along.
 """
 
 import hashlib
-import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from .dataset import WindowSet
-from .scaler import ChannelScaler
+from .scaler import WindowScaler, whitening_matrices
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Progress = Callable[[int, int, float, float], None]
+"""Called after each epoch with epoch, epochs, training loss, validation loss."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Size, regularization and optimization of a network.
+
+    Parameters
+    ----------
+    hidden, dropout
+        Units of the hidden layers, share of them left out in training.
+    channel_dropout
+        Share of channels that are missing in each training window: sensors fail.
+    epochs, batch_size, learning_rate, weight_decay, patience
+        Optimization with AdamW; stops after `patience` epochs without a better validation loss.
+    seed, threads
+        Same seed, threads and data give the same weights on the same kind of machine.
+    """
+
+    hidden: int = 32
+    dropout: float = 0.2
+    channel_dropout: float = 0.05
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    patience: int = 5
+    seed: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -40,11 +73,7 @@ class ExportedNetwork:
     thresholds: dict[str, float] = field(default_factory=dict)
 
 
-class NotFittedError(ValueError):
-    """A model was asked to predict before it was fitted."""
-
-
-class WindowModel:
+class WindowModel(BaseEstimator):
     """Base of the detector and the pinpointer.
 
     Attributes
@@ -53,41 +82,24 @@ class WindowModel:
         Input scaling, fitted on leak-free training windows.
     network_
         Trained torch module with the weights of the best epoch.
-    channels_, points_
-        Channels in input order, points of a window.
+    channels_, statistics_
+        Channels and statistics in input order.
     history_
         epoch, train_loss, validation_loss of each epoch that ran.
     best_epoch_
         Epoch whose weights were kept.
     """
 
-    scaler_: ChannelScaler
+    scaler_: WindowScaler
     network_: "nn.Module"
     channels_: tuple[str, ...]
-    points_: int
+    statistics_: tuple[str, ...]
     history_: list[dict[str, Any]]
     best_epoch_: int
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyper-parameters; `deep` is part of scikit-learn's signature."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names}
-
-    def set_params(self, **params: Any) -> "WindowModel":
-        """Set hyper-parameters and return self."""
-        unknown = sorted(set(params) - set(self.get_params()))
-        if unknown:
-            message = f"{type(self).__name__} has no parameter {', '.join(unknown)}"
-            raise ValueError(message)
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
     def check_fitted(self) -> None:
-        """Raise `NotFittedError` unless `fit` has run."""
-        if not hasattr(self, "network_"):
-            message = f"this {type(self).__name__} is not fitted; call fit first"
-            raise NotFittedError(message)
+        """Raise scikit-learn's `NotFittedError` unless `fit` has run."""
+        check_is_fitted(self, "network_")
 
     def weights_sha256(self) -> str:
         """Return the hash over all weights, in order of their names."""
@@ -98,19 +110,31 @@ class WindowModel:
             digest.update(np.ascontiguousarray(value.numpy()).tobytes())
         return digest.hexdigest()
 
-    def exported(self) -> "ExportedNetwork":
+    def predict_proba(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the exported score of each window or of inputs [n, statistics, channels]."""
+        raise NotImplementedError
+
+    def exported(self) -> ExportedNetwork:
         """Return the fitted network as it is exported."""
         raise NotImplementedError
 
-    def _outputs(self, x: NDArray[np.float32]) -> "Tensor":
+    def _fit_scaling(self, train: WindowSet) -> "Tensor":
+        """Fit the scaler on leak-free windows and return their whitening matrices."""
         import torch
 
+        self.channels_, self.statistics_ = train.channels, train.statistics
+        free = train.values[~train.is_leak & ~train.is_partial]
+        self.scaler_ = WindowScaler().fit(free)
+        return torch.from_numpy(whitening_matrices(self.scaler_.transform(free)))
+
+    def _scaled(self, windows: WindowSet | NDArray[np.float32]) -> "Tensor":
+        import torch
+
+        x = windows.values if isinstance(windows, WindowSet) else windows
+        return torch.from_numpy(self.scaler_.transform(x))
+
+    def _outputs(self, windows: WindowSet | NDArray[np.float32]) -> "Tensor":
         from .nets import predict
 
         self.check_fitted()
-        return predict(self.network_, torch.from_numpy(self.scaler_.transform(x)))
-
-
-def inputs_of(windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return model inputs [n, 2 * channels, points] of a window set or of themselves."""
-    return windows.inputs() if isinstance(windows, WindowSet) else windows
+        return predict(self.network_, self._scaled(windows))

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import logging
-import time
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -17,21 +16,19 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
+
+from leak_assets.features.windows import SPEC
 
 from leak_assets.system.files import publishing_folder
 
 from .artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact
 from .card import model_card
-from .detector import LeakDetector
 from .estimator import WindowModel
-from .metrics import Metrics
-from .pinpointer import LeakPinpointer
-from .training import CODE_VERSION, TrainingResult
+from .session import INPUT, open_session
+from .training import TrainingResult
+from .versions import training_code_version
 
-INPUT = "input_features"
 ONNX_TOLERANCE = 1e-4
-_LATENCY_RUNS = 200
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars", "leak-assets")
 
 
@@ -44,8 +41,8 @@ def export(result: TrainingResult, models_dir: Path) -> Artefact:
     Returns
     -------
     Artefact
-        Verified. Its metrics are those of the result plus `latency_ms_p95` of the exported
-        network on one window (test split).
+        Verified. Its metrics are those of the trained network; what is gated is measured on the
+        artefact itself, in `evaluation`.
 
     Raises
     ------
@@ -61,31 +58,30 @@ def export(result: TrainingResult, models_dir: Path) -> Artefact:
 def _write(result: TrainingResult, folder: Path) -> None:
     model, config = result.model, result.config
     onnx = onnx_bytes(model)
-    metrics = {split: dict(values) for split, values in result.metrics.items()}
-    metrics["test"] |= _verify_and_time(model, onnx)
+    _verify(model, onnx)
     exported = model.exported()
-    window = config.window.spec
     signature = {
         "inputs": [
             {
                 "name": INPUT,
                 "dtype": "float32",
-                "shape": ["batch", 2 * len(model.channels_), window.points],
-                "meaning": "residual z scaled by scaler.json, 0 where masked; then mask, 1 usable",
+                "shape": ["batch", len(model.statistics_), len(model.channels_)],
+                "meaning": "features.windows scaled by scaler.json, 0 where missing",
             }
         ],
         "outputs": list(exported.outputs),
         "channels": list(model.channels_),
-        "window": asdict(window),
+        "statistics": list(model.statistics_),
+        "window": asdict(SPEC),
         "link_ids": list(exported.link_ids),
     }
     texts = {
-        "scaler.json": _json(model.scaler_.to_dict(model.channels_)),
+        "scaler.json": _json(model.scaler_.to_dict(model.channels_, model.statistics_)),
         "signature.json": _json(signature),
         "thresholds.yaml": yaml.safe_dump(exported.thresholds),
-        "metrics.json": _json(metrics),
+        "metrics.json": _json(result.metrics),
         "config.yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
-        "MODEL_CARD.md": model_card(result, metrics),
+        "MODEL_CARD.md": model_card(result),
     }
     contents = {"model.onnx": onnx} | {name: text.encode() for name, text in texts.items()}
     manifest = {
@@ -95,7 +91,7 @@ def _write(result: TrainingResult, folder: Path) -> None:
         "created_at": result.trained_at.isoformat(),
         "seed": config.seed,
         "config_sha256": config.sha256,
-        "code_version": CODE_VERSION,
+        "code_version": training_code_version(),
         "contract_sha256": result.contract_sha256,
         **(result.provenance.hashes() if result.provenance else {}),
         "weights_sha256": model.weights_sha256(),
@@ -115,7 +111,7 @@ def onnx_bytes(model: WindowModel) -> bytes:
 
     exported = model.exported()
     # Two rows: the exporter takes a batch of one for a constant.
-    example = torch.zeros(2, 2 * len(model.channels_), model.points_)
+    example = torch.zeros(2, len(model.statistics_), len(model.channels_))
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -140,30 +136,15 @@ def onnx_bytes(model: WindowModel) -> bytes:
     return program.model_proto.SerializeToString()
 
 
-def _verify_and_time(model: LeakDetector | LeakPinpointer, onnx: bytes) -> Metrics:
-    from .session import open_session
-
+def _verify(model: WindowModel, onnx: bytes) -> None:
     rng = np.random.default_rng(0)
-    channels = len(model.channels_)
-    x = rng.normal(size=(8, 2 * channels, model.points_)).astype(np.float32)
-    x[:, channels:] = rng.random(x[:, channels:].shape) > 0.1
-    x[:, :channels] *= x[:, channels:]
-    session = open_session(onnx)
-
-    def run(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        scaled = model.scaler_.transform(rows)
-        return np.asarray(session.run(None, {INPUT: scaled})[-1])
-
-    difference = float(np.abs(run(x) - model.predict_proba(x)).max())
+    x = rng.normal(size=(8, len(model.statistics_), len(model.channels_))).astype(np.float32)
+    x[:, :, rng.random(x.shape[2]) < 0.1] = np.nan
+    found = open_session(onnx).run(None, {INPUT: model.scaler_.transform(x)})[-1]
+    difference = float(np.abs(found - model.predict_proba(x)).max())
     if difference > ONNX_TOLERANCE:
         message = f"onnxruntime and torch differ by {difference:.2g} (limit {ONNX_TOLERANCE:g})"
         raise RuntimeError(message)
-    times = []
-    for _ in range(_LATENCY_RUNS):
-        start = time.perf_counter()
-        run(x[:1])
-        times.append((time.perf_counter() - start) * 1000.0)
-    return {"latency_ms_p95": float(np.percentile(times, 95))}
 
 
 def _json(content: Any) -> str:

@@ -1,9 +1,11 @@
-"""Quality gates, which decide whether a model may go into service."""
+"""Quality gates, which decide whether a model may be used, and what to do where they fail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .config import GateLimit
+import polars as pl
+
+from .config import DETECTOR, PINPOINTER, GateLimit
 
 
 @dataclass(frozen=True)
@@ -35,20 +37,97 @@ def check_gates(
     metrics
         Metrics of the test split by name.
     gates
-        Limits by metric; a gate with both limits gives two results.
+        Limits by metric, each at least or at most.
     """
     results = []
     for metric, limit in gates.items():
         value = metrics.get(metric)
-        if limit.min is not None:
-            passed = value is not None and value >= limit.min
-            results.append(GateResult(metric, value, limit.min, is_upper=False, passed=passed))
-        if limit.max is not None:
-            passed = value is not None and value <= limit.max
-            results.append(GateResult(metric, value, limit.max, is_upper=True, passed=passed))
+        is_upper = limit.max is not None
+        bound = limit.max if limit.max is not None else limit.min
+        if bound is None:
+            continue
+        passed = value is not None and (value <= bound if is_upper else value >= bound)
+        results.append(GateResult(metric, value, bound, is_upper=is_upper, passed=passed))
     return results
 
 
-def failures(results: list[GateResult]) -> list[str]:
-    """Return the messages of the gates that failed."""
-    return [result.message for result in results if not result.passed]
+def failed_gates(evaluations: pl.DataFrame, gates: Mapping[str, GateLimit]) -> list[str]:
+    """Return the message of each gate that rows of `models.evaluations` do not hold.
+
+    Parameters
+    ----------
+    evaluations
+        Rows of one model version.
+    """
+    test = evaluations.filter(pl.col("split") == "test")
+    metrics = dict(zip(test["metric"], test["value"], strict=True))
+    return [result.message for result in check_gates(metrics, gates) if not result.passed]
+
+
+def findings(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Return in words what a network's sensors let the models find, and what not.
+
+    Parameters
+    ----------
+    metrics
+        Metrics of the test split, by model.
+    """
+    lines = []
+    if detector := metrics.get(DETECTOR):
+        low, high = detector.get("leak_flow_m3_per_h_min"), detector.get("leak_flow_m3_per_h_max")
+        found, weekly = (
+            detector.get("found_from_m3_per_h"),
+            detector.get("false_incidents_per_leak_free_week"),
+        )
+        tried = f"leaks of {_number(low)} to {_number(high)} m3/h were tried"
+        if found is None:
+            lines.append(f"{tried}; not even the largest are found in four of five windows")
+        else:
+            lines.append(f"{tried}; from {found:.3g} m3/h four of five windows alarm")
+        lines.append(
+            f"false incidents in a leak-free week: {_number(weekly)}, in simulation without"
+            " events and sensor faults"
+        )
+    if pinpointer := metrics.get(PINPOINTER):
+        lines.append(
+            f"the likeliest pipe is within 300 m in {_percent(pinpointer.get('hit_300m'))} of leak"
+            f" windows, half of them within"
+            f" {_number(pinpointer.get('localisation_distance_m_median'))} m; the most central"
+            f" pipe as the answer every time is within"
+            f" {_number(pinpointer.get('fixed_guess_distance_m_median'))} m"
+        )
+    return lines
+
+
+def advice(network: str, failures: Mapping[str, list[str]]) -> list[str]:
+    """Return what to do where gates fail; empty if all hold.
+
+    Parameters
+    ----------
+    failures
+        Messages of failed gates, by model.
+    """
+    lines = []
+    if failures.get(DETECTOR):
+        lines += [
+            f"the sensors of {network} do not tell leaks of these sizes from demand: add pressure"
+            f" sensors (`leak-assets place-sensors --network {network}` says where),"
+            " or train on more towns (`--batches`)",
+            "without trained models the likelihood method works, which needs no training:"
+            " `leak-assets detect`",
+        ]
+    elif failures.get(PINPOINTER):
+        lines.append(
+            f"the sensors of {network} show that a leak runs, not where: the detector is used"
+            " alone, and incidents name no pipe. More pressure sensors place it"
+            f" (`leak-assets place-sensors --network {network}` says where)"
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.0f} %"

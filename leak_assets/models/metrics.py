@@ -1,4 +1,4 @@
-"""Metrics of scores, events and rankings, by their names in `terms-and-metrics`.
+"""Metrics of scores, incidents and rankings, by their names in `terms-and-metrics`.
 
 Pure functions of arrays; which windows are scored is decided in `evaluation`.
 """
@@ -7,55 +7,55 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from .confirmation import incident_openings
 from .pipes import CandidatePipes
 
 TOP_K = (1, 3, 5, 10)
+NEAR_M = 300.0
 Metrics = dict[str, float | None]
 
-
-def auc(is_leak: NDArray[np.bool_], score: NDArray[np.floating]) -> float | None:
-    """Return the area under the ROC curve (probability that a leak outranks a non-leak).
-
-    Ties count half (Mann-Whitney); None where one class is absent.
-    """
-    positive, negative = int(is_leak.sum()), int((~is_leak).sum())
-    if positive == 0 or negative == 0:
-        return None
-    ranks = pl.Series(np.asarray(score, dtype=np.float64)).rank("average").to_numpy()
-    return float((ranks[is_leak].sum() - positive * (positive + 1) / 2) / (positive * negative))
+_HOURS_PER_WEEK = 168.0
+# Classes of equally many leak windows by flow, and the recall from which a class counts as found.
+_FLOW_CLASSES = 10
+_FOUND_RECALL = 0.8
 
 
 def window_metrics(
     is_leak: NDArray[np.bool_], score: NDArray[np.floating], threshold: float
 ) -> Metrics:
-    """Return auc, precision, recall, far, f1, mcc, tnr and counts at a threshold.
+    """Return auc, precision, recall, f1, mcc and counts at a threshold.
 
-    FAR = FP / (FP + TN). A ratio without a denominator is None.
+    A ratio without a denominator, and AUC and MCC of one class, are None.
     """
+    from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
+
     alarm = score >= threshold
-    tp, fp = int((alarm & is_leak).sum()), int((alarm & ~is_leak).sum())
-    fn, tn = int((~alarm & is_leak).sum()), int((~alarm & ~is_leak).sum())
-    product = float(tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    hits, leaks = int((alarm & is_leak).sum()), int(is_leak.sum())
+    both = 0 < leaks < is_leak.size
+    some = both and alarm.any() and not alarm.all()
     return {
-        "auc": auc(is_leak, score),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "far": _ratio(fp, fp + tn),
-        "tnr": _ratio(tn, fp + tn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "mcc": None if product == 0 else (float(tp) * tn - float(fp) * fn) / product**0.5,
+        "auc": float(roc_auc_score(is_leak, score)) if both else None,
+        "precision": _ratio(hits, int(alarm.sum())),
+        "recall": _ratio(hits, leaks),
+        "f1": float(f1_score(is_leak, alarm)) if leaks or alarm.any() else None,
+        "mcc": float(matthews_corrcoef(is_leak, alarm)) if some else None,
         "windows": float(is_leak.size),
-        "leak_windows": float(is_leak.sum()),
+        "leak_windows": float(leaks),
     }
 
 
+def share(alarm: NDArray[np.bool_]) -> float | None:
+    """Return the share of windows that alarm, None of no windows."""
+    return float(alarm.mean()) if alarm.size else None
+
+
 def event_metrics(index: pl.DataFrame, alarm: NDArray[np.bool_], truth: pl.DataFrame) -> Metrics:
-    """Return event precision and recall and the time to detection.
+    """Return how good the incidents are that the alarms lead to.
 
     Parameters
     ----------
     index
-        scenario_id, window_start and window_end of each window.
+        scenario_id, window_start, window_end and leak_flow_m3_per_h of each window.
     alarm
         Which windows alarm, bool [n].
     truth
@@ -64,52 +64,79 @@ def event_metrics(index: pl.DataFrame, alarm: NDArray[np.bool_], truth: pl.DataF
     Returns
     -------
     dict
-        An event is a run of alarmed windows in a row. A leak is detected by the first alarm
-        whose window ends between its start and end; each leak counts once, further events
-        during a leak are ignored, an event outside all leaks is false.
-        `time_to_detection_s_p50` counts undetected leaks as infinite (None where they are the
-        half); their number is `events_undetected`.
+        An event is an incident: three of four windows alarmed, over after eight quiet ones. A
+        leak is detected by the incident that opens between its start and end; each leak counts
+        once, further incidents during a leak are ignored, one that opens outside all leaks is
+        false. `false_incidents_per_leak_free_week` relates those to the time of all windows
+        without leak flow. `time_to_detection_s_p50` (from the leak's start to the incident's
+        opening) counts undetected leaks as infinite (None where they are the half); their number
+        is `events_undetected`.
     """
-    alarms = index.select("scenario_id", "window_start", "window_end").with_columns(
-        pl.Series("alarm", alarm)
-    )
-    leaks = truth.join(alarms.select("scenario_id").unique(), on="scenario_id", how="semi")
-    ends = alarms.filter("alarm").select("scenario_id", "window_end")
-    found = (
-        leaks.select("scenario_id", "leak_id", "leak_start", "leak_end")
-        .join(ends, on="scenario_id")
-        .filter(pl.col("window_end").is_between("leak_start", "leak_end"))
-        .group_by("scenario_id", "leak_id")
-        .agg(
-            (pl.col("window_end").min() - pl.col("leak_start").first())
-            .dt.total_seconds()
-            .alias("delay_s")
-        )
-    )
-    events = (
-        alarms.sort("scenario_id", "window_start")
-        .with_columns(
-            (pl.col("alarm") != pl.col("alarm").shift(1).over("scenario_id"))
-            .fill_null(value=True)
-            .cum_sum()
-            .alias("event")
-        )
-        .filter("alarm")
-    )
-    total = events["event"].n_unique()
-    during = (
-        events.join(leaks.select("scenario_id", "leak_start", "leak_end"), on="scenario_id")
-        .filter(pl.col("window_end").is_between("leak_start", "leak_end"))["event"]
-        .n_unique()
-    )
-    detected, undetected = found.height, leaks.height - found.height
-    delays = np.sort(np.concatenate([found["delay_s"].to_numpy(), np.full(undetected, np.inf)]))
-    median = float(delays[(delays.size - 1) // 2]) if delays.size else np.inf
+    windows = index.with_columns(pl.Series("alarm", alarm)).sort("scenario_id", "window_start")
+    leaks = truth.join(windows.select("scenario_id").unique(), on="scenario_id", how="semi")
+    opened = [
+        run.row(position, named=True)
+        for run in windows.partition_by("scenario_id", maintain_order=True)
+        for position in incident_openings(run["alarm"])
+    ]
+    delays: list[float] = []
+    during: set[int] = set()
+    for leak in leaks.iter_rows(named=True):
+        own = [
+            (i, (incident["window_end"] - leak["leak_start"]).total_seconds())
+            for i, incident in enumerate(opened)
+            if incident["scenario_id"] == leak["scenario_id"]
+            and leak["leak_start"] <= incident["window_end"] <= leak["leak_end"]
+        ]
+        during.update(i for i, _ in own)
+        delays.append(min((delay for _, delay in own), default=np.inf))
+    detected, false = int(np.isfinite(delays).sum()), len(opened) - len(during)
+    median = float(np.sort(delays)[(len(delays) - 1) // 2]) if delays else np.inf
+    leak_free_h = _hours(windows.filter(pl.col("leak_flow_m3_per_h") == 0))
     return {
-        "event_precision": _ratio(detected, detected + total - during),
+        "event_precision": _ratio(detected, detected + false),
         "event_recall": _ratio(detected, leaks.height),
-        "events_undetected": float(undetected),
+        "events_undetected": float(leaks.height - detected),
+        "false_incidents": float(false),
+        "leak_free_weeks": leak_free_h / _HOURS_PER_WEEK,
+        "false_incidents_per_leak_free_week": _ratio(false, leak_free_h / _HOURS_PER_WEEK),
         "time_to_detection_s_p50": median if np.isfinite(median) else None,
+    }
+
+
+def _hours(windows: pl.DataFrame) -> float:
+    """Return the time that windows stand for: each one its stride."""
+    stride = windows["window_start"].unique().sort().diff().drop_nulls().min()
+    return windows.height * stride.total_seconds() / 3600.0 if stride is not None else 0.0  # type: ignore[union-attr]
+
+
+def flow_metrics(flow_m3_per_h: NDArray[np.floating], alarm: NDArray[np.bool_]) -> Metrics:
+    """Return which leaks were tried and from which flow on they are found.
+
+    Parameters
+    ----------
+    flow_m3_per_h, alarm
+        Mean leak flow of leak windows, and whether they alarmed, [n].
+
+    Returns
+    -------
+    dict
+        `leak_flow_m3_per_h_min` and `_max`: the flows tried. `found_from_m3_per_h`: ten classes
+        of equally many windows; the least flow from which on every class has a recall of 0.8.
+        None if not even the largest has.
+    """
+    if flow_m3_per_h.size == 0:
+        return {}
+    order = np.argsort(flow_m3_per_h, kind="stable")
+    found = None
+    for rows in reversed(np.array_split(order, min(_FLOW_CLASSES, order.size))):
+        if alarm[rows].mean() < _FOUND_RECALL:
+            break
+        found = float(flow_m3_per_h[rows[0]])
+    return {
+        "leak_flow_m3_per_h_min": float(flow_m3_per_h.min()),
+        "leak_flow_m3_per_h_max": float(flow_m3_per_h.max()),
+        "found_from_m3_per_h": found,
     }
 
 
@@ -133,6 +160,12 @@ def localisation_metrics(
         probability: `node_topK_hit` (an end node of the pipe is among the K most likely nodes),
         `atd` and `atd_m`: hops and pipe distance from the most likely node or pipe, the hops to
         the nearer end node; `atd_far_end`: hops to the farther end node.
+
+        `hit_300m`: the most likely pipe is within 300 m. `near_hit`: it is, or an end node of
+        the pipe is among the five most likely nodes (in a small network 300 m is no pipe's
+        length). `fixed_guess_distance_m_median`: what knowing nothing gives, the answer being
+        always the most central pipe; `distance_vs_fixed_guess`: the model's median distance as
+        a share of that, None where both are 0.
     """
     n = true_pipe.size
     if n == 0:
@@ -147,15 +180,21 @@ def localisation_metrics(
     node_rank = (node_probability > end_own[:, None]).sum(axis=1)
     hops = pipes.hops[node_probability.argmax(axis=1)[:, None], ends]
     finite = np.where(np.isfinite(distance), distance, np.nan)
+    median = float(np.median(distance))
+    fixed = float(np.median(pipes.distance_m[pipes.most_central, true_pipe]))
     return (
         {f"top{k}_hit": float((rank < k).mean()) for k in TOP_K}
         | {f"node_top{k}_hit": float((node_rank < k).mean()) for k in TOP_K}
         | {
+            "hit_300m": float((distance <= NEAR_M).mean()),
+            "near_hit": float(((distance <= NEAR_M) | (node_rank < 5)).mean()),
             "atd": _mean(hops.min(axis=1)),
             "atd_far_end": _mean(hops.max(axis=1)),
             "atd_m": _mean(finite),
             "localisation_distance_m_mean": _mean(finite),
-            "localisation_distance_m_median": float(np.median(distance)),
+            "localisation_distance_m_median": _finite(median),
+            "fixed_guess_distance_m_median": _finite(fixed),
+            "distance_vs_fixed_guess": _finite(median / fixed) if fixed > 0 else None,
             "leak_windows": float(n),
         }
     )
@@ -163,6 +202,10 @@ def localisation_metrics(
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _mean(values: NDArray[np.floating]) -> float | None:

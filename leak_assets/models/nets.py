@@ -9,89 +9,80 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Progress = Callable[[int, int, float, float], None]
-"""Called after each epoch with epoch, epochs, training loss, validation loss."""
+from .estimator import Progress, TrainingOptions
 
 _TINY = 1e-6
-# Filters over time of the pinpointer, shared by all sensors.
-_FILTERS = 2
+
+
+class Whitening(nn.Module):
+    """Make each statistic uncorrelated over the channels: [n, statistics, channels] to the same."""
+
+    def __init__(self, matrices: Tensor) -> None:
+        super().__init__()
+        self.matrices: Tensor
+        self.register_buffer("matrices", matrices)
+
+    @property
+    def size(self) -> int:
+        """Numbers that a window has."""
+        return self.matrices.shape[0] * self.matrices.shape[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return whitened values."""
+        return torch.matmul(self.matrices, x.unsqueeze(3)).squeeze(3)
 
 
 class DetectorNet(nn.Module):
-    """Logit that a leak runs. Input [n, 2 * channels, points]: scaled values, then mask.
+    """Logit that a leak runs, from scaled window statistics [n, statistics, channels]."""
 
-    Whitened values and masks pass two convolutions over time, then their mean and maximum a
-    small head.
-    """
-
-    def __init__(self, whitening: Tensor, hidden: int, kernel: int, dropout: float) -> None:
+    def __init__(self, whitening: Tensor, options: TrainingOptions) -> None:
         super().__init__()
-        self.whitening: Tensor
-        self.register_buffer("whitening", whitening)
-        channels = whitening.shape[0]
-        self.encoder = nn.Sequential(
-            nn.Conv1d(2 * channels, hidden, kernel, stride=2, padding=kernel // 2),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(),
-            nn.Conv1d(hidden, hidden, kernel, stride=2, padding=kernel // 2),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(),
-        )
+        self.whitening = Whitening(whitening)
+        hidden = options.hidden
         self.head = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(2 * hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+            nn.Linear(self.whitening.size, 2 * hidden),
+            nn.ReLU(),
+            nn.Dropout(options.dropout),
+            nn.Linear(2 * hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n]."""
-        channels = self.whitening.shape[0]
         # asinh: linear within a few sigma, logarithmic beyond, so a large fault stays finite.
-        values = torch.asinh(torch.matmul(self.whitening, x[:, :channels]))
-        h = self.encoder(torch.cat([values, x[:, channels:]], dim=1))
-        return self.head(torch.cat([h.mean(dim=2), h.amax(dim=2)], dim=1)).squeeze(1)
+        return self.head(torch.asinh(self.whitening(x)).flatten(1)).squeeze(1)
 
 
 class PinpointerNet(nn.Module):
-    """Logits over candidate pipes. Input [n, 2 * channels, points]: scaled values, then mask.
+    """Logits over candidate pipes, from scaled window statistics [n, statistics, channels].
 
-    The whitened pattern over sensors is divided by its root mean square, because where a leak is
-    shows in the pattern and how large it is in the size; the size's logarithm is one more
-    feature. The convolution's filters over time are shared by all sensors: a filter bank for each
-    sensor has more weights than a thousand leaks can teach. The last layer speaks in smooth
-    functions over pipes (`basis`), so that near pipes get near logits.
+    The whitened pattern over sensors is divided by the root mean square of its first statistic,
+    because where a leak is shows in the pattern and how large it is in the size; the size's
+    logarithm is one more feature. The last layer speaks in smooth functions over pipes (`basis`),
+    so that near pipes get near logits.
     """
 
-    def __init__(
-        self, whitening: Tensor, basis: Tensor, hidden: int, kernel: int, dropout: float
-    ) -> None:
+    def __init__(self, whitening: Tensor, basis: Tensor, options: TrainingOptions) -> None:
         super().__init__()
-        self.whitening: Tensor
+        self.whitening = Whitening(whitening)
         self.basis: Tensor
-        self.register_buffer("whitening", whitening)
         self.register_buffer("basis", basis)
-        channels = whitening.shape[0]
-        self.filters = nn.Conv1d(1, _FILTERS, kernel, stride=(kernel + 1) // 2)
         self.head = nn.Sequential(
-            nn.Linear((2 * _FILTERS + 1) * channels + 1, 2 * hidden),
+            nn.Linear(self.whitening.size + 1, 2 * options.hidden),
             nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(2 * hidden, basis.shape[1]),
+            nn.Dropout(options.dropout),
+            nn.Linear(2 * options.hidden, basis.shape[1]),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n, pipes]."""
-        channels = self.whitening.shape[0]
-        values = torch.matmul(self.whitening, x[:, :channels])
-        level = values.sum(dim=2) / x[:, channels:].sum(dim=2).clamp(min=1.0)
-        size = (level.square().mean(dim=1, keepdim=True) + _TINY).sqrt()
-        pattern = (values / size.unsqueeze(2)).reshape(-1, 1, x.shape[2])
-        response = self.filters(pattern)
-        # Mean over the window, and its end: the leak may have begun within the window.
-        course = torch.cat([response.mean(dim=2), response[:, :, -1]], dim=1)
-        course = course.reshape(-1, 2 * _FILTERS * channels)
-        return self.head(torch.cat([course, level / size, size.log()], dim=1)) @ self.basis.T
+        values = self.whitening(x)
+        size = (values[:, 0].square().mean(dim=1, keepdim=True) + _TINY).sqrt()
+        pattern = (values / size.unsqueeze(2)).flatten(1)
+        return self.head(torch.cat([pattern, size.log()], dim=1)) @ self.basis.T
 
 
 class DetectorExport(nn.Module):
@@ -142,53 +133,50 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
 def fit_network(
     network: nn.Module,
     *,
-    train_batch: Callable[[NDArray[np.int64]], tuple[Tensor, Tensor]],
-    train_size: int,
+    train: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor],
     loss: Callable[[Tensor, Tensor], Tensor],
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
-    patience: int,
-    channel_dropout: float,
-    seed: int,
+    options: TrainingOptions,
     progress: Progress | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Train with AdamW and early stopping; leave the best epoch's weights in the network.
 
     Parameters
     ----------
-    train_batch
-        Returns inputs and targets of the given training rows.
-    validation
-        Inputs and targets; the epoch with the least loss on them is the best one.
-    channel_dropout
-        Share of channels masked (value and mask 0) in each training window.
+    train, validation
+        Scaled inputs [n, statistics, channels] and targets [n, …]; the epoch with the least loss
+        on the validation windows is the best one.
+    loss
+        Mean loss of outputs and targets.
 
     Returns
     -------
     tuple
         History (epoch, train_loss, validation_loss for each epoch run) and the best epoch.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    steps = max(1, -(-train_size // batch_size))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=epochs * steps, pct_start=0.2
+    inputs, targets = train
+    size = inputs.shape[0]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
-    rng = np.random.default_rng(seed)
+    steps = max(1, -(-size // options.batch_size))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=options.learning_rate,
+        total_steps=options.epochs * steps,
+        pct_start=0.2,
+    )
+    rng = np.random.default_rng(options.seed)
     history: list[dict[str, Any]] = []
     best_epoch, best_loss, best_state = -1, float("inf"), {}
-    for epoch in range(epochs):
+    for epoch in range(options.epochs):
         network.train()
         total = 0.0
-        order = rng.permutation(train_size)
-        for step in range(steps):
-            rows = order[step * batch_size : (step + 1) * batch_size]
-            x, y = train_batch(rows)
-            if channel_dropout > 0:
-                keep = (torch.rand(x.shape[0], x.shape[1] // 2, 1) >= channel_dropout).float()
-                x = x * keep.repeat(1, 2, 1)
+        order = torch.from_numpy(rng.permutation(size))
+        for rows in order.split(options.batch_size):
+            x, y = inputs[rows], targets[rows]
+            if options.channel_dropout > 0:
+                x = x * (torch.rand(x.shape[0], 1, x.shape[2]) >= options.channel_dropout).float()
             optimizer.zero_grad()
             batch_loss = loss(network(x), y)
             batch_loss.backward()
@@ -197,18 +185,14 @@ def fit_network(
             total += batch_loss.item() * len(rows)
         validation_loss = float(loss(predict(network, validation[0]), validation[1]))
         history.append(
-            {
-                "epoch": epoch,
-                "train_loss": total / train_size,
-                "validation_loss": validation_loss,
-            }
+            {"epoch": epoch, "train_loss": total / size, "validation_loss": validation_loss}
         )
         if progress is not None:
-            progress(epoch, epochs, total / train_size, validation_loss)
+            progress(epoch, options.epochs, total / size, validation_loss)
         if validation_loss < best_loss:
             best_epoch, best_loss = epoch, validation_loss
             best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
-        elif epoch - best_epoch >= patience:
+        elif epoch - best_epoch >= options.patience:
             break
     network.load_state_dict(best_state)
     network.eval()

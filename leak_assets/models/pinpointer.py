@@ -3,20 +3,14 @@
 Fitting and ranking pipes belongs here; metrics belong in `evaluation`.
 """
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import WindowSet
-from .estimator import ExportedNetwork, WindowModel, inputs_of
+from .estimator import ExportedNetwork, Progress, TrainingOptions, WindowModel
 from .pipes import CandidatePipes
-from .scaler import ChannelScaler, whitening_matrix
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from .nets import Progress
 
 # Range of the basis functions in distance scales, and how many at most.
 _BASIS_RANGE = 3.0
@@ -24,16 +18,15 @@ _BASIS_SIZE = 150
 
 
 class LeakPinpointer(WindowModel):
-    """1-D CNN over the pattern of a leak window; probability over candidate pipes.
+    """Small network over the whitened pattern of a leak window; probability of each pipe.
 
     Parameters
     ----------
+    options
+        Size, regularization and optimization.
     distance_scale_m
         Target weight of a pipe at distance d from the leaking one is exp(-d / scale): near
         pipes have near signatures, so a thousand leaks teach nine hundred pipes.
-    hidden, kernel, dropout, channel_dropout, epochs, batch_size, learning_rate, weight_decay, \
-patience, seed, threads
-        As in `LeakDetector`.
 
     Attributes
     ----------
@@ -44,33 +37,10 @@ patience, seed, threads
     pipes_: CandidatePipes
 
     def __init__(
-        self,
-        *,
-        distance_scale_m: float = 100.0,
-        hidden: int = 96,
-        kernel: int = 5,
-        dropout: float = 0.2,
-        channel_dropout: float = 0.1,
-        epochs: int = 40,
-        batch_size: int = 128,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-3,
-        patience: int = 6,
-        seed: int = 0,
-        threads: int = 1,
+        self, options: TrainingOptions | None = None, *, distance_scale_m: float = 100.0
     ) -> None:
+        self.options = options
         self.distance_scale_m = distance_scale_m
-        self.hidden = hidden
-        self.kernel = kernel
-        self.dropout = dropout
-        self.channel_dropout = channel_dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.seed = seed
-        self.threads = threads
 
     def fit(
         self,
@@ -78,48 +48,35 @@ patience, seed, threads
         validation: WindowSet,
         pipes: CandidatePipes,
         *,
-        progress: "Progress | None" = None,
+        progress: Progress | None = None,
     ) -> Self:
-        """Train on the leak windows; the leak-free ones fit the input scaling."""
+        """Train on the leak windows; the leak-free ones fit scaling and whitening."""
         import torch
 
         from .nets import PinpointerNet, deterministic, fit_network
 
-        self.channels_, self.points_ = train.channels, train.spec.points
+        options = self.options or TrainingOptions()
         self.pipes_ = pipes
-        free = train.select(~train.is_leak & ~train.is_partial).inputs()
-        self.scaler_ = ChannelScaler().fit(free)
-        whitening = torch.from_numpy(whitening_matrix(self.scaler_.transform(free)))
+        whitening = self._fit_scaling(train)
         basis = torch.from_numpy(smooth_basis(pipes.distance_m, self.distance_scale_m))
-        leaky, held_out = train.select(train.is_leak), validation.select(validation.is_leak)
         targets = torch.from_numpy(soft_targets(pipes.distance_m, self.distance_scale_m))
-        target_row = pipes.positions(leaky.index["link_id"])
 
-        def batch(rows: NDArray[np.int64]) -> "tuple[Tensor, Tensor]":
-            x = self.scaler_.transform(leaky.inputs(rows))
-            return torch.from_numpy(x), targets[target_row[rows]]
+        def loss(logits: torch.Tensor, pipe: torch.Tensor) -> torch.Tensor:
+            return -(targets[pipe] * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
-        def loss(logits: "Tensor", y: "Tensor") -> "Tensor":
-            return -(y * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+        def leaky(windows: WindowSet) -> tuple[torch.Tensor, torch.Tensor]:
+            chosen = windows.select(windows.is_leak)
+            pipe = torch.from_numpy(pipes.positions(chosen.index["link_id"]))
+            return self._scaled(chosen), pipe
 
-        with deterministic(self.seed, self.threads):
-            self.network_ = PinpointerNet(whitening, basis, self.hidden, self.kernel, self.dropout)
+        with deterministic(options.seed, options.threads):
+            self.network_ = PinpointerNet(whitening, basis, options)
             self.history_, self.best_epoch_ = fit_network(
                 self.network_,
-                train_batch=batch,
-                train_size=len(leaky),
-                validation=(
-                    torch.from_numpy(self.scaler_.transform(held_out.inputs())),
-                    targets[pipes.positions(held_out.index["link_id"])],
-                ),
+                train=leaky(train),
+                validation=leaky(validation),
                 loss=loss,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                patience=self.patience,
-                channel_dropout=self.channel_dropout,
-                seed=self.seed,
+                options=options,
                 progress=progress,
             )
         return self
@@ -139,7 +96,7 @@ patience, seed, threads
 
     def predict_proba(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each candidate pipe, float32 [n, pipes]."""
-        return self._outputs(inputs_of(windows)).softmax(dim=1).numpy()
+        return self._outputs(windows).softmax(dim=1).numpy()
 
 
 def soft_targets(distance_m: NDArray[np.float64], scale_m: float) -> NDArray[np.float32]:

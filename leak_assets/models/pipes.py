@@ -81,6 +81,11 @@ class CandidatePipes:
         distance[a, b] = distance[b, a] = pairs["distance_m"].to_numpy()
         return cls.build(open_pipes.to_list(), distance, links)
 
+    @property
+    def most_central(self) -> int:
+        """Position of the pipe with the least median distance to all others."""
+        return int(np.median(self.distance_m, axis=1).argmin())
+
     def positions(self, link_ids: pl.Series) -> NDArray[np.int64]:
         """Return the position of each pipe, int [n].
 

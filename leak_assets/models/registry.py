@@ -121,6 +121,16 @@ def promote(
     return _events(events, changes, at=at, actor=actor)
 
 
+def retire(
+    events: pl.DataFrame, *, network: str, model: str, at: datetime, actor: str, note: str
+) -> pl.DataFrame:
+    """Return the event row that takes the version in use out of use; none where there is none."""
+    old = champion(events, network, model)
+    if old is None:
+        return REGISTRY_EVENTS.empty()
+    return _events(events, [old | {"status": RETIRED, "note": note}], at=at, actor=actor)
+
+
 def _events(
     events: pl.DataFrame, changes: list[dict[str, Any]], *, at: datetime, actor: str
 ) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 Only the order of reading, calling and writing belongs here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,15 +22,17 @@ from leak_assets.warehouse import Input, Warehouse, Written
 
 from .artefact import Artefact, artefact_folder, load_artefact
 from .batches import FEATURES, TrainingBatches, training_batches
-from .config import DETECTOR, PINPOINTER, ModelConfig, load_config
+from .config import DETECTOR, PINPOINTER, load_config
 from .dataset import WindowSet, training_set
-from .evaluation import evaluations_frame
-from .export import export
+from .evaluation import evaluate_artefact, evaluations_frame
+from .gates import failed_gates
 from .pipes import CandidatePipes
-from .registry import champion, current, promote, register
-from .training import model_version, train
+from .registry import champion, current, promote, register, retire
+from .versions import model_version, training_code_version
 
 MODELS = (DETECTOR, PINPOINTER)
+EVALUATIONS = "models.evaluations"
+TRUTH = "simulation.leak_truth"
 
 
 def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
@@ -52,12 +54,16 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
         If a registered version would have to be trained again, because its row of
         `models.training_runs` is gone.
     """
+    # Torch and scikit-learn come with these, and only a training needs them.
+    from .export import export
+    from .training import train
+
     batches = training_batches(ctx.warehouse, site)
     for line in batches.messages():
         ctx.progress(line)
     provenance = site.provenance
     inputs = [*batches.inputs, *provenance.inputs()]
-    code = code_version(__name__)
+    code = training_code_version()
     written: list[Written] = []
     windows: WindowSet | None = None
     for name in MODELS:
@@ -71,8 +77,8 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
             written.append(kept)
             continue
         _refuse_to_replace(ctx, site.name, name, version)
-        leak_truth = pl.concat(batches.frames(ctx.warehouse, "simulation.leak_truth"))
-        windows = windows or _windows(ctx, batches, config, leak_truth)
+        leak_truth = pl.concat(batches.frames(ctx.warehouse, TRUTH))
+        windows = windows or _windows(ctx, batches)
         ctx.progress(f"training {name} {version} on {len(windows):,} windows")
         result = train(
             config,
@@ -95,83 +101,112 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
 
 
 def write_evaluations(ctx: StepContext, site: NetworkSite) -> list[Written]:
-    """Write the held-out metrics of the newest models, with their gates.
+    """Run the newest exported models on their held-out scenarios and write what they reach.
 
     Raises
     ------
     MissingInputError
         If nothing was trained yet.
+    InputError
+        If the features hold no scenario of a model's held-out splits.
     """
+    batches = training_batches(ctx.warehouse, site)
+    artefacts = newest_artefacts(ctx, site)
+    windows = _windows(ctx, batches)
+    leak_truth = pl.concat(batches.frames(ctx.warehouse, TRUTH))
+    pipes = _pipes(site.network)
+    inputs = [*batches.inputs, *batches.inputs_of(ctx.warehouse, TRUTH), *site.provenance.inputs()]
     written = []
-    for artefact in newest_artefacts(ctx, site):
-        config = load_config(artefact.model)
+    for artefact in artefacts:
+        ctx.progress(f"evaluating {artefact.model} {artefact.version} on held-out towns")
         frame = evaluations_frame(
-            artefact.metrics,
-            config.gates,
+            evaluate_artefact(artefact, windows, leak_truth, pipes),
+            load_config(artefact.model).gates,
             network=site.name,
             model=artefact.model,
             version=artefact.version,
         )
-        partition = {"version": f"{artefact.model}-{artefact.version}", "network": site.name}
+        partition = _version_partition(artefact)
+        run = ctx.warehouse.as_input("models.training_runs", partition)
         written.append(
             ctx.warehouse.write(
-                "models.evaluations",
+                EVALUATIONS,
                 partition,
                 frame,
-                inputs=[_model_input(artefact)],
+                inputs=[*inputs, *([run] if run else []), _model_input(artefact)],
                 code_version=code_version(__name__),
             )
         )
     return written
 
 
-def failed_gates(ctx: StepContext, site: NetworkSite) -> list[str]:
-    """Return a line for each gate that the newest models do not hold; empty if all hold."""
-    lines = []
+def gate_failures(ctx: StepContext, site: NetworkSite) -> dict[str, list[str]]:
+    """Return a line for each gate that the newest models do not hold, by model; empty if none.
+
+    Raises
+    ------
+    MissingInputError
+        If they were not evaluated yet.
+    """
+    found = {}
     for artefact in newest_artefacts(ctx, site):
-        partition = {"version": f"{artefact.model}-{artefact.version}", "network": site.name}
         frame = ctx.warehouse.require(
-            "models.evaluations", partition, remedy="Evaluate the models first"
+            EVALUATIONS, _version_partition(artefact), remedy="Evaluate the models first"
         )
-        for row in frame.filter(~pl.col("passed")).iter_rows(named=True):
-            value = "missing" if row["value"] is None else f"{row['value']:.4f}"
-            lines.append(
-                f"{row['model']} {row['version']}: {row['metric']} is {value},"
-                f" the gate is {row['gate']}"
-            )
-    return lines
+        name = f"{artefact.model} {artefact.version}"
+        if lines := failed_gates(frame, load_config(artefact.model).gates):
+            found[artefact.model] = [f"{name}: {line}" for line in lines]
+    return found
 
 
 def register_models(
     ctx: StepContext, site: NetworkSite, *, actor: str = "training"
 ) -> list[Written]:
-    """Put the newest models in force if all their gates hold, else note them as rejected.
+    """Put the newest models in use if their gates hold, else note them as rejected.
 
-    The models in force before stay in force when a gate fails.
+    The detector goes alone where only the pinpointer's gates fail: that a leak runs is worth
+    knowing without a place. The pinpointer never goes alone. When the detector's gates fail, the
+    models in use before stay in use.
     """
-    failures = failed_gates(ctx, site)
+    failures = gate_failures(ctx, site)
     written: list[Written] = []
     for artefact in newest_artefacts(ctx, site):
         events = registry_events(ctx.warehouse, site.name)
-        mine = [line for line in failures if line.startswith(artefact.model)]
-        new = register(events, artefact, failures=mine, at=datetime.now(UTC), actor=actor)
-        if not failures:
-            new = pl.concat(
-                [
-                    new,
-                    promote(
-                        pl.concat([events, new]),
-                        network=site.name,
-                        model=artefact.model,
-                        version=artefact.version,
-                        at=datetime.now(UTC),
-                        actor=actor,
-                        note="all gates hold",
-                    ),
-                ]
+        mine = failures.get(artefact.model, [])
+        now = datetime.now(UTC)
+        new = [register(events, artefact, failures=mine, at=now, actor=actor)]
+        known = pl.concat([events, *new])
+        if not mine and DETECTOR not in failures:
+            new.append(
+                promote(
+                    known,
+                    network=site.name,
+                    model=artefact.model,
+                    version=artefact.version,
+                    at=datetime.now(UTC),
+                    actor=actor,
+                    note="all gates hold",
+                )
             )
-        written += [_write_event(ctx, site.name, artefact, row) for row in new.iter_slices(1)]
+        elif DETECTOR not in failures and _is_of_another_network(ctx, site, artefact.model):
+            new.append(
+                retire(
+                    known,
+                    network=site.name,
+                    model=artefact.model,
+                    at=datetime.now(UTC),
+                    actor=actor,
+                    note="trained on another network model or sensor layout",
+                )
+            )
+        rows = pl.concat(new)
+        written += [_write_event(ctx, site.name, artefact, row) for row in rows.iter_slices(1)]
     return written
+
+
+def _is_of_another_network(ctx: StepContext, site: NetworkSite, model: str) -> bool:
+    old = champions(ctx, site).get(model)
+    return old is not None and bool(site.provenance.differences(old.manifest))
 
 
 def registry_events(warehouse: Warehouse, network: str) -> pl.DataFrame:
@@ -230,16 +265,23 @@ def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.Dat
     )
 
 
-def _windows(
-    ctx: StepContext, batches: TrainingBatches, config: ModelConfig, leak_truth: pl.DataFrame
-) -> WindowSet:
+def _windows(ctx: StepContext, batches: TrainingBatches) -> WindowSet:
     ctx.progress("reading training features")
-    return training_set(
-        batches.frames(ctx.warehouse, FEATURES),
-        leak_truth,
-        config.window.spec,
-        min_active_share=config.window.min_active_share,
-    )
+    statistics = dict.fromkeys(s for name in MODELS for s in load_config(name).statistics)
+    return training_set(batches.frames(ctx.warehouse, FEATURES), tuple(statistics))
+
+
+def held_out_metrics(
+    ctx: StepContext, site: NetworkSite
+) -> Mapping[str, Mapping[str, float | None]]:
+    """Return what the newest models reach on the test split, by model and metric."""
+    found = {}
+    for artefact in newest_artefacts(ctx, site):
+        frame = ctx.warehouse.require(
+            EVALUATIONS, _version_partition(artefact), remedy="Evaluate the models first"
+        ).filter(pl.col("split") == "test")
+        found[artefact.model] = dict(zip(frame["metric"], frame["value"], strict=True))
+    return found
 
 
 def _pipes(entry: Network) -> CandidatePipes:
@@ -264,6 +306,10 @@ def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) 
 
 def _folder(ctx: StepContext, network: str, name: str, version: str) -> Path:
     return artefact_folder(ctx.settings.models_dir, name, network, version)
+
+
+def _version_partition(artefact: Artefact) -> dict[str, str]:
+    return {"version": f"{artefact.model}-{artefact.version}", "network": artefact.network}
 
 
 def _model_input(artefact: Artefact) -> Input:
@@ -291,7 +337,7 @@ TRAINING_RUNS_STEP = Step(
     name="training_runs",
     partition="site",
     writes=("models.training_runs",),
-    reads=(Read(FEATURES), Read("simulation.leak_truth"), Read("simulation.scenarios")),
+    reads=(Read(FEATURES), Read(TRUTH), Read("simulation.scenarios")),
     given=(NETWORK,),
     run=_train,
     description="A detector and a pinpointer, trained on the batches of a network's newest plan.",
@@ -301,8 +347,8 @@ EVALUATIONS_STEP = Step(
     name="evaluations",
     partition="site",
     writes=("models.evaluations",),
-    reads=(Read("models.training_runs"),),
-    given=(),
+    reads=(Read("models.training_runs"), Read(FEATURES), Read(TRUTH)),
+    given=(NETWORK,),
     run=_evaluate,
     description="How good the newest models are on towns they have never seen.",
 )

@@ -6,27 +6,22 @@ Writing the artefact belongs in `export`, what is in force in `registry`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
-from .config import DetectorConfig, ModelConfig, PinpointerConfig, sha256_of
+from .config import DetectorConfig, PinpointerConfig, sha256_of
 from .dataset import WindowSet
 from .detector import LeakDetector
-from .evaluation import evaluate_detector, evaluate_pinpointer
+from .estimator import Progress, TrainingOptions
+from .evaluation import SPLITS, detector_metrics, pinpointer_metrics
 from .metrics import Metrics
 from .pinpointer import LeakPinpointer
 from .pipes import CandidatePipes
 from .split import Split, grouped_split
-
-if TYPE_CHECKING:
-    from .nets import Progress
-
-# Part of every version: raise it when the same data would give another model, or another export.
-CODE_VERSION = "2"
+from .versions import model_version
 
 
 @dataclass(frozen=True)
@@ -58,23 +53,6 @@ class TrainingResult:
     provenance: Provenance | None
 
 
-def model_version(
-    config: ModelConfig, data_versions: Mapping[str, str], provenance: Provenance | None = None
-) -> str:
-    """Return `<configuration version>-<8 digits of a hash>`.
-
-    The hash is over everything that makes a model: configuration, data, network and the code
-    version. What differs in one of them can never take the name of a model in force.
-    """
-    content = {
-        "code": CODE_VERSION,
-        "config": config.sha256,
-        "data": dict(data_versions),
-        "network": provenance.hashes() if provenance else {},
-    }
-    return f"{config.version}-{sha256_of(content)[:8]}"
-
-
 def train(
     config: DetectorConfig | PinpointerConfig,
     windows: WindowSet,
@@ -86,7 +64,7 @@ def train(
     trained_at: datetime,
     provenance: Provenance | None = None,
     pipes: CandidatePipes | None = None,
-    progress: "Progress | None" = None,
+    progress: Progress | None = None,
 ) -> TrainingResult:
     """Train and evaluate the model that a configuration describes.
 
@@ -95,7 +73,8 @@ def train(
     config
         `DetectorConfig` or `PinpointerConfig`.
     windows
-        Labelled windows of all scenario batches, leak-free ones too.
+        Labelled windows of all scenario batches, leak-free ones too, with the statistics of the
+        configuration.
     leak_truth
         Rows of `simulation.leak_truth` of those batches, for metrics of events.
     data_versions
@@ -113,6 +92,7 @@ def train(
         The same configuration, data and network give the same version and, on the same kind of
         machine, the same weights.
     """
+    windows = windows.of(config.statistics)
     split = grouped_split(
         windows.index.select("scenario_id", "batch", "is_leak"),
         validation=config.split.validation,
@@ -122,24 +102,31 @@ def train(
     sets = {
         name: windows.select(split.rows(name, windows.index["scenario_id"])) for name in split.sets
     }
-    parameters = (
-        config.architecture.model_dump() | config.training.model_dump() | {"seed": config.seed}
+    options = TrainingOptions(
+        **config.architecture.model_dump(), **config.training.model_dump(), seed=config.seed
     )
+    held_out = {name: sets[name] for name in SPLITS}
     model: LeakDetector | LeakPinpointer
     if isinstance(config, DetectorConfig):
-        detector = LeakDetector(**parameters, target_far=config.target_far)
+        detector = LeakDetector(options, target_far=config.target_far)
         model = detector.fit(sets["train"], sets["validation"], progress=progress)
         metrics = {
-            name: evaluate_detector(model, sets[name], leak_truth)
-            for name in ("validation", "test")
+            name: detector_metrics(
+                part, detector.predict_proba(part), detector.threshold_, leak_truth
+            )
+            for name, part in held_out.items()
         }
     else:
         if pipes is None:
             message = "the pinpointer needs the candidate pipes"
             raise ValueError(message)
-        pinpointer = LeakPinpointer(**parameters, distance_scale_m=config.distance_scale_m)
+        pinpointer = LeakPinpointer(options, distance_scale_m=config.distance_scale_m)
         model = pinpointer.fit(sets["train"], sets["validation"], pipes, progress=progress)
-        metrics = {name: evaluate_pinpointer(model, sets[name]) for name in ("validation", "test")}
+        leaky = {name: part.select(part.is_leak) for name, part in held_out.items()}
+        metrics = {
+            name: pinpointer_metrics(part, pinpointer.predict_proba(part), pipes)
+            for name, part in leaky.items()
+        }
     version = model_version(config, data_versions, provenance)
     history = pl.DataFrame(
         [

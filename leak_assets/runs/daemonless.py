@@ -13,7 +13,8 @@ from leak_assets.errors import InputError
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.hydraulics.steps import batch_partitions
 from leak_assets.incidents.policy import raising_method
-from leak_assets.models.steps import failed_gates
+from leak_assets.models.config import DETECTOR
+from leak_assets.models.steps import gate_failures
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
@@ -152,13 +153,14 @@ def process_days(
     return written, problems
 
 
-def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> list[str]:
+def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, list[str]]:
     """Simulate, train, evaluate and, where the gates hold, put the models in use.
 
     Returns
     -------
-    list of str
-        A line for each gate that failed; empty if the models are in use.
+    dict of list of str
+        A line for each gate that failed, by model; empty if both models are in use. The detector
+        is used alone where only the pinpointer's gates failed.
     """
     batches = batch_partitions(plan.batch_names(), site.name)
     own = [{"network": site.name}]
@@ -167,8 +169,8 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> list[str]:
     run_step(GRAPH.step("training_features"), ctx, site, batches)
     for name in ("training_runs", "evaluations", "registry_events"):
         run_step(GRAPH.step(name), ctx, site, own)
-    failures = failed_gates(ctx, site)
-    if not failures:
+    failures = gate_failures(ctx, site)
+    if DETECTOR not in failures:
         # Days that were scored by other models, or by none, are scored by the new ones.
         process_landing_zone(ctx, site)
     return failures

@@ -20,10 +20,10 @@ from leak_assets.models.dataset import training_set
 from leak_assets.models.detector import LeakDetector
 from leak_assets.models.training import train
 from leak_assets.settings import Settings
-from leak_assets.sites import resolve
+from leak_assets.sites.site import network_site
 from leak_assets.system.processes import fan_out
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
-from leak_assets_tests.towns import batch_residuals
+from leak_assets_tests.towns import batch_windows
 
 # Towns that the detector has never seen: another seed than the training's.
 _LEARN = ScenarioPlan(batches=16, scenarios_per_batch=24, record_all=False)
@@ -42,9 +42,9 @@ class Share:
     alarmed: int
 
 
-def residuals_of(name: str, plan: ScenarioPlan, batch: str) -> tuple[pl.DataFrame, BatchTables]:
-    """Return residuals and tables of a batch (a task of its own process)."""
-    return batch_residuals(resolve(name, Settings()), batch, plan)
+def windows_of(name: str, plan: ScenarioPlan, batch: str) -> tuple[pl.DataFrame, BatchTables]:
+    """Return window features and tables of a batch (a task of its own process)."""
+    return batch_windows(network_site(name, Settings()), batch, plan)
 
 
 def trained_detector(name: str, plan: ScenarioPlan) -> LeakDetector:
@@ -52,7 +52,7 @@ def trained_detector(name: str, plan: ScenarioPlan) -> LeakDetector:
     config = load_config(DETECTOR)
     parts = [part for _, part in _parts(name, plan)]
     leak_truth = pl.concat([tables.leak_truth for _, tables in parts])
-    windows = training_set((r for r, _ in parts), leak_truth, config.window.spec)
+    windows = training_set((features for features, _ in parts), config.statistics)
     result = train(
         config,
         windows,
@@ -68,10 +68,9 @@ def trained_detector(name: str, plan: ScenarioPlan) -> LeakDetector:
 
 def alarms(name: str, detector: LeakDetector, plan: ScenarioPlan) -> list[Share]:
     """Return for each kind of event or fault in how many scenarios a window alarmed during it."""
-    spec = load_config(DETECTOR).window.spec
     found: dict[str, list[bool]] = {}
-    for _, (residuals, tables) in _parts(name, plan):
-        windows = training_set([residuals], tables.leak_truth, spec)
+    for _, (features, tables) in _parts(name, plan):
+        windows = training_set([features], detector.statistics_, channels=detector.channels_)
         index = windows.index.with_columns(alarm=pl.Series(detector.predict(windows)))
         happened = pl.concat(
             [
@@ -93,7 +92,7 @@ def alarms(name: str, detector: LeakDetector, plan: ScenarioPlan) -> list[Share]
 
 
 def _parts(name: str, plan: ScenarioPlan) -> list[tuple[str, tuple[pl.DataFrame, BatchTables]]]:
-    return sorted(fan_out(partial(residuals_of, name, plan), plan.batch_names()), key=_first)
+    return sorted(fan_out(partial(windows_of, name, plan), plan.batch_names()), key=_first)
 
 
 def _first(part: tuple[str, object]) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from leak_assets.features.windows import STATISTICS
 from leak_assets.hydraulics.plan.plan import ScenarioPlan
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.config import DETECTOR, PINPOINTER, load_config
@@ -18,28 +19,34 @@ from leak_assets.models.metrics import Metrics, localisation_metrics
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import TrainingResult, train
 from leak_assets.settings import Settings
-from leak_assets.sites import links_frame, pipe_distance_frame, resolve
+from leak_assets.sites import links_frame, pipe_distance_frame
+from leak_assets.sites.site import network_site
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
-from leak_assets_tests.towns import batch_residuals
+from leak_assets_tests.towns import batch_windows
 
 NETWORK = "hanoi"
 FULL = ScenarioPlan(batches=20, scenarios_per_batch=26, record_all=False)
 SMOKE = ScenarioPlan(batches=5, scenarios_per_batch=6, record_all=False)
-# Metrics with what they are to reach. The weak ones stand beside the strong ones: how many alarms
-# are leaks, how often the very pipe is among the first five, how many hops it is away.
+# Metrics with what they are to reach. The weak ones stand beside the strong ones: how many
+# incidents are leaks, how many are false, how often the very pipe is among the first five.
 DETECTOR_ROWS = {
     "auc": "≥ 0.90",
     "precision": "≥ 0.85",
     "recall": "≥ 0.85",
-    "far": "≤ 0.05",
-    "far_as_labelled": "≤ 0.05",
+    "far_without_leak": "≤ 0.05",
+    "far_as_labelled": "≤ 0.10",
     "event_precision": "",
     "event_recall": "",
+    "false_incidents_per_leak_free_week": "",
     "time_to_detection_s_p50": "",
+    "found_from_m3_per_h": "",
 }
 PINPOINTER_ROWS = {
+    "top1_hit": "",
     "top5_hit": "",
     "node_top5_hit": "≥ 0.80",
+    "near_hit": "≥ 0.50",
+    "distance_vs_fixed_guess": "≤ 0.50",
     "atd": "≤ 1.3",
     "atd_far_end": "",
     "atd_m": "",
@@ -59,14 +66,13 @@ def forest_metrics(result: TrainingResult, windows: WindowSet, pipes: CandidateP
 def figures(*, smoke: bool = False) -> Iterator[Figure]:
     """Simulate, train both models and yield what they reach on towns that they have not seen."""
     plan = SMOKE if smoke else FULL
-    network = resolve(NETWORK, Settings())
+    site = network_site(NETWORK, Settings())
     begin = time.perf_counter()
-    parts = [batch_residuals(network, batch, plan) for batch in plan.batch_names()]
+    parts = [batch_windows(site, batch, plan) for batch in plan.batch_names()]
     simulated_s = time.perf_counter() - begin
     leak_truth = pl.concat([tables.leak_truth for _, tables in parts])
-    pipes = CandidatePipes.from_tables(links_frame(network), pipe_distance_frame(network))
-    spec = load_config(DETECTOR).window.spec
-    windows = training_set((residuals for residuals, _ in parts), leak_truth, spec)
+    pipes = CandidatePipes.from_tables(links_frame(site.network), pipe_distance_frame(site.network))
+    windows = training_set((features for features, _ in parts), STATISTICS)
     results, seconds = {}, {}
     for name in (DETECTOR, PINPOINTER):
         begin = time.perf_counter()

@@ -4,7 +4,8 @@ import dagster as dg
 
 from leak_assets.defs.partitions import SITES
 from leak_assets.defs.resources import Platform
-from leak_assets.models.steps import failed_gates
+from leak_assets.models.config import DETECTOR
+from leak_assets.models.steps import gate_failures
 
 
 @dg.asset_check(
@@ -12,16 +13,22 @@ from leak_assets.models.steps import failed_gates
     name="quality_gates",
     blocking=True,
     partitions_def=SITES,
-    description="AUC, precision, recall and false-alarm rate on held-out towns.",
+    description="The exported models on held-out towns: detection, false alarms, what places add.",
 )
 def quality_gates(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> dg.AssetCheckResult:
-    """Fail with one line for each gate that does not hold."""
+    """Fail with one line for each gate that does not hold.
+
+    Where only the pinpointer's fail it is a warning, which does not block: the detector goes alone.
+    """
     ctx = platform.of(context)
-    failures = failed_gates(ctx, ctx.network(context.partition_key))
+    failures = gate_failures(ctx, ctx.network(context.partition_key))
+    lines = [line for mine in failures.values() for line in mine]
+    severity = dg.AssetCheckSeverity
     return dg.AssetCheckResult(
-        passed=not failures,
-        description="; ".join(failures) or "all gates hold",
-        metadata={"failed_gates": len(failures)},
+        passed=not lines,
+        severity=severity.ERROR if DETECTOR in failures else severity.WARN,
+        description="; ".join(lines) or "all gates hold",
+        metadata={"failed_gates": len(lines)},
     )

@@ -8,7 +8,7 @@ import dagster as dg
 
 _TO_INCIDENTS = dg.AssetSelection.groups(
     "telemetry", "features", "detection", "incidents"
-) - dg.AssetSelection.assets(["features", "training_residuals"], ["features", "training_windows"])
+) - dg.AssetSelection.assets(["features", "training_windows"])
 
 # Great Expectations takes 3 s and 250 MiB to import, as long as everything else together.
 _EXPECTATIONS = dg.AssetSelection.checks(

@@ -1,22 +1,19 @@
-"""Scoring windows of residuals with the exported models, without torch.
+"""Scoring window features with the exported models, without torch.
 
 What the models say of each window belongs here; what follows from it belongs in `incidents`.
 """
 
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
-from leak_assets.features.grid import window_grid
+from leak_assets.features.windows import SPEC
 from leak_assets.models.artefact import Artefact, load_artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
-from leak_assets.models.dataset import WindowSet, operation_set
-from leak_assets.models.session import open_session
+from leak_assets.models.dataset import window_set
+from leak_assets.models.session import ExportedModel
 from leak_assets.sites.provenance import Provenance
 from leak_assets.units import SECONDS_PER_HOUR
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
@@ -25,9 +22,6 @@ METHOD = "windows"
 CANDIDATES = 20
 MAX_MISSING_SHARE = 0.30
 INFLOW = "flow/inflow"
-# Windows in one call of onnxruntime, filled up with zeros: the last bits of a score depend on the
-# size of the call, and a replay must give the same bits. A day has 48 windows.
-_CALL = 64
 
 
 class Scorer:
@@ -66,20 +60,16 @@ class Scorer:
         for model in (self.detector, self.pinpointer):
             if model is not None and provenance is not None:
                 _check_provenance(model, provenance)
-        self._detect = open_session(self.detector.onnx)
-        self._pinpoint = None if self.pinpointer is None else open_session(self.pinpointer.onnx)
+        self._detect = ExportedModel(self.detector)
+        self._pinpoint = None if self.pinpointer is None else ExportedModel(self.pinpointer)
 
-    def score_windows(
-        self, residuals: pl.DataFrame, *, day: date | None = None
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def score_windows(self, features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Score the windows of a network.
 
         Parameters
         ----------
-        residuals
-            Rows of `features.residuals` of one network: the day and, as context, the day before.
-        day
-            Score only windows whose last step falls in this UTC day.
+        features
+            Rows of `features.windows` of one network.
 
         Returns
         -------
@@ -92,48 +82,48 @@ class Scorer:
         Raises
         ------
         InputError
-            The residuals are of another network than the models.
+            The features are of another network than the models.
         """
-        if residuals.is_empty():
+        if features.is_empty():
             return WINDOW_SCORES.empty(), WINDOW_CANDIDATES.empty()
-        self._check_network(residuals)
+        self._check_network(features)
         model = self.detector
-        windows = operation_set(residuals, model.window, model.channels, day=day)
-        x = windows.inputs()
+        windows = window_set(features, model.statistics, channels=model.channels)
         channels = len(model.channels)
-        used = (2 * x[:, channels:].sum(axis=2) >= model.window.points).sum(axis=1)
+        used = windows.usable.sum(axis=1)
         enough = (channels - used) <= MAX_MISSING_SHARE * channels
         score = np.full(len(windows), np.nan)
-        score[enough] = self._run(self._detect, model, x[enough])
-        threshold = 1.0 if model.threshold is None else model.threshold
+        score[enough] = self._detect.run(windows.values[enough])
         # As float32: the exported label compares in float32 too.
-        alarm = enough & (score.astype(np.float32) >= np.float32(threshold))
-        scores = windows.index.select("window_start", "window_end").with_columns(
-            pl.lit(model.network).alias("network"),
-            pl.Series("anomaly_score", score).fill_nan(None),
-            pl.lit(threshold).alias("threshold"),
-            pl.Series("is_alarm", alarm),
-            pl.Series("state", np.where(enough, "scored", "insufficient_data").astype(object)),
-            pl.Series("channels_used", used.astype(np.int64)),
-            pl.lit(channels, dtype=pl.Int64).alias("channels"),
-            pl.Series("leak_flow_m3_per_h", self._leak_flow(residuals, day)).fill_nan(None),
-            pl.lit(METHOD).alias("method"),
-            pl.lit(model.version).alias("method_version"),
+        alarm = enough & (score.astype(np.float32) >= np.float32(model.alarm_threshold))
+        inflow = features.filter(pl.concat_str("quantity", pl.lit("/"), "sensor_id") == INFLOW)
+        leak_flow = inflow.select("window_start", leak_flow_m3_per_h=pl.col("mean_si") * SECONDS_PER_HOUR)
+        scores = (
+            windows.index.select("window_start", "window_end")
+            .join(leak_flow, on="window_start", how="left", maintain_order="left")
+            .with_columns(
+                pl.lit(model.network).alias("network"),
+                pl.Series("anomaly_score", score).fill_nan(None),
+                pl.lit(model.alarm_threshold).alias("threshold"),
+                pl.Series("is_alarm", alarm),
+                pl.Series("state", np.where(enough, "scored", "insufficient_data").astype(object)),
+                pl.Series("channels_used", used.astype(np.int64)),
+                pl.lit(channels, dtype=pl.Int64).alias("channels"),
+                pl.lit(METHOD).alias("method"),
+                pl.lit(model.version).alias("method_version"),
+            )
         )
         schema = WINDOW_SCORES.polars_schema
         table = scores.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-        return table, self._candidates(residuals, windows.select(alarm), day)
+        return table, self._candidates(features, windows.index.filter(pl.Series(alarm)))
 
-    def _candidates(
-        self, residuals: pl.DataFrame, alarmed: WindowSet, day: date | None
-    ) -> pl.DataFrame:
-        model = self.pinpointer
-        if model is None or len(alarmed) == 0:
+    def _candidates(self, features: pl.DataFrame, alarmed: pl.DataFrame) -> pl.DataFrame:
+        if self._pinpoint is None or alarmed.is_empty():
             return WINDOW_CANDIDATES.empty()
-        windows = operation_set(residuals, model.window, model.channels, day=day)
-        chosen = windows.index["window_start"].is_in(alarmed.index["window_start"].implode())
-        windows = windows.select(chosen.to_numpy())
-        probability = self._run(self._pinpoint, model, windows.inputs()).astype(np.float64)
+        model = self._pinpoint.artefact
+        chosen = features.join(alarmed.select("window_start"), on="window_start", how="semi")
+        windows = window_set(chosen, model.statistics, channels=model.channels)
+        probability = self._pinpoint.run(windows.values).astype(np.float64)
         top = min(CANDIDATES, len(model.link_ids))
         # A stable sort: equal probabilities keep the order of the pipes.
         order = np.argsort(-probability, axis=1, kind="stable")[:, :top]
@@ -154,34 +144,11 @@ class Scorer:
             schema=WINDOW_CANDIDATES.polars_schema,
         )
 
-    def _leak_flow(self, residuals: pl.DataFrame, day: date | None) -> NDArray[np.float64]:
-        """Mean residual of the inflow in each window, m3/h; NaN where it has no usable point."""
-        # All rows, so that the windows are those of the detector; only the inflow's values.
-        grid = window_grid(
-            residuals, self.detector.window, value="residual_si", channels=(INFLOW,), day=day
-        )
-        x = grid.windows[grid.group, 0, grid.place]
-        count = np.isfinite(x).sum(axis=1)
-        total = np.where(np.isfinite(x), x, 0.0).sum(axis=1)
-        return np.where(count > 0, total / np.maximum(count, 1) * SECONDS_PER_HOUR, np.nan)
-
-    def _check_network(self, residuals: pl.DataFrame) -> None:
-        names = residuals["network"].unique().sort().to_list()
+    def _check_network(self, features: pl.DataFrame) -> None:
+        names = features["network"].unique().sort().to_list()
         if names != [self.detector.network]:
-            message = f"residuals of {', '.join(names)}, models of {self.detector.network}"
+            message = f"windows of {', '.join(names)}, models of {self.detector.network}"
             raise InputError(message, remedy="Score each network with its own models.")
-
-    @staticmethod
-    def _run(session: Any, model: Artefact, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the last output of the network for scaled windows."""
-        scaled = model.scaler.transform(x)
-        parts = []
-        for i in range(0, len(scaled), _CALL):
-            part = np.zeros((_CALL, *scaled.shape[1:]), dtype=np.float32)
-            rows = scaled[i : i + _CALL]
-            part[: len(rows)] = rows
-            parts.append(session.run(None, {"input_features": part})[-1][: len(rows)])
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
 def _check_provenance(model: Artefact, now: Provenance) -> None:
@@ -199,6 +166,9 @@ def _check_provenance(model: Artefact, now: Provenance) -> None:
 
 def _of_kind(source: Artefact | Path, kind: str) -> Artefact:
     artefact = load_artefact(source) if isinstance(source, Path) else source
+    if artefact.window != SPEC:
+        message = f"{artefact.model} {artefact.version} reads windows of {artefact.window}"
+        raise InputError(message, remedy="Train again.", file=artefact.folder)
     if artefact.model != kind:
         message = f"is a {artefact.model}, not a {kind}"
         raise InputError(message, remedy="Give the other folder.", file=artefact.folder)

@@ -30,23 +30,6 @@ CALIBRATIONS = Table(
     ),
 )
 
-WINDOW_REFERENCES = Table(
-    "features",
-    "window_references",
-    "What windows of one channel look like without a leak, as it was known on a day.",
-    ("date", "network"),
-    ("network", "sensor_id", "quantity"),
-    (
-        NETWORK,
-        _SENSOR,
-        _QUANTITY,
-        Column("mean_mean", pl.Float64, "mean of the window means on the reference days", True),
-        Column("mean_std", pl.Float64, "their standard deviation (population)", True),
-        Column("rms_mean", pl.Float64, "mean of the window RMS on the reference days", True),
-        Column("rms_std", pl.Float64, "their standard deviation (population)", True),
-    ),
-)
-
 RESIDUALS = Table(
     "features",
     "residuals",
@@ -102,27 +85,17 @@ CHANNEL_REFERENCES = Table(
 )
 
 WINDOW_FEATURES = (
-    Column("points", pl.Int64, "usable points in the window"),
+    Column("points", pl.Int64, "usable points in the window; with fewer than half no statistics"),
     Column("mean", pl.Float64, "mean of the residual z-scores", True),
-    Column("std", pl.Float64, "standard deviation (population)", True),
-    Column("min", pl.Float64, "minimum", True),
-    Column("max", pl.Float64, "maximum", True),
-    Column("slope_per_h", pl.Float64, "least-squares slope per hour", True),
-    Column("rms", pl.Float64, "root mean square", True),
-    Column("peak", pl.Float64, "largest magnitude", True),
-    Column("peak_to_peak", pl.Float64, "maximum minus minimum", True),
-    Column("spectral_energy", pl.Float64, "power of the one-sided spectrum without its mean", True),
-    Column("spectral_centroid_per_h", pl.Float64, "power-weighted mean frequency", True),
-    Column("dominant_period_h", pl.Float64, "period of the strongest frequency", True),
-    Column("low_band_energy", pl.Float64, "share of energy at periods of 1 h or more", True),
-    Column("mean_z", pl.Float64, "z-score of the window mean against leak-free windows", True),
-    Column("rms_z", pl.Float64, "z-score of the RMS against leak-free windows", True),
+    Column("slope_per_h", pl.Float64, "their least-squares slope per hour", True),
+    Column("std", pl.Float64, "their standard deviation (population)", True),
+    Column("mean_si", pl.Float64, "mean of the residuals, m or m3/s", True),
 )
 
 WINDOWS = Table(
     "features",
     "windows",
-    "One channel in one window of telemetry; the window belongs to the day of its last step.",
+    "One channel in one window of telemetry, as the models read it; it belongs to the day it ends.",
     ("date", "network"),
     ("network", "window_start", "sensor_id", "quantity"),
     (
@@ -138,7 +111,7 @@ WINDOWS = Table(
 TRAINING_WINDOWS = Table(
     "features",
     "training_windows",
-    "One channel in one window of a scenario run, with its label.",
+    "One channel in one window of a scenario run, as the models learn from it, with its label.",
     ("batch", "network"),
     ("scenario_id", "window_start", "sensor_id", "quantity"),
     (
@@ -157,32 +130,11 @@ TRAINING_WINDOWS = Table(
     ),
 )
 
-TRAINING_RESIDUALS = Table(
-    "features",
-    "training_residuals",
-    "One channel at one step of a scenario run, seen through its town's calibrated twin.",
-    ("batch", "network"),
-    ("scenario_id", "sensor_id", "quantity", "ts_utc"),
-    (
-        NETWORK,
-        Column("batch", pl.String, "scenario batch (town)"),
-        Column("scenario_id", pl.String, "scenario"),
-        _SENSOR,
-        _QUANTITY,
-        Column("ts_utc", UTC_US, "step"),
-        Column("residual_si", pl.Float64, "measured minus expected", True),
-        Column("residual_z", pl.Float64, "z-score against the town's reference run", True),
-        Column("mask", pl.Int8, "1 = usable"),
-    ),
-)
-
 TABLES = (
     CALIBRATIONS,
     CHANNEL_REFERENCES,
-    WINDOW_REFERENCES,
     RESIDUALS,
     CHANNELS_30M,
     WINDOWS,
-    TRAINING_RESIDUALS,
     TRAINING_WINDOWS,
 )

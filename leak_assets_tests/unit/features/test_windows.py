@@ -1,4 +1,4 @@
-"""Window features: grid, statistics, spectra, reference, point in time."""
+"""Window features: grid, statistics, labels, point in time."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.features.grid import WindowSpec, day_with_context, window_grid
-from leak_assets.features.scaler import WindowScaler
+from leak_assets.features.grid import WindowSpec, window_grid
 from leak_assets.features.windows import (
     STATISTICS,
     training_windows,
@@ -58,10 +57,7 @@ def test_day_with_its_context_has_48_windows_and_equals_the_two_day_batch() -> N
     """Every window whose last step falls in the day, with the values of a longer batch."""
     frame = residuals(np.random.default_rng(1).normal(size=(2, 576)))
     second = (DAY + timedelta(days=1)).date()
-    first_ts, last_ts = day_with_context(second, WindowSpec())
-    context = frame.filter(
-        pl.col("ts_utc").dt.replace_time_zone(None).is_between(first_ts, last_ts, closed="left")
-    )
+    context = frame.filter(pl.col("ts_utc") >= DAY + timedelta(hours=21, minutes=5))
     alone = window_features(context, day=second)
     batch = window_features(frame).filter(pl.col("window_end").dt.date() == second)
     assert alone["window_start"].n_unique() == 48
@@ -89,61 +85,32 @@ def test_times_off_the_grid_and_broken_lengths_are_refused() -> None:
         WindowSpec(length_s=1000)
 
 
-def test_constant_two_has_rms_two_and_no_spread() -> None:
-    """FEA4: constant 2.0: RMS 2, std 0, peak 2; without variance there is no NaN in the table."""
-    row = window_features(residuals(np.full((1, 36), 2.0))).row(0, named=True)
-    assert (row["rms"], row["std"], row["peak"], row["mean"]) == (2.0, 0.0, 2.0, 2.0)
-    assert (row["slope_per_h"], row["spectral_energy"]) == (0.0, 0.0)
-    assert row["dominant_period_h"] is None
-    assert not any(isinstance(v, float) and np.isnan(v) for v in row.values())
-
-
-@pytest.mark.parametrize("level", [0.1, -1e7, 1e-9])
-def test_constant_windows_have_exactly_no_energy(level: float) -> None:
-    """Rounding in the mean does not become a spectrum."""
-    found = window_statistics(np.full((1, 36), level), 300.0)
-    assert found["spectral_energy"][0] == 0.0
-    assert found["rms"][0] == abs(level)
+@pytest.mark.parametrize("level", [2.0, 0.1, -1e7, 1e-9])
+def test_constant_windows_have_exactly_no_spread(level: float) -> None:
+    """Rounding in the mean does not become a spread, which scaling would blow up."""
+    row = window_features(residuals(np.full((1, 36), level))).row(0, named=True)
+    assert (row["mean"], row["std"], row["slope_per_h"]) == (level, 0.0, 0.0)
 
 
 def test_statistics_equal_numpy() -> None:
-    """Mean, population std, extremes, RMS, slope of a random window."""
+    """Mean, population standard deviation and slope of random windows."""
     x = np.random.default_rng(2).normal(size=(5, 36))
     found = window_statistics(x, 300.0)
     hours = np.arange(36) / 12
     np.testing.assert_allclose(found["mean"], x.mean(axis=1))
     np.testing.assert_allclose(found["std"], x.std(axis=1))
-    np.testing.assert_allclose(found["peak_to_peak"], np.ptp(x, axis=1))
-    np.testing.assert_allclose(found["rms"], np.sqrt((x**2).mean(axis=1)))
     np.testing.assert_allclose(found["slope_per_h"], np.polyfit(hours, x.T, 1)[0])
 
 
-@pytest.mark.parametrize("points", [35, 36])
-def test_spectral_energy_is_the_variance(points: int) -> None:
-    """Parseval holds for even and odd lengths."""
-    x = np.random.default_rng(3).normal(size=(4, points))
-    found = window_statistics(x, 300.0)
-    np.testing.assert_allclose(found["spectral_energy"], x.var(axis=1))
-
-
-def test_daily_sine_has_a_dominant_period_of_24_hours() -> None:
-    """FEA5: ± one bin, in a three-day window."""
-    spec = WindowSpec(length_s=3 * 86_400, stride_s=86_400)
-    hours = np.arange(3 * 288) / 12
-    row = window_features(residuals(np.sin(2 * np.pi * hours / 24)[None]), spec=spec).row(
-        0, named=True
+def test_the_mean_in_si_is_of_the_same_points() -> None:
+    """Masked rows count neither in standard deviations nor in metres."""
+    frame = residuals(np.random.default_rng(3).normal(size=(1, 36))).with_columns(
+        pl.col("residual_si") * 0.25,
+        (pl.int_range(pl.len()) % 3 != 0).cast(pl.Int8).alias("mask"),
     )
-    assert row["dominant_period_h"] == pytest.approx(24.0, abs=24 / 3)
-    assert row["dominant_period_h"] == pytest.approx(24.0)
-    assert row["low_band_energy"] == pytest.approx(1.0)
-
-
-def test_fast_sine_lies_outside_the_low_band() -> None:
-    """A period of 30 min has no energy at periods of an hour or more."""
-    hours = np.arange(36) / 12
-    found = window_statistics(np.sin(2 * np.pi * hours / 0.5)[None], 300.0)
-    assert found["low_band_energy"][0] == pytest.approx(0.0, abs=1e-12)
-    assert found["spectral_centroid_per_h"][0] == pytest.approx(2.0)
+    row = window_features(frame).row(0, named=True)
+    assert row["mean_si"] == pytest.approx(0.25 * row["mean"])
+    assert row["points"] == 24
 
 
 def test_masked_points_are_ignored_and_half_a_window_is_needed() -> None:
@@ -181,36 +148,15 @@ def test_truncating_after_the_window_end_changes_no_bit(last: int) -> None:
     )
 
 
-def test_scaler_equals_numpy_and_has_no_nan_without_variance() -> None:
-    """FEA3: mean and std of the reference slice; a channel without variance gets 0."""
-    values = np.random.default_rng(7).normal(size=(2, 288))
-    values[1] = 3.0
-    found = window_features(residuals(values))
-    scaler = WindowScaler().fit(found)
-    noisy = found.filter(pl.col("sensor_id") == "n0")["mean"].to_numpy()
-    reference = scaler.reference_.row(0, named=True)
-    assert reference["mean_mean"] == pytest.approx(noisy.mean())
-    assert reference["mean_std"] == pytest.approx(noisy.std())
-    scaled = WindowScaler.from_reference(scaler.reference_).transform(found)
-    assert scaled.schema == WINDOWS.polars_schema
-    np.testing.assert_allclose(
-        scaled.filter(pl.col("sensor_id") == "n0")["mean_z"], (noisy - noisy.mean()) / noisy.std()
-    )
-    assert set(scaled.filter(pl.col("sensor_id") == "n1")["mean_z"]) == {0.0}
-
-
-def test_training_windows_are_scaled_on_leak_free_windows_only() -> None:
-    """A leak of 100 sigma in one scenario leaves the reference alone."""
+def test_training_windows_carry_their_labels() -> None:
+    """One scenario leaks from noon on; the other rows are those of operation."""
     rng = np.random.default_rng(8)
-    runs = []
-    for name, shift in (("s0", 0.0), ("s1", 100.0)):
-        values = rng.normal(size=(1, 288))
-        values[:, 144:] += shift
-        runs.append(
-            residuals(values).with_columns(
-                pl.lit(name).alias("scenario_id"), pl.lit("b000").alias("batch")
-            )
+    runs = [
+        residuals(rng.normal(size=(1, 288))).with_columns(
+            pl.lit(name).alias("scenario_id"), pl.lit("b000").alias("batch")
         )
+        for name in ("s0", "s1")
+    ]
     truth = pl.DataFrame(
         {
             "scenario_id": "s1",
@@ -226,11 +172,14 @@ def test_training_windows_are_scaled_on_leak_free_windows_only() -> None:
     found = training_windows(pl.concat(runs), truth)
     assert found.schema == TRAINING_WINDOWS.polars_schema
     assert found["window_start"].n_unique() == 43
-    free = found.filter(pl.col("leak_flow_m3_per_h") == 0)
-    assert free["mean_z"].mean() == pytest.approx(0.0, abs=1e-9)
-    assert free["mean_z"].std(ddof=0) == pytest.approx(1.0)
-    assert found.filter("is_leak")["mean_z"].min() > 10
-    assert set(found.filter("is_leak")["link_id"]) == {"p1"}
+    leaky = found.filter("is_leak")
+    assert set(leaky["scenario_id"]) == {"s1"}
+    assert set(leaky["link_id"]) == {"p1"}
+    assert leaky["window_start"].min() == DAY + timedelta(hours=10, minutes=30)
+    partial = found.filter((pl.col("leak_flow_m3_per_h") > 0) & ~pl.col("is_leak"))
+    assert partial.height == 2
+    alone = window_features(runs[0].drop("scenario_id", "batch"))
+    assert found.filter(scenario_id="s0").select(alone.columns).equals(alone)
 
 
 def test_empty_input_gives_an_empty_table() -> None:

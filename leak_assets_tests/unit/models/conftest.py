@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from leak_assets.features.grid import WindowSpec
+from leak_assets.features.windows import STATISTICS, training_windows
 from leak_assets.models.config import DetectorConfig, PinpointerConfig, load_config
 from leak_assets.models.dataset import WindowSet, training_set
 from leak_assets.models.export import export
 from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import TrainingResult, train
-from leak_assets.warehouse.schemas.features import TRAINING_RESIDUALS
+from leak_assets.warehouse.schemas.features import RESIDUALS
 
 NETWORK = "line"
 PIPES = 12
@@ -25,7 +25,7 @@ STEPS = 288
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Residuals per batch and the leak truth of all of them."""
+    """Window features per batch and the leak truth of all of them."""
 
     batches: list[pl.DataFrame]
     leak_truth: pl.DataFrame
@@ -73,13 +73,14 @@ def scenarios(pipes: CandidatePipes) -> Scenarios:
     leak_truth = pl.DataFrame(truth).with_columns(
         pl.col("leak_start", "leak_peak", "leak_end").cast(utc)
     )
-    return Scenarios(batches, leak_truth, pipes)
+    features = [training_windows(batch, leak_truth) for batch in batches]
+    return Scenarios(features, leak_truth, pipes)
 
 
 @pytest.fixture(scope="session")
 def windows(scenarios: Scenarios) -> WindowSet:
     """All labelled windows."""
-    return training_set(scenarios.batches, scenarios.leak_truth, WindowSpec())
+    return training_set(scenarios.batches, STATISTICS)
 
 
 @pytest.fixture(scope="session")
@@ -144,17 +145,17 @@ def _rows(name: str, batch: str, times: list[datetime], z: np.ndarray) -> pl.Dat
         pl.DataFrame(
             {
                 "network": NETWORK,
-                "batch": batch,
-                "scenario_id": name,
                 "sensor_id": sensor,
                 "quantity": quantity,
                 "ts_utc": times,
+                "observed_si": z[i] * 1e-3,
+                "expected_si": 0.0,
                 "residual_si": z[i] * 1e-3,
                 "residual_z": z[i],
                 "mask": 1,
             },
-            schema=TRAINING_RESIDUALS.polars_schema,
-        )
+            schema=RESIDUALS.polars_schema,
+        ).with_columns(scenario_id=pl.lit(name), batch=pl.lit(batch))
         for i, (quantity, sensor) in enumerate(channels)
     )
 

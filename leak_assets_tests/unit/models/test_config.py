@@ -4,23 +4,25 @@ import pytest
 import yaml
 
 from leak_assets.errors import InputError, MissingInputError
+from leak_assets.features.windows import STATISTICS
 from leak_assets.models.config import CONFIG_DIR, load_config
 
 
 @pytest.mark.parametrize("name", ["leak_detector", "leak_pinpointer"])
 def test_packaged_configurations_load(name: str) -> None:
-    """Version, window and gates as documented."""
+    """Version, and statistics that the window features have."""
     config = load_config(name)
-    assert config.version == "1.0.0"
-    assert config.window.spec.points == 36
+    assert config.version == "2.0.0"
+    assert set(config.statistics) <= set(STATISTICS)
 
 
 def test_detector_gates_are_those_of_the_requirements() -> None:
-    """AUC 0.90, precision 0.85, recall 0.85, FAR 0.05, latency 50 ms."""
+    """AUC 0.90, precision 0.85, recall 0.85, false alarms 0.05, latency 50 ms."""
     gates = load_config("leak_detector").gates
     assert gates["auc"].min == 0.90
     assert gates["precision"].min == gates["recall"].min == 0.85
-    assert gates["far"].max == 0.05
+    assert gates["far_without_leak"].max == 0.05
+    assert gates["far_as_labelled"].max == 0.10
     assert gates["latency_ms_p95"].max == 50
 
 
@@ -38,7 +40,9 @@ def _changed(tmp_path, change):
         (lambda c: c.update(epoch=3), r"mine\.yaml: unknown key `epoch`"),
         (lambda c: c["training"].update(lr=3), r"mine\.yaml: unknown key `training\.lr`"),
         (lambda c: c["training"].update(epochs="many"), r"key `training\.epochs`.*'many'"),
-        (lambda c: c["architecture"].update(kernel=4), r"key `architecture\.kernel`.*odd"),
+        (lambda c: c.update(statistics=["median"]), r"key `statistics\.0`.*'median'"),
+        (lambda c: c["gates"].update(auc={}), r"key `gates\.auc`.*either `min` or `max`"),
+        (lambda c: c["gates"].update(auc={"min": 0.1, "max": 1}), r"either `min` or `max`"),
         (lambda c: c.update(model="other"), r"mine\.yaml: key `model` is 'other'"),
     ],
 )

@@ -8,24 +8,30 @@ import pytest
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.models.config import GateLimit
 from leak_assets.models.evaluation import evaluations_frame
-from leak_assets.models.gates import check_gates, failures
-from leak_assets.models.registry import champion, current, promote, register
+from leak_assets.models.gates import check_gates
+from leak_assets.models.registry import champion, current, promote, register, retire
 from leak_assets.warehouse.schemas.models import EVALUATIONS, REGISTRY_EVENTS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GATES = {"auc": GateLimit(min=0.9), "far": GateLimit(max=0.05)}
 
 
+def failures(metrics):
+    """Return the messages of failed gates."""
+    return [result.message for result in check_gates(metrics, GATES) if not result.passed]
+
+
 def test_a_failing_gate_names_itself_its_value_and_its_limit() -> None:
     """MOD6."""
-    results = check_gates({"auc": 0.95, "far": 0.0812}, GATES)
-    assert failures(results) == ["gate far failed: 0.0812, must be at most 0.05"]
+    assert failures({"auc": 0.95, "far": 0.0812}) == [
+        "gate far failed: 0.0812, must be at most 0.05"
+    ]
 
 
 def test_limits_themselves_pass_and_missing_metrics_fail() -> None:
     """At the limit is good enough; not measured is not."""
-    assert failures(check_gates({"auc": 0.9, "far": 0.05}, GATES)) == []
-    assert failures(check_gates({"auc": None}, GATES)) == [
+    assert failures({"auc": 0.9, "far": 0.05}) == []
+    assert failures({"auc": None}) == [
         "gate auc failed: missing, must be at least 0.9",
         "gate far failed: missing, must be at most 0.05",
     ]
@@ -118,3 +124,12 @@ def test_repeating_changes_nothing(artefacts) -> None:
     assert register(events, artefact, failures=(), at=NOW, actor="t").height == 0
     assert _promote(events, artefact).height == events.height
     assert register(events, artefact, failures=("far",), at=NOW, actor="t").height == 1
+
+
+def test_a_retired_model_leaves_nothing_in_use(artefacts) -> None:
+    """Where there is none in use there is no row."""
+    events = _promote(_registered(artefacts[1]), artefacts[1])
+    what = {"network": "line", "model": "leak_pinpointer", "at": NOW, "actor": "t", "note": "old"}
+    rows = retire(events, **what)
+    assert champion(pl.concat([events, rows]), "line", "leak_pinpointer") is None
+    assert retire(REGISTRY_EVENTS.empty(), **what).height == 0

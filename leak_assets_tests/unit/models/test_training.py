@@ -6,33 +6,36 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
-from leak_assets.features.grid import WindowSpec
-from leak_assets.models import training
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.detector import LeakDetector, balanced_threshold
-from leak_assets.models.estimator import NotFittedError
+from leak_assets.models.estimator import TrainingOptions
+from leak_assets.models.gates import check_gates
 from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
-from leak_assets.models.training import model_version, train
+from leak_assets.models.training import train
+from leak_assets.models.versions import model_version
 from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 
 def test_detector_holds_its_gates_on_unseen_towns(detector) -> None:
-    """AUC, precision, recall and FAR on the held-out batches."""
+    """Every gate of the configuration but the latency, which the artefact is measured for."""
     metrics = detector.metrics["test"]
+    assert [r.message for r in check_gates(metrics, detector.config.gates) if not r.passed] == [
+        "gate latency_ms_p95 failed: missing, must be at most 50"
+    ]
     assert metrics["auc"] >= 0.95
-    assert metrics["recall"] >= 0.85
-    assert metrics["far"] <= 0.1
     assert metrics["event_recall"] == 1.0
     assert detector.split.grouped_by == "batch"
 
 
 def test_pinpointer_finds_the_pipe_or_a_neighbour(pinpointer) -> None:
-    """Most likely pipe within 150 m at the median, the true one among ten of twelve or better."""
+    """Most likely pipe within 150 m at the median, far nearer than the middle of the line."""
     metrics = pinpointer.metrics["test"]
     assert metrics["localisation_distance_m_median"] <= 150
+    assert metrics["distance_vs_fixed_guess"] <= 0.5
     assert metrics["top3_hit"] >= 0.6
     assert metrics["node_top5_hit"] >= 0.8
 
@@ -70,11 +73,11 @@ def test_same_seed_gives_same_weights_and_another_seed_others(
     assert weights(detector_config.seed + 1) != detector.model.weights_sha256()
 
 
-def test_version_names_everything_that_makes_a_model(detector_config, monkeypatch) -> None:
+def test_version_names_everything_that_makes_a_model(detector_config) -> None:
     """Configuration, data, network and code; the order of partitions does not matter."""
     first = model_version(detector_config, {"a": "1", "b": "2"})
     assert first == model_version(detector_config, {"b": "2", "a": "1"})
-    assert first.startswith("1.0.0-")
+    assert first.startswith("2.0.0-")
     assert first != model_version(detector_config, {"a": "1", "b": "3"})
     changed = detector_config.model_copy(update={"seed": 99})
     assert first != model_version(changed, {"a": "1", "b": "2"})
@@ -82,8 +85,7 @@ def test_version_names_everything_that_makes_a_model(detector_config, monkeypatc
     here = model_version(detector_config, {"a": "1", "b": "2"}, town)
     elsewhere = replace(town, layout_sha256="other sensors")
     assert first != here != model_version(detector_config, {"a": "1", "b": "2"}, elsewhere)
-    monkeypatch.setattr(training, "CODE_VERSION", "another")
-    assert first != model_version(detector_config, {"a": "1", "b": "2"})
+    assert first != model_version(detector_config, {"a": "1", "b": "2"}, code="another")
 
 
 def _random_labels(windows: WindowSet, seed: int) -> WindowSet:
@@ -99,7 +101,7 @@ def test_early_stopping_keeps_the_best_epoch_not_the_last(windows) -> None:
     batches = windows.index["batch"].to_numpy()
     train_set = _random_labels(windows.select(batches < "b004"), 0)
     validation = _random_labels(windows.select(batches >= "b004"), 1)
-    model = LeakDetector(hidden=16, epochs=40, patience=3, seed=3)
+    model = LeakDetector(TrainingOptions(hidden=16, epochs=40, patience=3, seed=3))
     losses: list[float] = []
     model.fit(train_set, validation, progress=lambda _e, _n, _t, v: losses.append(v))
     assert model.best_epoch_ == int(np.argmin(losses))
@@ -126,12 +128,13 @@ def test_history_is_the_training_runs_table(detector) -> None:
 
 def test_estimators_follow_the_scikit_learn_contract(windows) -> None:
     """Parameters untouched, clone works, unfitted models refuse."""
-    for model in (LeakDetector(hidden=8, seed=5), LeakPinpointer(distance_scale_m=50.0)):
+    options = TrainingOptions(hidden=8, seed=5)
+    for model in (LeakDetector(options), LeakPinpointer(options, distance_scale_m=50.0)):
         assert clone(model).get_params() == model.get_params()
         assert not [name for name in vars(model) if name.endswith("_")]
         with pytest.raises(NotFittedError, match="not fitted"):
             model.predict_proba(windows)
-    with pytest.raises(ValueError, match="no parameter depth"):
+    with pytest.raises(ValueError, match="depth"):
         LeakDetector().set_params(depth=3)
 
 
@@ -167,20 +170,19 @@ def test_soft_targets_fall_with_distance() -> None:
     assert target[0, 2] == 0
 
 
-def test_values_under_the_mask_do_not_change_the_score(detector, windows) -> None:
-    """FEA9: another value where the mask is 0."""
-    x = windows.inputs(np.arange(20))
-    channels = x.shape[1] // 2
-    rng = np.random.default_rng(1)
-    x[:, channels:] = rng.random(x[:, channels:].shape) > 0.3
-    other = x.copy()
-    other[:, :channels] += 50.0 * (1 - x[:, channels:])
-    np.testing.assert_array_equal(
-        detector.model.predict_proba(x), detector.model.predict_proba(other)
+def test_a_missing_channel_is_an_unremarkable_one(detector, windows) -> None:
+    """FEA9: no value at all gives the score of a channel at its leak-free mean."""
+    x = windows.of(detector.model.statistics_).values[:20].copy()
+    missing, mean = x.copy(), x.copy()
+    missing[:, :, 2] = np.nan
+    mean[:, :, 2] = detector.model.scaler_.mean_[:, 2]
+    np.testing.assert_allclose(
+        detector.model.predict_proba(missing), detector.model.predict_proba(mean), atol=1e-5
     )
 
 
-def test_window_spec_of_the_set_is_that_of_the_model(detector, windows) -> None:
-    """Points and channels are what the artefact will state."""
-    assert detector.model.points_ == WindowSpec().points
-    assert detector.model.channels_ == windows.channels
+def test_models_read_the_statistics_of_their_configuration(detector, pinpointer, windows) -> None:
+    """And the channels of the windows."""
+    for result in (detector, pinpointer):
+        assert result.model.statistics_ == result.config.statistics
+        assert result.model.channels_ == windows.channels

@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from leak_assets.detection.windows.scoring import Scorer
+from leak_assets.features.windows import window_features
 from leak_assets.hydraulics.plan.plan import ScenarioPlan
 from leak_assets.models.config import DETECTOR
 from leak_assets.models.steps import champions
@@ -27,7 +28,7 @@ HYDRANTS = ("fire_flow", "flushing")
 
 def test_hydrants_of_a_city_are_no_leak(ctx) -> None:
     """No window during fire flow or flushing alarms; a leak of 10 % in the same town does."""
-    scorer = Scorer(champions(ctx, "hanoi")[DETECTOR])
+    scorer = Scorer(champions(ctx, ctx.network("hanoi"))[DETECTOR])
     residuals, tables = batch_residuals(ctx.network("hanoi"), "b000", EVENTS)
     assert set(tables.event_truth["kind"]) >= {*HYDRANTS, "large_customer", "valve_operation"}
     assert not tables.event_truth["is_leak"].any()
@@ -51,7 +52,7 @@ def _alarms(scorer: Scorer, residuals: pl.DataFrame) -> pl.DataFrame:
     """Return scenario_id, window_start, window_end, is_alarm of all scenarios."""
     parts = []
     for (scenario,), frame in residuals.partition_by("scenario_id", as_dict=True).items():
-        scores, _ = scorer.score_windows(frame)
+        scores, _ = scorer.score_windows(window_features(frame))
         parts.append(
             scores.select("window_start", "window_end", "is_alarm").with_columns(
                 scenario_id=pl.lit(scenario)

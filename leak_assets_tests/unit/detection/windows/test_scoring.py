@@ -13,6 +13,7 @@ import pytest
 from leak_assets.detection.windows.scoring import CANDIDATES, Scorer
 from leak_assets.errors import InputError
 from leak_assets.features.grid import WindowSpec
+from leak_assets.features.windows import STATISTICS, training_windows, window_features
 from leak_assets.models.artefact import load_artefact
 from leak_assets.models.config import load_config
 from leak_assets.models.dataset import training_set
@@ -21,7 +22,7 @@ from leak_assets.models.pipes import CandidatePipes
 from leak_assets.models.training import train
 from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
-from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets.warehouse.schemas.features import RESIDUALS, WINDOWS
 
 DAY = datetime(2019, 3, 4, tzinfo=UTC)
 SENSORS, PIPES = 9, 30
@@ -85,7 +86,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     leak_truth = pl.DataFrame(truth).with_columns(
         pl.col("leak_start", "leak_peak", "leak_end").cast(utc)
     )
-    windows = training_set([pl.concat(batches)], leak_truth, WindowSpec())
+    windows = training_set([training_windows(pl.concat(batches), leak_truth)], STATISTICS)
     names = [f"p{i:02d}" for i in range(PIPES)]
     links = pl.DataFrame(
         {
@@ -128,7 +129,7 @@ def scorer(folders: tuple[Path, Path]) -> Scorer:
 
 def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
     """Windows after 09:00 alarm; 7.2 m3/h; the twenty likeliest pipes of alarmed windows only."""
-    scores, candidates = scorer.score_windows(_residuals(100, pipe=10))
+    scores, candidates = scorer.score_windows(window_features(_residuals(100, pipe=10)))
     assert scores.schema == WINDOW_SCORES.polars_schema
     assert candidates.schema == WINDOW_CANDIDATES.polars_schema
     assert scores.height == 43
@@ -146,7 +147,7 @@ def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
 def test_day_by_day_and_batch_scores_are_the_same(scorer: Scorer) -> None:
     """DET10: streaming and batch to 1e-6, here to the bit."""
     frame = _residuals(101, days=3, pipe=5)
-    batch, batch_candidates = scorer.score_windows(frame)
+    batch, batch_candidates = scorer.score_windows(window_features(frame))
     parts = []
     for d in range(3):
         midnight = DAY + timedelta(days=d)
@@ -155,7 +156,7 @@ def test_day_by_day_and_batch_scores_are_the_same(scorer: Scorer) -> None:
                 midnight - timedelta(days=1), midnight + timedelta(days=1), closed="left"
             )
         )
-        parts.append(scorer.score_windows(seen, day=midnight.date()))
+        parts.append(scorer.score_windows(window_features(seen, day=midnight.date())))
     assert [p[0].height for p in parts] == [43, 48, 48]
     assert pl.concat([p[0] for p in parts]).equals(batch)
     assert pl.concat([p[1] for p in parts]).equals(batch_candidates)
@@ -167,7 +168,7 @@ def test_too_many_missing_channels_give_no_score_and_no_alarm(scorer: Scorer) ->
     for missing, state in ((3, "scored"), (4, "insufficient_data")):
         silent = [f"n{i}" for i in range(missing)]
         kept = frame.filter(~pl.col("sensor_id").is_in(silent))
-        scores, candidates = scorer.score_windows(kept)
+        scores, candidates = scorer.score_windows(window_features(kept))
         assert set(scores["state"]) == {state}
         assert set(scores["channels_used"]) == {10 - missing}
         assert scores["anomaly_score"].null_count() == (0 if state == "scored" else 43)
@@ -189,7 +190,9 @@ def test_masked_values_do_not_change_the_score(scorer: Scorer) -> None:
         for name in ("residual_z", "residual_si")
     )
     for before, after in zip(
-        scorer.score_windows(frame), scorer.score_windows(shuffled), strict=True
+        scorer.score_windows(window_features(frame)),
+        scorer.score_windows(window_features(shuffled)),
+        strict=True,
     ):
         assert before.equals(after)
 
@@ -197,17 +200,17 @@ def test_masked_values_do_not_change_the_score(scorer: Scorer) -> None:
 def test_missing_inflow_gives_no_leak_flow(scorer: Scorer) -> None:
     """Null, not zero."""
     frame = _residuals(104).filter(pl.col("sensor_id") != "inflow")
-    scores, _ = scorer.score_windows(frame)
+    scores, _ = scorer.score_windows(window_features(frame))
     assert scores["leak_flow_m3_per_h"].null_count() == 43
     assert scores["anomaly_score"].null_count() == 0
 
 
 def test_empty_input_and_a_detector_alone(scorer: Scorer, folders: tuple[Path, Path]) -> None:
     """No row, no window; without a pinpointer no candidate."""
-    scores, candidates = scorer.score_windows(RESIDUALS.empty())
+    scores, candidates = scorer.score_windows(WINDOWS.empty())
     assert (scores.schema, scores.height) == (WINDOW_SCORES.polars_schema, 0)
     assert candidates.schema == WINDOW_CANDIDATES.polars_schema
-    scores, candidates = Scorer(folders[0]).score_windows(_residuals(100, pipe=10))
+    scores, candidates = Scorer(folders[0]).score_windows(window_features(_residuals(100, pipe=10)))
     assert scores["is_alarm"].any()
     assert candidates.height == 0
 
@@ -217,10 +220,17 @@ def test_wrong_network_and_wrong_model_are_refused(
 ) -> None:
     """The message names both."""
     other = _residuals(0).with_columns(pl.lit("hanoi").alias("network"))
-    with pytest.raises(InputError, match="residuals of hanoi, models of line"):
-        scorer.score_windows(other)
+    with pytest.raises(InputError, match="windows of hanoi, models of line"):
+        scorer.score_windows(window_features(other))
     with pytest.raises(InputError, match="is a leak_pinpointer, not a leak_detector"):
         Scorer(folders[1])
+
+
+def test_models_of_other_windows_are_refused(folders: tuple[Path, Path]) -> None:
+    """Statistics of six hours are not those of three."""
+    bare = load_artefact(folders[0])
+    with pytest.raises(InputError, match=r"reads windows of WindowSpec\(length_s=21600.*Train"):
+        Scorer(replace(bare, window=WindowSpec(length_s=21_600)))
 
 
 def test_models_of_another_network_model_or_layout_are_refused(folders: tuple[Path, Path]) -> None:
@@ -243,7 +253,8 @@ def test_models_of_another_network_model_or_layout_are_refused(folders: tuple[Pa
 def test_scoring_does_not_import_torch(folders: tuple[Path, Path]) -> None:
     """A fresh process loads the models and knows neither torch nor sklearn."""
     code = (
-        "import sys; from pathlib import Path; from leak_assets.detection.scoring import Scorer;"
+        "import sys; from pathlib import Path;"
+        "from leak_assets.detection.windows.scoring import Scorer;"
         f"Scorer(Path({str(folders[0])!r}), Path({str(folders[1])!r}));"
         "assert not {'torch', 'sklearn', 'dagster'} & set(sys.modules)"
     )
