@@ -5,13 +5,13 @@ from pathlib import Path
 
 import polars as pl
 
-from leak_assets.demo.town import DAYS, FIRST_DAY
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
 from leak_assets.sites.site import Site
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse import Written
+from leak_assets_tests.towns import DAYS, FIRST_DAY
 
 READINGS = "telemetry.readings"
 TOWN_DAYS = [FIRST_DAY.date() + timedelta(days=number) for number in range(DAYS)]
