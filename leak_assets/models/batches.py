@@ -52,6 +52,12 @@ class TrainingBatches:
             partition = {"batch": batch, "network": self.network}
             yield warehouse.require(table, partition, remedy=_remedy(self.network))
 
+    def inputs_of(self, warehouse: Warehouse, table: str) -> list[Input]:
+        """Return the partitions of a table of the lake, as inputs of a write."""
+        partitions = ({"batch": batch, "network": self.network} for batch in self.batches)
+        found = (warehouse.as_input(table, partition) for partition in partitions)
+        return [source for source in found if source is not None]
+
     def messages(self) -> list[str]:
         """Return a line for each reason why batches are left out."""
         reasons: dict[str, list[str]] = {}

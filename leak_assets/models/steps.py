@@ -31,6 +31,8 @@ from .registry import champion, current, promote, register
 from .training import model_version, train
 
 MODELS = (DETECTOR, PINPOINTER)
+# What labels and the choice of batches follow from, beside the features.
+LABEL_TABLES = ("simulation.leak_truth", "simulation.scenarios")
 
 
 def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
@@ -56,7 +58,8 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
     for line in batches.messages():
         ctx.progress(line)
     provenance = site.provenance
-    inputs = [*batches.inputs, *provenance.inputs()]
+    labels = [i for t in LABEL_TABLES for i in batches.inputs_of(ctx.warehouse, t)]
+    inputs = [*batches.inputs, *labels, *provenance.inputs()]
     code = code_version(__name__)
     written: list[Written] = []
     windows: WindowSet | None = None
