@@ -22,6 +22,17 @@ def land(town_files: Path, ctx: StepContext) -> None:
     deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
 
 
+def land_day(ctx: StepContext, town_files: Path, day: date) -> None:
+    """Deliver the town's rows of one day, a file for each quantity as every day would bring."""
+    parts = ctx.settings.home / "parts"
+    parts.mkdir(exist_ok=True)
+    for file in sorted((town_files / "landing" / "hanoi").iterdir()):
+        header, *lines = file.read_text().splitlines(keepends=True)
+        part = parts / f"{day}_{file.name}"
+        part.write_text(header + "".join(line for line in lines if line.startswith(str(day))))
+        deliver([part], ctx.settings.landing_dir, "hanoi")
+
+
 def run_days(step: Step, ctx: StepContext, site: Site, *days: date) -> list[Written]:
     """Bring days of a step up to date."""
     return run_step(step, ctx, site, day_partitions(days, site.name))
