@@ -5,13 +5,13 @@ from pathlib import Path
 
 import polars as pl
 
-from leak_assets.demo.town import DAYS, FIRST_DAY
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
 from leak_assets.sites.site import Site
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse import Written
+from leak_assets_tests.towns import DAYS, FIRST_DAY
 
 READINGS = "telemetry.readings"
 TOWN_DAYS = [FIRST_DAY.date() + timedelta(days=number) for number in range(DAYS)]
@@ -20,6 +20,17 @@ TOWN_DAYS = [FIRST_DAY.date() + timedelta(days=number) for number in range(DAYS)
 def land(town_files: Path, ctx: StepContext) -> None:
     """Put the town's files into the landing zone."""
     deliver([town_files / "landing" / "hanoi"], ctx.settings.landing_dir, "hanoi")
+
+
+def land_day(ctx: StepContext, town_files: Path, day: date) -> None:
+    """Deliver the town's rows of one day, a file for each quantity as every day would bring."""
+    parts = ctx.settings.home / "parts"
+    parts.mkdir(exist_ok=True)
+    for file in sorted((town_files / "landing" / "hanoi").iterdir()):
+        header, *lines = file.read_text().splitlines(keepends=True)
+        part = parts / f"{day}_{file.name}"
+        part.write_text(header + "".join(line for line in lines if line.startswith(str(day))))
+        deliver([part], ctx.settings.landing_dir, "hanoi")
 
 
 def run_days(step: Step, ctx: StepContext, site: Site, *days: date) -> list[Written]:

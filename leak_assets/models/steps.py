@@ -33,6 +33,8 @@ from .versions import model_version, training_code_version
 MODELS = (DETECTOR, PINPOINTER)
 EVALUATIONS = "models.evaluations"
 TRUTH = "simulation.leak_truth"
+# What labels and the choice of batches follow from, beside the features.
+LABEL_TABLES = (TRUTH, "simulation.scenarios")
 
 
 def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
@@ -62,7 +64,8 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
     for line in batches.messages():
         ctx.progress(line)
     provenance = site.provenance
-    inputs = [*batches.inputs, *provenance.inputs()]
+    labels = [i for t in LABEL_TABLES for i in batches.inputs_of(ctx.warehouse, t)]
+    inputs = [*batches.inputs, *labels, *provenance.inputs()]
     code = training_code_version()
     written: list[Written] = []
     windows: WindowSet | None = None

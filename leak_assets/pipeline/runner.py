@@ -213,15 +213,13 @@ def _write(
     step = work.step
     if missing := set(step.writes) - set(frames):
         raise ValueError(f"step {step.name} did not make {', '.join(sorted(missing))}")
-    if extra := set(frames) - {*step.writes, *step.also_writes}:
+    if extra := set(frames) - set(step.writes):
         raise ValueError(f"step {step.name} made {', '.join(sorted(extra))} without declaring it")
-    written = []
-    for table, frame in frames.items():
-        where = partition if table in step.writes else step.also_writes[table](partition)
-        written.append(
-            work.warehouse.write(table, where, frame, inputs=inputs, code_version=step.code_version)
-        )
-    return written
+    version = step.code_version
+    return [
+        work.warehouse.write(table, partition, frame, inputs=inputs, code_version=version)
+        for table, frame in frames.items()
+    ]
 
 
 def _names(several: Sequence[Sequence[Input]] | Iterator[list[Input]]) -> set[tuple[str, str]]:

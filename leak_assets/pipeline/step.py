@@ -6,7 +6,7 @@ follow from it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -131,8 +131,6 @@ class Step:
         handed all days from the first that is stale.
     in_processes
         Whether partitions are computed in several processes.
-    also_writes
-        Tables with other partitions that may be written along, and how the partition follows.
     code
         Modules that the step is made of besides the one of `compute` or `run`.
     """
@@ -148,11 +146,10 @@ class Step:
     days_at_once: int = 1
     goes_on: bool = False
     in_processes: bool = False
-    also_writes: Mapping[str, Callable[[Partition], Partition]] = field(default_factory=dict)
     code: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if unknown := [t for t in (*self.writes, *self.also_writes) if t not in TABLES]:
+        if unknown := [table for table in self.writes if table not in TABLES]:
             raise ValueError(f"step {self.name} writes unknown tables: {', '.join(unknown)}")
         if (self.compute is None) == (self.run is None):
             raise ValueError(f"step {self.name} needs either `compute` or `run`")

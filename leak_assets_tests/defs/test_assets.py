@@ -21,7 +21,7 @@ from leak_assets.pipeline.work import Work
 from leak_assets.runs.graph import Graph
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.warehouse import Written
-from leak_assets_tests.days import land, mend_readings, run_days, spoil_readings
+from leak_assets_tests.days import land_day, mend_readings, run_days, spoil_readings
 
 DAYS = [date(2019, 3, day) for day in range(4, 11)]
 LAST = DAYS[-1]
@@ -126,7 +126,8 @@ def test_a_range_of_days_from_files_to_incidents(
     instance: dg.DagsterInstance, ctx: StepContext, town_files: Path
 ) -> None:
     """One run takes seven days; each partition has its rows, versions and pictures."""
-    land(town_files, ctx)
+    for day in DAYS:
+        land_day(ctx, town_files, day)
     result = run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi"))
     assert result.success
     for asset in ("telemetry/readings", "features/windows", "detection/window_scores"):
@@ -157,7 +158,8 @@ def test_learning_is_told_with_the_calibration(
     instance: dg.DagsterInstance, ctx: StepContext, town_files: Path
 ) -> None:
     """While the reference days are not complete the asset says how many are there."""
-    land(town_files, ctx)
+    for day in DAYS[:3]:
+        land_day(ctx, town_files, day)
     assert run_job(instance, "micro_batch", tags=run_tags(DAYS[:3], "hanoi")).success
     told = metadata_of(instance, "features/calibrations", day_key(DAYS[2], "hanoi"))
     assert told["hanoi"].value == "learning: 3 of 4 leak-free days"
@@ -203,9 +205,9 @@ def test_a_step_waits_for_another_of_its_network(ctx: StepContext) -> None:
 @pytest.fixture
 def spoiled(ctx: StepContext, town_files: Path) -> StepContext:
     """A home whose first day has readings that break the contract."""
-    land(town_files, ctx)
+    land_day(ctx, town_files, DAYS[0])
     site = ctx.network("hanoi")
-    run_days(RAW_STEP, ctx, site, *DAYS)
+    run_days(RAW_STEP, ctx, site, DAYS[0])
     run_days(READINGS_STEP, ctx, site, DAYS[0])
     spoil_readings(ctx, DAYS[0])
     return ctx

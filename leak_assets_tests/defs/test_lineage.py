@@ -157,3 +157,15 @@ def test_days_back_are_in_the_lineage(lineage: Lineage) -> None:
         "telemetry.raw_readings": ["12", "13"],
         "telemetry.readings": ["04", "05", "06", "07"],
     }
+
+
+def test_progress_of_runs_in_this_process_can_be_had(
+    ten_days: Path, ten_days_progress: list[str]
+) -> None:
+    """`build_defs(progress=…)`: a line for each step, in the order of the graph."""
+    del ten_days
+    names = [f"{step.name} of hanoi" for step in GRAPH.by_day()]
+    told = [line for line in ten_days_progress if line in names]
+    assert set(told) == set(names)
+    assert told[0] == "raw_readings of hanoi"
+    assert told.index("readings of hanoi") < told.index("incidents of hanoi")

@@ -17,11 +17,10 @@ from leak_assets.runs import daemonless as batch
 from leak_assets.runs.freshness import stale_days
 from leak_assets.settings import Settings
 from leak_assets.telemetry.raw_steps import take_deliveries
-from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.telemetry.sources.landing import LandingFolder
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.warehouse import Warehouse
-from leak_assets_tests.days import land, mend_readings, run_days, spoil_readings
+from leak_assets_tests.days import land, land_day, mend_readings, run_days, spoil_readings
 
 pytestmark = pytest.mark.slow
 
@@ -81,17 +80,6 @@ def test_batch_and_dagster_give_the_same_rows(
     for table in _TABLES:
         assert rows(plain, table).equals(rows(assets, table)), table
     assert plain.warehouse.sql("SELECT count(*) AS n FROM incidents.incidents")["n"][0] >= 1
-
-
-def land_day(ctx: StepContext, town_files: Path, day: date) -> None:
-    """Deliver the town's rows of one day, a file for each quantity as every day would bring."""
-    parts = ctx.settings.home / "parts"
-    parts.mkdir(exist_ok=True)
-    for file in sorted((town_files / "landing" / "hanoi").iterdir()):
-        header, *lines = file.read_text().splitlines(keepends=True)
-        part = parts / f"{day}_{file.name}"
-        part.write_text(header + "".join(line for line in lines if line.startswith(str(day))))
-        deliver([part], ctx.settings.landing_dir, "hanoi")
 
 
 def test_days_out_of_order_give_the_incidents_of_days_in_order(

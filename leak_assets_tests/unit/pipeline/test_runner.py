@@ -32,8 +32,6 @@ from leak_assets_tests.steps import (
     rows,
 )
 
-QUARANTINE = "telemetry.quarantine"
-
 
 @pytest.fixture
 def told() -> list[str]:
@@ -221,34 +219,14 @@ def test_what_does_not_exist_may_be_looked_for(ctx: StepContext, site: NetworkSi
     assert heights(ctx, READINGS) == {5: 1}
 
 
-def makes(*tables: str, step: Step = TWO_DAYS) -> Step:
+def makes(*tables: str) -> Step:
     """Return a step that makes one row of each of these tables."""
 
     def compute(_: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Frames]]:
         for partition in partitions:
             yield partition, {table: rows(table, 1) for table in tables}
 
-    return replace(step, name="makes", compute=compute)
-
-
-def refused(partition: Partition) -> Partition:
-    """Return where the rows go that a day refuses."""
-    return {"part": f"day-{partition['date']}", "network": partition["network"]}
-
-
-def test_tables_with_other_partitions_may_be_written_along(
-    ctx: StepContext, site: NetworkSite
-) -> None:
-    """Their partition follows from the step's, their inputs are the step's."""
-    put_days(ctx, RAW, {5: 2})
-    step = makes(READINGS, QUARANTINE, step=replace(TWO_DAYS, also_writes={QUARANTINE: refused}))
-    readings, along = run_step(step, ctx, site, days(5))
-    assert along.record.partition == "part=day-2019-03-05__network=hanoi"
-    assert along.record.inputs == readings.record.inputs != ()
-    # It may be left out: whether there is anything to write along is the step's to say.
-    put_days(ctx, RAW, {5: 3})
-    without = makes(READINGS, step=replace(TWO_DAYS, also_writes={QUARANTINE: refused}))
-    assert len(run_step(without, ctx, site, days(5))) == 1
+    return replace(TWO_DAYS, name="makes", compute=compute)
 
 
 def test_tables_that_are_not_declared_are_not_written(ctx: StepContext, site: NetworkSite) -> None:
