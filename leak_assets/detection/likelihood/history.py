@@ -284,6 +284,7 @@ class History:
         self.suspicion = Suspicion(
             before.hypothesis_id if before else self._name("leak", place.pipe, self.day),
             before.since if before else self.day,
+            self.day,
             evidence.onset,
             place,
             score,

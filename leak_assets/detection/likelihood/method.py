@@ -206,7 +206,7 @@ class LikelihoodDetector:
                 out.append(self._row(history, event, "reported", history.effect(number), flow))
             elif event.ended_known_on == history.day:
                 out.append(self._row(history, event, "ended", None, 0.0))
-        if history.suspicion is not None:
+        if history.suspicion is not None and history.suspicion.seen_on == history.day:
             out.append(self._suspected(history, history.suspicion, "watched"))
         if history.dropped is not None:
             out.append(self._suspected(history, history.dropped, "ended"))

@@ -6,6 +6,7 @@ Facts only; what follows from a further day is `history`.
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -86,14 +87,15 @@ class Suspicion:
     ----------
     hypothesis_id
         Its name, kept when it becomes an event.
-    since
-        Day with whose end it was first seen.
+    since, seen_on
+        Days with whose end it was first and last seen as large enough.
     onset, place, score, effect
-        As of the last day on which it was large enough; `effect` on the channels (S).
+        As of the day `seen_on`; `effect` on the channels (S).
     """
 
     hypothesis_id: str
     since: int
+    seen_on: int
     onset: int
     place: Place
     score: float
@@ -177,6 +179,7 @@ def to_bytes(state: LikelihoodState, belongs_to: str) -> bytes:
         head["suspicion"] = {
             "hypothesis_id": suspicion.hypothesis_id,
             "since": suspicion.since,
+            "seen_on": suspicion.seen_on,
             "onset": suspicion.onset,
             "place": asdict(suspicion.place),
             "score": suspicion.score,
@@ -211,7 +214,7 @@ def from_bytes(content: bytes, belongs_to: str) -> LikelihoodState:
             arrays = {name: stored[name] for name in stored.files}
         head = json.loads(arrays.pop("head").tobytes())
         found = (head["method"], head["format"])
-    except (ValueError, OSError, KeyError, TypeError, EOFError) as error:
+    except (ValueError, OSError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"a detection state cannot be read: {error}", remedy=_AGAIN) from error
     if found != (METHOD, FORMAT):
         raise InputError(
