@@ -17,6 +17,7 @@ from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
 from leak_assets.defs.telemetry.sensors import landing_zone
+from leak_assets.deployment.executors import job_executor
 from leak_assets.incidents.policy import raising_method
 from leak_assets.runs.graph import GRAPH, Graph
 
@@ -26,6 +27,7 @@ def build_defs(
     graph: Graph = GRAPH,
     platform: Platform | None = None,
     progress: Callable[[str], None] | None = None,
+    executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
     """Return all definitions; tests and the demo swap parts here.
 
@@ -37,6 +39,8 @@ def build_defs(
         Where data lives; by default as the environment says.
     progress
         Gets each line of progress of runs in this process; by default the run's log does.
+    executor
+        Of the jobs that take minutes; by default as the environment says.
 
     Raises
     ------
@@ -44,8 +48,9 @@ def build_defs(
         A setting names what is not registered.
     """
     platform = platform or Platform()
+    settings = platform.settings()
     # Refused here, not in the middle of a run.
-    raising_method(platform.settings())
+    raising_method(settings)
     return dg.Definitions(
         assets=build_assets(graph, progress),
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
@@ -53,6 +58,7 @@ def build_defs(
         sensors=[landing_zone, retraining, AUTOMATION],
         schedules=[daily, quarterly_retraining],
         resources={"platform": platform},
+        executor=executor or job_executor(settings),
     ).map_resolved_asset_specs(func=apply_policy)
 
 

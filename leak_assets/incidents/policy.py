@@ -7,11 +7,9 @@ When a leak is believed, has moved or has ended is the detection method's busine
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from leak_assets.detection.methods import METHODS
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-
-METHODS = ("likelihood", "windows")
-"""Detection methods there are."""
 
 SEVERITY_MEDIUM_FROM_M3_PER_H = 5.0
 """A service pipe break; BattLeDIM's smaller bursts start here."""

@@ -10,8 +10,6 @@ SCENARIOS = dg.define_asset_job(
     "scenarios",
     selection=(dg.AssetSelection.groups("simulation") - _RESPONSES)
     | dg.AssetSelection.assets(["features", "training_windows"]),
-    # Each step fans its batches out over processes itself.
-    executor_def=dg.in_process_executor,
     description="Scenario runs and their training features for a range of batches.",
 )
 
@@ -19,6 +17,5 @@ SCENARIOS = dg.define_asset_job(
 SIGNATURES = dg.define_asset_job(
     "signatures",
     selection=_RESPONSES,
-    executor_def=dg.in_process_executor,
     description="Leak signatures of a network, and the best places for pressure sensors.",
 )

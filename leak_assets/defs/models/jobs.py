@@ -9,6 +9,5 @@ RETRAINING_BATCHES_TAG = "leak_assets/retraining_batches"
 TRAINING = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.groups("models"),
-    executor_def=dg.multiprocess_executor.configured({"max_concurrent": 1}),
     description="Train, evaluate, check the gates and put the models of a network in use.",
 )

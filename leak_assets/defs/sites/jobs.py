@@ -6,7 +6,6 @@ NETWORK_MODEL = dg.define_asset_job(
     "network_model",
     selection=dg.AssetSelection.groups("network")
     | dg.AssetSelection.assets(["simulation", "leak_signatures"]),
-    executor_def=dg.in_process_executor,
     description="What follows from a network's model alone and days need: nodes, links, sensors,"
     " pipe distances, and what a leak at each pipe does to each sensor.",
 )
