@@ -133,15 +133,18 @@ def write_hanoi_export(
             rows[step] = [*solver.pressures(), *solver.flows()]
     rows[:, :-1] += 0.01 * rng.standard_normal(rows[:, :-1].shape) + rng.uniform(-0.1, 0.1, 8)
     layout = layout_from_headers(hanoi, {"pressure": EXPORT_SENSORS, "flow": ("1",)})
-    write_scada_csv(_wide(rows[: days * _STEPS_PER_DAY], layout), layout, folder)
+    write_scada_csv(_wide(rows[: days * _STEPS_PER_DAY], layout, rng), layout, folder)
     write_repair_report(folder / repair_report("2018"), ())
     return folder
 
 
-def _wide(rows: np.ndarray, layout: SensorLayout) -> pl.DataFrame:
-    times = [EXPORT_FIRST + timedelta(minutes=30 * i) for i in range(len(rows))]
+def _wide(rows: np.ndarray, layout: SensorLayout, rng: np.random.Generator) -> pl.DataFrame:
+    """Return half-hour rows as the 5-minute values that sensors deliver, with their jitter."""
+    fine = np.repeat(rows, 6, axis=0)
+    fine[:, :-1] += 0.005 * rng.standard_normal(fine[:, :-1].shape)
+    times = [EXPORT_FIRST + timedelta(minutes=5 * i) for i in range(len(fine))]
     return pl.DataFrame(
-        {"ts_utc": times} | {column: rows[:, i].copy() for i, column in enumerate(layout.columns())}
+        {"ts_utc": times} | {column: fine[:, i].copy() for i, column in enumerate(layout.columns())}
     )
 
 
