@@ -5,11 +5,7 @@ import dagster as dg
 from leak_assets.warehouse.schemas import TABLES, Table
 from leak_assets.warehouse.schemas.table import UTC_US
 
-from .automation import FOLLOW_UPSTREAM
-
 OWNERS = ["team:leak-engineering"]
-
-_FROM_FILES = ("telemetry.raw_readings", "telemetry.quarantine", "telemetry.ingest_ledger")
 
 _KINDS = {
     "network": {"wntr"},
@@ -30,7 +26,6 @@ def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         group_name=table.schema,
         owners=OWNERS,
         kinds={"duckdb", "parquet", *_KINDS[table.schema], *spec.kinds},
-        automation_condition=FOLLOW_UPSTREAM if _follows(table) else None,
     ).merge_attributes(
         metadata={
             "dagster/table_name": table.full_name,
@@ -47,11 +42,6 @@ def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
             ),
         }
     )
-
-
-def _follows(table: Table) -> bool:
-    """Days follow their readings; raw readings follow files, models follow their schedule."""
-    return table.partition_by == ("date", "network") and table.full_name not in _FROM_FILES
 
 
 def _description(table: Table) -> str:

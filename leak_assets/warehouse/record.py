@@ -15,8 +15,10 @@ import polars as pl
 
 METADATA_KEY = "leak_assets"
 # Superseded records carried along in a file: enough to follow months of daily rewrites of one
-# partition, small enough (about 300 bytes each) to stay out of the way of readers.
+# partition, small enough to stay out of the way of readers. A day's raw log names each of its
+# files, and is written with each: of those fewer are carried.
 SUPERSEDED_KEPT = 50
+SUPERSEDED_INPUTS_KEPT = 400
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,14 @@ class WriteRecord:
         if previous is None:
             return self
         old = asdict(previous)
-        carried = (old.pop("superseded") or ())[: SUPERSEDED_KEPT - 1]
-        return WriteRecord(**{**self.__dict__, "superseded": (old, *carried)})
+        known = (old, *(old.pop("superseded") or ()))[:SUPERSEDED_KEPT]
+        carried, inputs = [], 0
+        for record in known:
+            inputs += len(record["inputs"])
+            if carried and inputs > SUPERSEDED_INPUTS_KEPT:
+                break
+            carried.append(record)
+        return WriteRecord(**{**self.__dict__, "superseded": tuple(carried)})
 
 
 def content_hash(frame: pl.DataFrame) -> str:

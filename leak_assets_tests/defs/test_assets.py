@@ -146,8 +146,8 @@ def test_a_range_of_days_from_files_to_incidents(
     assert told["dagster/row_count"].value == 48
     assert told["lake_data_version"].value
     events = metadata_of(instance, "incidents/incident_events", day_key(LAST, "hanoi"))
-    assert "data:image/png;base64," in events["signal"].value
-    assert "data:image/png;base64," in events["network"].value
+    assert "data:image/png;base64," in events["signal of hanoi"].value
+    assert "data:image/png;base64," in events["network of hanoi"].value
     # The same range again changes no file of the lake.
     before = {p: p.stat().st_mtime_ns for p in ctx.warehouse.lake.rglob("date=*.parquet")}
     assert run_job(instance, "micro_batch", tags=run_tags(DAYS, "hanoi")).success
@@ -235,7 +235,7 @@ def test_failed_blocking_check_stops_downstream_across_runs(
 ) -> None:
     """Automation asks for the next asset only once the check of its input is green."""
     today = day_key(DAYS[0], "hanoi")
-    follower = dg.AssetKey(["features", "calibrations"])
+    follower = dg.AssetKey(["features", "residuals"])
 
     def requested(cursor: Any) -> tuple[set[str], Any]:
         at = datetime(2019, 3, 4, 23, tzinfo=UTC)

@@ -30,7 +30,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def requests(instance: dg.DagsterInstance, at: datetime) -> list[dg.RunRequest]:
     """Return what the daemon would launch; it refuses what a direct call lets pass."""
     context = dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=at, resources={"platform": Platform()}
+        instance=instance,
+        scheduled_execution_time=at,
+        resources={"platform": Platform()},
+        repository_def=defs.get_repository_def(),
     )
     with context:
         return list(quarterly_retraining.evaluate_tick(context).run_requests or ())

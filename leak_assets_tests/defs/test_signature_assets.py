@@ -31,10 +31,10 @@ def test_signatures_and_placement_of_one_network(
     signatures, placement = (made[key] for key in sorted(RESPONSES, key=lambda key: key.path))
     assert signatures["dagster/row_count"].value == 34 * 24 * 3 * 11
     assert signatures["pipes"].value == 34
-    assert "data:image/png;base64," in str(signatures["pressure residual"].value)
+    assert "data:image/png;base64," in str(signatures["pressure residual of hanoi"].value)
     assert placement["dagster/row_count"].value == 3
     assert placement["top5_hit"].value > placement["random_top5_hit"].value
-    assert "data:image/png;base64," in str(placement["placement"].value)
+    assert "data:image/png;base64," in str(placement["placement of hanoi"].value)
     ctx = StepContext.local(Settings())
     rows = ctx.warehouse.sql(
         "SELECT count(DISTINCT link_id) AS pipes FROM simulation.leak_signatures"

@@ -20,7 +20,14 @@ from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.sources.landing import LandingFolder
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.warehouse import Warehouse
-from leak_assets_tests.days import land, land_day, mend_readings, run_days, spoil_readings
+from leak_assets_tests.days import (
+    TOWN_DAYS,
+    land,
+    land_day,
+    mend_readings,
+    run_days,
+    spoil_readings,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +36,19 @@ _VOLATILE = ("run_id", "created_at", "ingested_at", "received_at", "latency_s")
 _TABLES = (
     "telemetry.raw_readings",
     "telemetry.readings",
+    "telemetry.unusable_readings",
     "features.calibrations",
     "features.residuals",
+    "features.channels_30m",
     "features.windows",
     "detection.window_scores",
     "detection.window_candidates",
+    "detection.hypotheses",
+    "detection.leak_candidates",
+    "detection.evidence",
+    "detection.states",
     "incidents.incident_events",
+    "incidents.incident_days",
     "incidents.candidates",
     "incidents.evidence",
     "incidents.summaries",
@@ -60,21 +74,24 @@ def rows(ctx: StepContext, table: str) -> pl.DataFrame:
 
 
 def test_batch_and_dagster_give_the_same_rows(
-    new_ctx: Callable[[str], StepContext], monkeypatch: pytest.MonkeyPatch
+    trained: Path, tmp_path: Path, town_files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ORC14, DET10: all days at once without Dagster, day by day as assets: same tables."""
-    plain, assets = new_ctx("plain"), new_ctx("assets")
+    contexts = []
+    for name in ("plain", "assets"):
+        shutil.copytree(trained, tmp_path / name)
+        ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / name), run_id=name)
+        for day in TOWN_DAYS:
+            land_day(ctx, town_files, day)
+        contexts.append(ctx)
+    plain, assets = contexts
     summary = batch.process_landing_zone(plain, plain.network("hanoi"))
     assert summary.days == 10
     assert stale_days(plain, plain.network("hanoi")) == []
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(assets.settings.home))
-    partitions = plain.warehouse.partitions("telemetry.readings", network="hanoi")
-    days = [date.fromisoformat(partition["date"]) for partition in partitions]
-    # The files have all days, and are taken by a run that has them, too.
-    run_days(RAW_STEP, assets, assets.network("hanoi"), *days)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("site", ["hanoi"])
-        for day in days:
+        for day in TOWN_DAYS:
             result = defs.resolve_job_def("micro_batch").execute_in_process(
                 instance=instance, tags=run_tags([day], "hanoi")
             )
@@ -115,8 +132,9 @@ def test_newer_reference_days_leave_the_past_as_it_was(
     ctx = new_ctx("renewed")
     batch.process_landing_zone(ctx, ctx.network("hanoi"))
     before = rows(ctx, "detection.window_scores")
-    ctx.settings.networks_dir.mkdir(parents=True)
-    (ctx.settings.networks_dir / "hanoi.yaml").write_text("reference_first_day: 2019-03-09\n")
+    (ctx.settings.networks_dir / "hanoi.yaml").write_text(
+        "reference_first_day: 2019-03-09\nreference_days: 4\n"
+    )
     assert stale_days(ctx, ctx.network("hanoi")) == [date(2019, 3, 13)]
     days = [date(2019, 3, day) for day in range(4, 14)]
     batch.process_days(ctx, ctx.network("hanoi"), days)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leak_assets.features.training_steps import TRAINING_STEP, TRAINING_TABLES
+from leak_assets.features.training_steps import TRAINING_STEP
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.runner import run_step
 
@@ -12,7 +12,7 @@ BATCH = {"batch": "b000", "network": "hanoi"}
 
 def sensors(ctx: StepContext) -> set[str]:
     """Return the pressure sensors that the features know."""
-    frame = ctx.warehouse.require(TRAINING_TABLES[0], BATCH, remedy="Train")
+    frame = ctx.warehouse.require(TRAINING_STEP.writes[0], BATCH, remedy="Train")
     return set(frame.filter(quantity="pressure")["sensor_id"])
 
 
