@@ -77,7 +77,8 @@ class WriteRecord:
             return self
         old = asdict(previous)
         known = (old, *(old.pop("superseded") or ()))[:SUPERSEDED_KEPT]
-        carried, inputs = [], 0
+        carried: list[dict[str, Any]] = []
+        inputs = 0
         for record in known:
             inputs += len(record["inputs"])
             if carried and inputs > SUPERSEDED_INPUTS_KEPT:
