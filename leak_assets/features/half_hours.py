@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.twin.calibration import Calibration
+from leak_assets.hydraulics.twin.channels import Channels
 from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.warehouse.schemas.features import CHANNEL_REFERENCES, CHANNELS_30M
 
@@ -150,6 +151,27 @@ def half_hour_means(wide: pl.DataFrame) -> pl.DataFrame:
     """
     means = wide.group_by_dynamic("ts_utc", every="30m").agg(pl.exclude("ts_utc").mean())
     return means.upsample("ts_utc", every="30m")
+
+
+def learn_correction(twin: Twin, wide: pl.DataFrame) -> Calibration:
+    """Return the correction that all methods share, from leak-free readings.
+
+    The correction is learned on half-hour means: the noise of single steps in what drives the twin
+    would flatten its slopes. Mean and deviation of its residuals are those of single steps.
+
+    Parameters
+    ----------
+    wide
+        As of `half_hour_means`.
+
+    Raises
+    ------
+    InputError
+        No channel has enough usable half-hours.
+    """
+    steps = Channels.of(twin, wide)
+    learned = Channels.of(twin, half_hour_means(wide)).calibrate()
+    return learned.with_spread(steps.observed, steps.expected)
 
 
 def learn_reference(

@@ -29,7 +29,13 @@ from leak_assets.warehouse.schemas.features import (
     RESIDUALS,
 )
 
-from .half_hours import ChannelReference, half_hour_channels, half_hour_means, learn_reference
+from .half_hours import (
+    ChannelReference,
+    half_hour_channels,
+    half_hour_means,
+    learn_correction,
+    learn_reference,
+)
 from .windows import window_features
 
 READINGS = "telemetry.readings"
@@ -104,8 +110,7 @@ def _fit(work: Work, reference: tuple[date, ...]) -> _Fitted:
     work.progress(f"calibrating the twin of {site.name} on {reference[0]} to {reference[-1]}")
     wide = to_wide(work.read_days(READINGS, reference))
     twin = twin_of(site.network, site.layout)
-    channels = Channels.of(twin, wide)
-    calibration = channels.calibrate()
+    calibration = learn_correction(twin, wide)
     half_hours = learn_reference(twin, half_hour_means(wide), reference, calibration)
     return _Fitted(calibration, half_hours, reference)
 

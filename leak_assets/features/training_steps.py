@@ -16,6 +16,7 @@ from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
 
+from .half_hours import learn_correction
 from .windows import training_windows
 
 TRAINING_TABLE = "features.training_windows"
@@ -75,8 +76,7 @@ def scenario_residuals(
         .partition_by("scenario_id", as_dict=True)
     )
     reference = scenarios.filter("is_reference").row(0, named=True)["scenario_id"]
-    channels = Channels.of(twin, to_wide(readings.pop((reference,))))
-    calibration = channels.calibrate()
+    calibration = learn_correction(twin, to_wide(readings.pop((reference,))))
     frames = [
         Channels.of(twin, to_wide(frame))
         .residuals(site.name, calibration)

@@ -6,7 +6,7 @@ demand patterns). What of that repeats is learned here; detecting change is not.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -94,6 +94,26 @@ class Calibration:
             corrected = values + channel.correction(regressors, hour)
             columns.append(_series(channel.column, corrected))  # type: ignore[arg-type]
         return expected.select("ts_utc").with_columns(columns)
+
+    def with_spread(self, observed_channels: pl.DataFrame, expected: pl.DataFrame) -> "Calibration":
+        """Return the same correction with mean and deviation of other residuals.
+
+        Parameters
+        ----------
+        observed_channels, expected
+            As of `calibrate`, leak-free steps of another length.
+        """
+        corrected = self.corrected(expected)
+        channels = []
+        for channel in self.channels:
+            residual = _array(observed_channels, channel.column) - _array(corrected, channel.column)
+            known = residual[np.isfinite(residual)]
+            if len(known):
+                mean, deviation = float(known.mean()), float(known.std())
+                channels.append(replace(channel, mean_si=mean, std_si=deviation))
+            else:
+                channels.append(channel)
+        return replace(self, channels=tuple(channels))
 
     def to_frame(self, network: str, date: date, first_day: date, last_day: date) -> pl.DataFrame:
         """Return rows of `features.calibrations`.

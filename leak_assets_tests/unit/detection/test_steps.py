@@ -57,14 +57,14 @@ def test_another_contract_is_told(ready: StepContext) -> None:
     assert sum("another data contract" in line for line in told) == 2
 
 
-DAYS = [date(2019, 3, 1) + timedelta(days=number) for number in range(8)]
+DAYS = [date(2019, 3, 1) + timedelta(days=number) for number in range(12)]
 CHAIN = ("calibrations", "channels_30m", "hypotheses")
 MADE = ("features.channels_30m", *HYPOTHESES_STEP.writes)
 
 
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with eight days of Hanoi's readings and its leak signatures."""
+    """A home with twelve days of Hanoi's readings and its leak signatures."""
     home = tmp_path_factory.mktemp("delivered")
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="test")
     site = ctx.network("hanoi")
@@ -74,7 +74,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         start_at=datetime(2019, 3, 1, tzinfo=UTC),
         duration_s=len(DAYS) * 86400 - 300,
         town=Town.draw(site.network, 4),
-        leaks=(Leak("20", datetime(2019, 3, 6, tzinfo=UTC), 0.3),),
+        leaks=(Leak("20", datetime(2019, 3, 9, tzinfo=UTC), 0.3),),
         seed=4,
     )
     for day in DAYS:
@@ -126,13 +126,18 @@ def versions(home: Path, parts: Sequence[Sequence[date]]) -> dict[tuple[str, str
 
 def test_days_may_be_cut_anywhere(delivered: Path, tmp_path: Path) -> None:
     """All at once, day by day, with a day repeated: the same partitions to the last bit."""
-    cuts = ([DAYS], [[day] for day in DAYS], [DAYS[:3], DAYS[2:6], [DAYS[5]], DAYS[5:]])
+    cuts = ([DAYS], [[day] for day in DAYS], [DAYS[:3], DAYS[2:10], [DAYS[9]], DAYS[9:]])
     made = []
     for number, parts in enumerate(cuts):
         home = tmp_path / str(number)
         shutil.copytree(delivered, home)
         made.append(versions(home, parts))
     assert len(made[0]) == len(MADE) * len(DAYS)
+    assert (
+        StepContext.local(Settings(LEAK_ASSETS_HOME=home))
+        .warehouse.sql("SELECT count(*) FROM features.channels_30m")
+        .item()
+    )
     assert made[0] == made[1] == made[2]
 
 
@@ -144,7 +149,7 @@ def test_a_late_value_makes_all_later_days_anew(delivered: Path, tmp_path: Path)
     before = versions(late, [DAYS])
     for home in (late, on_time):
         ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
-        partition = day_partition(DAYS[5], "hanoi")
+        partition = day_partition(DAYS[8], "hanoi")
         rows = ctx.warehouse.read("telemetry.readings", partition)
         assert rows is not None
         lower = pl.when(pl.col("quantity") == "pressure").then(pl.col("value_si") - 3.0)
@@ -154,6 +159,6 @@ def test_a_late_value_makes_all_later_days_anew(delivered: Path, tmp_path: Path)
     assert after == versions(on_time, [DAYS])
     same = {key for key in before if before[key] == after[key]}
     assert {day for table, day in same if table == "features.channels_30m"} >= {
-        day.isoformat() for day in DAYS[:5]
+        day.isoformat() for day in DAYS[:8]
     }
-    assert ("features.channels_30m", DAYS[5].isoformat()) not in same
+    assert ("features.channels_30m", DAYS[8].isoformat()) not in same

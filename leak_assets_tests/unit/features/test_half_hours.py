@@ -14,6 +14,7 @@ from leak_assets.features.half_hours import (
     daily_values,
     half_hour_channels,
     half_hour_means,
+    learn_correction,
     learn_reference,
 )
 from leak_assets.hydraulics.twin.calibration import Calibration
@@ -107,6 +108,27 @@ def test_reference_days_are_about_zero(learned: Learned) -> None:
     reference = learned[3]
     pressures = reference.daily[:, : reference.pressures]
     assert np.abs(pressures).max() < 3 * reference.deviation.max()
+
+
+def test_all_methods_share_one_correction(learned: Learned) -> None:
+    """Slopes come from half-hour means, deviations from the steps as they were measured."""
+    twin, means, shared, _ = learned
+    first = means.filter(pl.col("ts_utc").dt.date() <= DAYS[-1])
+    rng = np.random.default_rng(1)
+    names = [name for name in first.columns if name.startswith("pressure/")]
+    offsets = (0, 10, 20)
+    steps = pl.concat(
+        first.with_columns(
+            pl.col("ts_utc") + timedelta(minutes=minutes),
+            *(pl.col(n) + pl.Series(rng.normal(0, 0.5, first.height)) for n in names),
+        )
+        for minutes in offsets
+    ).sort("ts_utc")
+    learned_on_steps = learn_correction(twin, steps)
+    for mine, its in zip(learned_on_steps.channels, shared.channels, strict=True):
+        if mine.quantity == "pressure":
+            assert mine.center == pytest.approx(its.center, abs=0.1)
+            assert mine.std_si > its.std_si
 
 
 def test_half_hour_means_fill_the_grid() -> None:
