@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from leak_assets.detection.likelihood.repairs import repairs_file
+from leak_assets.detection.likelihood.responses import flow_scale
 from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.export import ScadaExport, open_export
 from leak_assets.pipeline.context import StepContext
@@ -24,8 +25,9 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.system.files import publish
 from leak_assets.telemetry.sources.deliver import deliver
 
-from .submission import Report, submission
+from .submission import SMALLEST_M3_PER_H, Report, submission
 
+HALF_HOUR = timedelta(minutes=30)
 # What incidents follow from, where no trained model is asked. The steps of the windows cost three
 # times as much as all others together and would only speak beside.
 STEPS = ("readings", "calibrations", "channels_30m", "hypotheses", "incidents")
@@ -117,10 +119,19 @@ def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport)
         )
     first, last = _evaluated_days(ctx, own, export)
     process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in STEPS])
+    smallest = SMALLEST_M3_PER_H * flow_scale(own.network)
     events = ctx.warehouse.read_all("incidents.incident_events", network=own.name)
     incident_days = ctx.warehouse.read_all("incidents.incident_days", network=own.name)
     return ExportRun(
-        tuple(submission(events, incident_days, start=first, end=last + timedelta(days=1))),
+        tuple(
+            submission(
+                events,
+                incident_days,
+                start=first,
+                end=last + timedelta(days=1),
+                smallest_m3_per_h=smallest,
+            )
+        ),
         first,
         last,
         events["incident_id"].n_unique(),
@@ -137,18 +148,17 @@ def _evaluated_days(ctx: StepContext, site: NetworkSite, export: ScadaExport) ->
         Less than a whole day of it is there.
     """
     names = [path.name for (label, _), path in export.files.items() if label == export.evaluated]
-    found = ctx.warehouse.sql(
-        "SELECT min(first_ts_utc)::DATE AS first, max(last_ts_utc)::DATE AS last"
-        " FROM telemetry.ingest_ledger WHERE network = $network"
-        " AND list_contains($names, parse_filename(file_path))",
+    first, last = ctx.warehouse.sql(
+        "SELECT min(first_ts_utc), max(last_ts_utc) FROM telemetry.ingest_ledger"
+        " WHERE network = $network AND list_contains($names, parse_filename(file_path))",
         {"network": site.name, "names": names},
     ).row(0)
-    if found[0] is None:
+    if first is None or last - first < timedelta(days=1) - HALF_HOUR:
         raise InputError(
-            f"the export has no usable reading of {export.evaluated}",
+            f"the export has no whole day of {export.evaluated}",
             remedy=f"Deliver {export.evaluated}_SCADA_* files with whole days",
         )
-    return found
+    return first.date(), last.date()
 
 
 @contextmanager

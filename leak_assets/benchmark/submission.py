@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 import polars as pl
 
 # What runs when the period begins is reported only where it is worth a crew: the flow from which
-# the likelihood method reports new leaks, too.
+# the likelihood method reports new leaks, too, in a network of L-Town's demand.
 SMALLEST_M3_PER_H = 2.5
 
 

@@ -26,10 +26,14 @@ NEIGHBOR_SCALE_M = 200.0
 NEIGHBOR_DIRECTIONS = 5
 HIT_M = 300.0
 CANDIDATES = 20
+# Flows below are those of a network with this mean demand (L-Town's), and grow with it: what is a
+# leak in a town of 178 m3/h drowns in the noise of a city of 20,000.
+DEMAND_M3_PER_H = 178.48489148249374
 # Growth of a leak, m3/h per square root of a day.
 GROWTH_M3_PER_H = 0.4
 # What a leak is given at least, so that every pipe has a likelihood; sizes of faults.
 _LEAST_M3_PER_H = 0.1
+_SMALLEST_SD_M3_PER_H = 3.0
 _SENSOR_SD_M = 1.0
 _METER_SD_M3_PER_H = 30.0
 
@@ -73,6 +77,8 @@ class Explanations:
         Between pipes (P × P).
     pressures
         Number of pressure channels; they come first.
+    flow_scale
+        Mean demand of the network in parts of `DEMAND_M3_PER_H`.
     """
 
     pipes: tuple[str, ...]
@@ -80,6 +86,7 @@ class Explanations:
     meters: Floats
     distance_m: Floats
     pressures: int
+    flow_scale: float = 1.0
 
     @cached_property
     def faults(self) -> Floats:
@@ -145,7 +152,8 @@ class Explanations:
 
     def leak_component(self, pipe: int, first_day: int, flow_m3_per_h: float) -> Component:
         """Return a leak as something known: its signature, its neighbors', and a remainder."""
-        size = max(flow_m3_per_h, 3.0)
+        size = max(flow_m3_per_h, _SMALLEST_SD_M3_PER_H * self.flow_scale)
+        growth = GROWTH_M3_PER_H * self.flow_scale
         common = COMMON_MISMATCH * self._pressure_part[[pipe]]
         basis = np.concatenate([self.leaks[[pipe]], common, self._neighbors(pipe)]).T
         return Component(
@@ -153,14 +161,15 @@ class Explanations:
             first_day,
             None,
             np.full(basis.shape[1], size),
-            np.full(basis.shape[1], GROWTH_M3_PER_H),
+            np.full(basis.shape[1], growth),
             size * self.mismatch[pipe],
-            GROWTH_M3_PER_H * self.mismatch[pipe],
+            growth * self.mismatch[pipe],
         )
 
     def fault_component(self, fault: int, first_day: int) -> Component:
         """Return a fault as something known that may take any value from day to day."""
-        sd = _SENSOR_SD_M if fault < self.pressures else _METER_SD_M3_PER_H
+        meter_sd = _METER_SD_M3_PER_H * self.flow_scale
+        sd = _SENSOR_SD_M if fault < self.pressures else meter_sd
         none = np.zeros(self.leaks.shape[1])
         width = np.full(1, sd)
         return Component(self.faults[[fault]].T, first_day, None, width, width, none, none)
@@ -179,7 +188,7 @@ class Explanations:
         """Return the flow at each pipe that fits best, at least `_LEAST_M3_PER_H` (P)."""
         weighted = (self.leaks[:, None, :] @ weights)[:, 0]
         flow = (weighted @ effect) / (weighted * self.leaks).sum(axis=1)
-        return np.maximum(flow, _LEAST_M3_PER_H)
+        return np.maximum(flow, _LEAST_M3_PER_H * self.flow_scale)
 
     def _neighbors(self, pipe: int) -> Floats:
         """Return the main directions in which the neighbors' signatures differ (R × S)."""

@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 # pipes and 60 onsets stays below 30 in a thousand days; the rest is for what the noise model
 # does not know.
 ALARM = 40.0
-# The smallest leak looked for, m3/h: the twin's slow departures look like leaks of up to 1.2.
+# The smallest leak looked for in a network of L-Town's demand, m3/h: the twin's slow departures
+# look like leaks of up to 1.2.
 SMALLEST_M3_PER_H = 2.5
 # A crew that finds nothing costs 500 euro, a leak of 5 m3/h 96 euro a day: waiting for a better
 # place pays for days, not for weeks.
@@ -86,6 +87,7 @@ class History:
             raise ValueError("there is no reference yet")
         self.reference: ChannelReference = state.reference
         self.explanations = explanations
+        self._smallest_m3_per_h = SMALLEST_M3_PER_H * explanations.flow_scale
         self.events = list(state.events)
         self.suspicion = state.suspicion
         # Of this day: what was waited for and is no more, and the effect behind each event.
@@ -98,7 +100,7 @@ class History:
                 repair.pipe,
                 max(0, repair.day - REPAIR_WINDOW_DAYS),
                 repair.day + 1,
-                REPAIR_GROWTH_M3_PER_H,
+                REPAIR_GROWTH_M3_PER_H * explanations.flow_scale,
             )
             for repair in repairs
             if repair.day >= self._learning_days
@@ -278,7 +280,7 @@ class History:
         self, evidence: Evidence, place: Place, effect: Floats, score: float
     ) -> bool:
         """Say whether a leak is large enough and its place clear enough, or waited for enough."""
-        if place.flow_m3_per_h < SMALLEST_M3_PER_H:
+        if place.flow_m3_per_h < self._smallest_m3_per_h:
             return False
         before = self.suspicion
         self.suspicion = Suspicion(
@@ -313,7 +315,7 @@ class History:
             if evidence.onset == self.day and evidence.slope_per_day:
                 continue
             value, size = ratios(evidence, self.explanations.leaks)
-            large = size * evidence.growth(self.day) >= SMALLEST_M3_PER_H
+            large = size * evidence.growth(self.day) >= self._smallest_m3_per_h
             candidates = [float(np.where(large, value, 0.0).max())]
             candidates.append(float(np.abs(ratios(evidence, self.explanations.faults)[0]).max()))
             if effects and not evidence.slope_per_day:

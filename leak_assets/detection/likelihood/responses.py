@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from leak_assets.errors import InputError
 from leak_assets.features.half_hours import M3_PER_H, ChannelReference
 from leak_assets.hydraulics.signatures.signatures import Signatures
+from leak_assets.hydraulics.signatures.table import mean_demand_m3_per_s
 from leak_assets.hydraulics.twin.zones import metered_zones
 from leak_assets.sites import Network, PipeDistance, SensorLayout
+from leak_assets.units import SECONDS_PER_HOUR
 
-from .explanations import Explanations
+from .explanations import DEMAND_M3_PER_H, Explanations
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +38,8 @@ class Responses:
         Number of the zone in which a pipe lies, -1 where it lies in none or in two (P).
     distance_m
         Between pipes (P × P).
+    flow_scale
+        As `flow_scale` of the network.
     """
 
     pipes: tuple[str, ...]
@@ -44,6 +48,7 @@ class Responses:
     meter: Floats
     zone: NDArray[np.int64]
     distance_m: Floats
+    flow_scale: float = 1.0
 
     @classmethod
     def of(cls, signatures: Signatures, network: Network) -> "Responses":
@@ -56,6 +61,7 @@ class Responses:
             -signatures.spread.mean(axis=1)[:, pressures],
             signatures.zone,
             _distance(network, signatures.pipes),
+            flow_scale(network),
         )
 
     @classmethod
@@ -87,6 +93,7 @@ class Responses:
             -np.array(spread).reshape(count, shape[1]),
             zone,
             _distance(network, pipes),
+            flow_scale(network),
         )
 
     def explanations(self, reference: ChannelReference) -> Explanations:
@@ -109,7 +116,14 @@ class Responses:
         meters = np.concatenate(
             [self.meter[zones][:, columns] / M3_PER_H, np.eye(len(zones))], axis=1
         )
-        return Explanations(self.pipes, leaks, meters, self.distance_m, len(names))
+        return Explanations(self.pipes, leaks, meters, self.distance_m, len(names), self.flow_scale)
+
+
+def flow_scale(network: Network) -> float:
+    """Return the mean nominal demand of a network in parts of L-Town's."""
+    demand_m3_per_h = mean_demand_m3_per_s(network) * SECONDS_PER_HOUR
+    # Rounded: the last bits of a sum over junctions are no property of a network.
+    return round(demand_m3_per_h / DEMAND_M3_PER_H, 4)
 
 
 def _distance(network: Network, pipes: Sequence[str]) -> Floats:

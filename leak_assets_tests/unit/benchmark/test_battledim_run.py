@@ -16,7 +16,7 @@ from leak_assets.sites.site import NetworkSite, network_site
 from leak_assets.warehouse import Warehouse
 
 MakeExport = Callable[..., Path]
-LEAKS = (("12", 15, 62, 150.0), ("29", 45, 62, 120.0))
+LEAKS = (("12", 15, 62, 600.0), ("29", 45, 62, 480.0))
 FIRST_LEAK, SECOND_LEAK = "12", "29"
 
 
@@ -66,7 +66,7 @@ def test_the_submission_is_what_the_operators_incidents_say(found: ExportRun) ->
     assert opened["top_link_id"].to_list() == [report.link_id for report in found.reports]
     assert opened["leak_start"].dt.date().to_list() == [date(2018, 12, 16), date(2019, 1, 15)]
     assert opened["event_at"][1] == found.reports[1].start_at
-    assert 60 < opened["m3_per_h"][1] < 240, "120 m3/h, within a factor of two"
+    assert 240 < opened["m3_per_h"][1] < 960, "480 m3/h, within a factor of two"
 
 
 def test_no_leak_no_report(site: NetworkSite, make_export: MakeExport) -> None:
@@ -90,7 +90,7 @@ def test_a_reported_repair_is_not_reported_again(
     site: NetworkSite, make_export: MakeExport
 ) -> None:
     """A leak of 2018 that the report says is repaired is not among the reports of 2019."""
-    folder = make_export((("12", 10, 25, 150.0),))
+    folder = make_export((("12", 10, 25, 600.0),))
     (folder / "2018_Fixed_Leakages_Report.txt").write_text("12, 2018-12-26 00:00\n")
     assert detect(site, folder).reports == ()
 
@@ -99,7 +99,7 @@ def test_a_leak_that_ended_by_itself_is_not_reported(
     site: NetworkSite, make_export: MakeExport
 ) -> None:
     """A leak of 2018 that vanished without a report does not run when the year begins."""
-    assert detect(site, make_export((("12", 10, 25, 150.0),))).reports == ()
+    assert detect(site, make_export((("12", 10, 25, 600.0),))).reports == ()
 
 
 def test_a_missing_repair_report_is_told(
@@ -159,7 +159,7 @@ def _no_year(folder: Path) -> None:
         (_unknown_sensor, "n404"),
         (_unknown_repair, "p999"),
         (_twice, "are both there"),
-        (_no_year, "2019"),
+        (_no_year, "no whole day of 2019"),
     ],
 )
 def test_unusable_exports_are_told(
