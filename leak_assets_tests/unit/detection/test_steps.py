@@ -18,7 +18,7 @@ from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import run_step
 from leak_assets.runs.graph import GRAPH
 from leak_assets.settings import Settings
-from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets.warehouse.schemas.features import WINDOWS
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
 DAY = date(2019, 3, 9)
@@ -26,8 +26,8 @@ DAY = date(2019, 3, 9)
 
 @pytest.fixture
 def ready(ctx: StepContext) -> StepContext:
-    """Models of Hanoi in force and a day whose residuals are there, though without rows."""
-    ctx.warehouse.write("features.residuals", day_partition(DAY, "hanoi"), RESIDUALS.empty())
+    """Models of Hanoi in force and a day whose windows are there, though without rows."""
+    ctx.warehouse.write("features.windows", day_partition(DAY, "hanoi"), WINDOWS.empty())
     return ctx
 
 
