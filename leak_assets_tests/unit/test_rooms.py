@@ -58,7 +58,8 @@ def modules() -> dict[str, Path]:
 def imports() -> dict[str, dict[str, int]]:
     """Return for each module the modules of the package that it imports, with a line.
 
-    Imports inside functions count: they are late, not up.
+    Imports inside functions count: they are late, not up. Imports for annotations alone do not:
+    nothing is loaded by them.
     """
     known = modules()
     return {name: dict(_imports_of(name, path, known)) for name, path in known.items()}
@@ -66,7 +67,7 @@ def imports() -> dict[str, dict[str, int]]:
 
 def _imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str, int]]:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in _walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -81,6 +82,15 @@ def _imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple
         else:
             continue
         yield from ((target, node.lineno) for target in found if target in known)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a tree's nodes but those below `if TYPE_CHECKING:`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _walk(child)
 
 
 def room(module: str) -> str:
