@@ -10,9 +10,13 @@ import pytest
 
 from leak_assets.benchmark.battledim_run import ExportRun, detect
 from leak_assets.errors import InputError
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs.daemonless import prepare_site, process_days, take_waiting
 from leak_assets.settings import Settings
-from leak_assets.sites import PipeDistance
+from leak_assets.sites import PipeDistance, SensorLayout
+from leak_assets.sites.registry import adopt
 from leak_assets.sites.site import NetworkSite, network_site
+from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse import Warehouse
 
 MakeExport = Callable[..., Path]
@@ -67,6 +71,32 @@ def test_the_submission_is_what_the_operators_incidents_say(found: ExportRun) ->
     assert opened["leak_start"].dt.date().to_list() == [date(2018, 12, 16), date(2019, 1, 15)]
     assert opened["event_at"][1] == found.reports[1].start_at
     assert 240 < opened["m3_per_h"][1] < 960, "480 m3/h, within a factor of two"
+
+
+def test_ingest_of_the_same_files_gives_the_same_incidents(
+    found: ExportRun, leaking: Path, tmp_path: Path
+) -> None:
+    """What is scored is what operators get: the files through `ingest`, day after day."""
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path))
+    kept = Warehouse(found.home / "warehouse")
+    site = ctx.network("hanoi")
+    adopt(site.network, layout_of(found), ctx.settings)
+    site = ctx.network("hanoi")
+    deliver(sorted(leaking.glob("*.csv")), ctx.settings.landing_dir, "hanoi")
+    prepare_site(ctx, site)
+    _, days = take_waiting(ctx, site)
+    for day in sorted(days):
+        process_days(ctx, site, [day])
+    for table in ("detection.hypotheses", "incidents.incident_events", "incidents.candidates"):
+        operated = ctx.warehouse.read_all(table, network="hanoi").drop("run_id", strict=False)
+        scored = kept.read_all(table, network="hanoi").drop("run_id", strict=False)
+        assert operated.equals(scored), table
+        assert operated.height, table
+
+
+def layout_of(run: ExportRun) -> SensorLayout:
+    """Return the sensors that a run took from the export's headers."""
+    return network_site("hanoi", Settings(LEAK_ASSETS_HOME=run.home)).layout
 
 
 def test_no_leak_no_report(site: NetworkSite, make_export: MakeExport) -> None:

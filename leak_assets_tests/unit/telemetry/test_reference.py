@@ -23,8 +23,10 @@ def day(number: int) -> date:
 
 @pytest.fixture
 def ctx(tmp_path: Path) -> StepContext:
-    """Steps' context in an empty home."""
-    return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="test")
+    """Steps' context in a home whose network learns from four days."""
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="test")
+    settings_of(ctx, "")
+    return ctx
 
 
 def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, ...] = ()) -> None:
@@ -60,9 +62,9 @@ def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, .
 
 
 def settings_of(ctx: StepContext, text: str) -> None:
-    """Write the network's YAML."""
+    """Write the network's YAML, with four reference days."""
     ctx.settings.networks_dir.mkdir(parents=True, exist_ok=True)
-    (ctx.settings.networks_dir / f"{NETWORK}.yaml").write_text(text)
+    (ctx.settings.networks_dir / f"{NETWORK}.yaml").write_text(f"reference_days: 4\n{text}")
 
 
 def in_use(ctx: StepContext, number: int, table: str = "telemetry.readings") -> list[int]:
