@@ -118,10 +118,10 @@ def test_dg_finds_the_definitions_of_the_repository(tmp_path: Path) -> None:
 
 
 def test_dependencies_are_those_that_steps_read() -> None:
-    """Scores come from residuals, not from windows; incidents go on from their own days before."""
+    """Models read windows; incidents go on from their own days before."""
     graph = defs.resolve_asset_graph()
     scores = dg.AssetKey(["detection", "window_scores"])
-    assert dg.AssetKey(["features", "windows"]) not in graph.get(scores).parent_keys
+    assert dg.AssetKey(["features", "windows"]) in graph.get(scores).parent_keys
     specs = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
 
     def lookback(table: str) -> dict[str, int]:

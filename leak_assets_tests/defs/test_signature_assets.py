@@ -42,8 +42,19 @@ def test_signatures_and_placement_of_one_network(
     assert rows["pipes"].to_list() == [34]
 
 
-@pytest.mark.parametrize("job", ["network_model", "scenarios", "training", "micro_batch"])
+@pytest.mark.parametrize("job", ["scenarios", "training", "micro_batch"])
 def test_no_other_job_waits_for_them(job: str) -> None:
     """Minutes on a large network: the way from scenarios to incidents goes past them."""
-    selected = defs.resolve_job_def(job).asset_layer.executable_asset_keys
-    assert not selected & RESPONSES
+    assert not selected_by(job) & RESPONSES
+
+
+def test_a_network_gets_its_signatures_once() -> None:
+    """With its other tables, because detection reads them; a placement only where asked for."""
+    assert selected_by("network_model") & RESPONSES == {
+        dg.AssetKey(["simulation", "leak_signatures"])
+    }
+
+
+def selected_by(job: str) -> set[dg.AssetKey]:
+    """Return the assets that a job makes."""
+    return set(defs.resolve_job_def(job).asset_layer.executable_asset_keys)
