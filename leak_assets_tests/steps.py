@@ -16,7 +16,7 @@ from leak_assets.pipeline.work import Work, day_of
 from leak_assets.warehouse.schemas import TABLES
 
 RAW, READINGS, RESIDUALS = "telemetry.raw_readings", "telemetry.readings", "features.residuals"
-SCENARIOS, TRAINING = "simulation.scenarios", "features.training_residuals"
+SCENARIOS, TRAINING = "simulation.scenarios", "features.training_windows"
 SITE = "hanoi"
 
 

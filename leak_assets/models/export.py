@@ -18,7 +18,6 @@ import numpy as np
 import yaml
 
 from leak_assets.features.windows import SPEC
-
 from leak_assets.system.files import publishing_folder
 
 from .artefact import FILES, MANIFEST, Artefact, artefact_folder, load_artefact

@@ -93,9 +93,7 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
         )
         export(result, ctx.settings.models_dir)
         written.append(
-            ctx.warehouse.write(
-                table, partition, result.history, inputs=inputs, code_version=code_version(__name__)
-            )
+            ctx.warehouse.write(table, partition, result.history, inputs=inputs, code_version=code)
         )
     return written
 

@@ -97,7 +97,8 @@ class Scorer:
         # As float32: the exported label compares in float32 too.
         alarm = enough & (score.astype(np.float32) >= np.float32(model.alarm_threshold))
         inflow = features.filter(pl.concat_str("quantity", pl.lit("/"), "sensor_id") == INFLOW)
-        leak_flow = inflow.select("window_start", leak_flow_m3_per_h=pl.col("mean_si") * SECONDS_PER_HOUR)
+        flow = (pl.col("mean_si") * SECONDS_PER_HOUR).alias("leak_flow_m3_per_h")
+        leak_flow = inflow.select("window_start", flow)
         scores = (
             windows.index.select("window_start", "window_end")
             .join(leak_flow, on="window_start", how="left", maintain_order="left")

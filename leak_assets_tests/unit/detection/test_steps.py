@@ -10,7 +10,7 @@ from leak_assets.detection.steps import SCORES_STEP
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import run_step
-from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets.warehouse.schemas.features import WINDOWS
 
 pytestmark = pytest.mark.slow
 DAY = date(2019, 3, 9)
@@ -18,8 +18,8 @@ DAY = date(2019, 3, 9)
 
 @pytest.fixture
 def ready(ctx: StepContext) -> StepContext:
-    """Models of Hanoi in force and a day whose residuals are there, though without rows."""
-    ctx.warehouse.write("features.residuals", day_partition(DAY, "hanoi"), RESIDUALS.empty())
+    """Models of Hanoi in force and a day whose windows are there, though without rows."""
+    ctx.warehouse.write("features.windows", day_partition(DAY, "hanoi"), WINDOWS.empty())
     return ctx
 
 
