@@ -212,6 +212,13 @@ def registry_events(warehouse: Warehouse, network: str) -> pl.DataFrame:
     return warehouse.read_all("models.registry_events", network=network)
 
 
+def versions_in_use(warehouse: Warehouse, network: str) -> dict[str, str]:
+    """Return the version in use of each model, as the registry has it; nothing is verified."""
+    events = registry_events(warehouse, network)
+    rows = {name: champion(events, network, name) for name in MODELS}
+    return {name: str(row["version"]) for name, row in rows.items() if row is not None}
+
+
 def champions(ctx: StepContext, site: NetworkSite) -> dict[str, Artefact]:
     """Return the verified models in force, by model name; empty before the first promotion.
 
