@@ -61,11 +61,11 @@ def _report(
     """Print metrics, what they mean and what to do; exit with 1 where a gate failed."""
     from leak_assets.models.config import DETECTOR
     from leak_assets.models.gates import advice, findings
-    from leak_assets.models.steps import champions, held_out_metrics
+    from leak_assets.models.steps import held_out_metrics, versions_in_use
 
     metrics = held_out_metrics(ctx, site)
     lines = [line for mine in failures.values() for line in mine]
-    in_use = {name: artefact.version for name, artefact in champions(ctx, site).items()}
+    in_use = versions_in_use(ctx.warehouse, site.name)
     if as_json:
         print_json(
             {

@@ -1,6 +1,6 @@
 """When alarmed windows become an incident: three of four, over after eight quiet ones in a row.
 
-One rule for the tracker and for the metrics, so that a model is judged by what operators get.
+One rule for the windows method and for the metrics: a model is judged by what operators get.
 """
 
 from collections import deque

@@ -96,9 +96,7 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
         )
         export(result, ctx.settings.models_dir)
         written.append(
-            ctx.warehouse.write(
-                table, partition, result.history, inputs=inputs, code_version=code_version(__name__)
-            )
+            ctx.warehouse.write(table, partition, result.history, inputs=inputs, code_version=code)
         )
     return written
 
@@ -215,6 +213,13 @@ def _is_of_another_network(ctx: StepContext, site: NetworkSite, model: str) -> b
 def registry_events(warehouse: Warehouse, network: str) -> pl.DataFrame:
     """Return all registry events of a network."""
     return warehouse.read_all("models.registry_events", network=network)
+
+
+def versions_in_use(warehouse: Warehouse, network: str) -> dict[str, str]:
+    """Return the version in use of each model, as the registry has it; nothing is verified."""
+    events = registry_events(warehouse, network)
+    rows = {name: champion(events, network, name) for name in MODELS}
+    return {name: str(row["version"]) for name, row in rows.items() if row is not None}
 
 
 def champions(ctx: StepContext, site: NetworkSite) -> dict[str, Artefact]:

@@ -6,6 +6,12 @@ Only the numbers belong here; what is done with them is in the modules beside th
 import math
 from dataclasses import dataclass
 
+from leak_assets.models.confirmation import (
+    CLOSE_AFTER_QUIET_WINDOWS,
+    CONFIRM_ALARMS,
+    CONFIRM_WINDOWS,
+)
+
 WINDOW_H = 3.0
 """Length of the scored windows."""
 TOP_CANDIDATES = 20
@@ -33,9 +39,9 @@ class WindowsPolicy:
         Candidates, evidence and flow rest on the alarms of this long before the last alarm.
     """
 
-    confirm_alarms: int = 3
-    confirm_windows: int = 4
-    close_after_quiet_windows: int = 8
+    confirm_alarms: int = CONFIRM_ALARMS
+    confirm_windows: int = CONFIRM_WINDOWS
+    close_after_quiet_windows: int = CLOSE_AFTER_QUIET_WINDOWS
     update_every_h: float = 6.0
     update_not_before_h: float = 2.0
     onset_lookback_h: float = 72.0

@@ -1,13 +1,18 @@
 """The models room's steps on a trained home: what training again leaves in force."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from leak_assets.errors import InputError, MissingInputError
-from leak_assets.models import training
-from leak_assets.models.steps import champions, newest_artefacts, train_models
+from leak_assets.errors import InputError
+from leak_assets.models.artefact import Artefact
+from leak_assets.models.registry import current, retire
+from leak_assets.models.steps import champions, register_models, registry_events, train_models
+from leak_assets.models.versions import training_code_version
 from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.site import NetworkSite
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +27,7 @@ def test_a_model_says_which_network_and_sensors_it_is_of(ctx: StepContext) -> No
     site = ctx.network("hanoi")
     for artefact in champions(ctx, site).values():
         assert site.provenance.differences(artefact.manifest) == []
-        assert artefact.manifest["code_version"] == training.CODE_VERSION
+        assert artefact.manifest["code_version"] == training_code_version()
 
 
 def test_training_again_from_the_same_keeps_everything(ctx: StepContext) -> None:
@@ -30,14 +35,45 @@ def test_training_again_from_the_same_keeps_everything(ctx: StepContext) -> None
     assert not any(written.changed for written in train_models(ctx, ctx.network("hanoi")))
 
 
-def test_new_training_code_asks_for_new_models(
-    ctx: StepContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The models in force do not pass for those of the new code."""
-    monkeypatch.setattr(training, "CODE_VERSION", "another")
-    with pytest.raises(MissingInputError, match="is not trained"):
-        newest_artefacts(ctx, ctx.network("hanoi"))
-    assert len(champions(ctx, ctx.network("hanoi"))) == 2
+def test_the_detector_goes_alone_where_only_places_fail(ctx: StepContext) -> None:
+    """A pinpointer that misses its gate is rejected; the detector is used without it."""
+    site = ctx.network("hanoi")
+    before = champions(ctx, site)["leak_pinpointer"]
+    fail(ctx, before, "distance_vs_fixed_guess")
+    retire_all(ctx, site)
+    register_models(ctx, site)
+    assert set(champions(ctx, site)) == {"leak_detector"}
+    latest = current(registry_events(ctx.warehouse, "hanoi"), "hanoi", "leak_pinpointer")
+    assert latest["status"][0] == "rejected"
+    assert "gate distance_vs_fixed_guess failed" in latest["note"][0]
+
+
+def test_nothing_goes_where_the_detector_fails(ctx: StepContext) -> None:
+    """A pinpointer alone is of no use."""
+    site = ctx.network("hanoi")
+    fail(ctx, champions(ctx, site)["leak_detector"], "recall")
+    retire_all(ctx, site)
+    register_models(ctx, site)
+    assert champions(ctx, site) == {}
+
+
+def fail(ctx: StepContext, artefact: Artefact, metric: str) -> None:
+    """Write an evaluation in which a model misses a gate."""
+    partition = {"version": f"{artefact.model}-{artefact.version}", "network": "hanoi"}
+    frame = ctx.warehouse.require("models.evaluations", partition, remedy="Evaluate")
+    missed = pl.when(pl.col("metric") == metric).then(None).otherwise("value").alias("value")
+    ctx.warehouse.write("models.evaluations", partition, frame.with_columns(missed))
+
+
+def retire_all(ctx: StepContext, site: NetworkSite) -> None:
+    """Take the models in use out of use, as if none had been there."""
+    for name in champions(ctx, site):
+        events = registry_events(ctx.warehouse, site.name)
+        rows = retire(
+            events, network=site.name, model=name, at=datetime.now(UTC), actor="test", note="test"
+        )
+        partition = {"event": rows["event_id"][0], "network": site.name}
+        ctx.warehouse.write("models.registry_events", partition, rows)
 
 
 def test_folder_of_a_registered_version_is_never_replaced(ctx: StepContext) -> None:
