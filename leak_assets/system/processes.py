@@ -1,11 +1,14 @@
-"""Fan-out over processes, one item per task, and what the machine has for it."""
+"""Fan-out over processes, one item per task; what the machine has for it; single processes."""
 
 import multiprocessing
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -29,6 +32,30 @@ def worker_count() -> int:
     else:
         cores = os.cpu_count() or 1
     return min(cores, MOST_WORKERS)
+
+
+def command_of(pid: int) -> list[str]:
+    """Return the command line of a process; nothing where it has ended or is another user's."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return []
+        return line.decode("utf-8", "replace").rstrip("\0").split("\0")
+    # macOS has no /proc.
+    found = subprocess.run(  # noqa: S603 - a number is its only variable part
+        ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return found.stdout.split()
+
+
+def end_process(pid: int) -> bool:
+    """Ask a process to end; False where there is none."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def fan_out(
