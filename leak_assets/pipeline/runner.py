@@ -20,6 +20,9 @@ from .locks import network_lock
 from .step import Frames, Partition, Read, Step
 from .work import Work, day_of
 
+# Starting processes takes as long as some forty days of readings.
+WORTH_PROCESSES, MONTH = 60, 30
+
 
 def run_step(
     step: Step,
@@ -53,11 +56,7 @@ def run_step(
             return _run_in_processes(work, partitions)
         if step.goes_on:
             return _run_onward(work, partitions)
-        written: list[Written] = []
-        size = step.days_at_once if step.partition == "day" else 1
-        for start in range(0, len(partitions), size):
-            written += _run_apart(work, partitions[start : start + size])
-        return written
+        return _run_in_order(work, partitions)
 
 
 def kept(work: Work, partition: Partition, inputs: Sequence[Input]) -> list[Written]:
@@ -127,6 +126,43 @@ def own_partition(table: str, partition: Partition) -> Partition:
 def day_partitions(days: Sequence[date], site: str) -> list[Partition]:
     """Return the partitions of days of a site, in order."""
     return [{"date": day.isoformat(), "network": site} for day in sorted(days)]
+
+
+def _run_in_order(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    """Make partitions that do not go on from each other, some at once where the step allows."""
+    step = work.step
+    size = step.days_at_once if step.partition == "day" else 1
+    written: list[Written] = []
+    for start in range(0, len(partitions), size):
+        rest = partitions[start:]
+        is_apart = step.is_apart
+        if is_apart and len(rest) >= WORTH_PROCESSES and is_apart(work, day_of(rest[0])):
+            return written + _run_spread(work, rest)
+        written += _run_apart(work, rest[:size])
+    return written
+
+
+def _run_spread(work: Work, partitions: Sequence[Partition]) -> list[Written]:
+    """Make days that have nothing of each other in several processes, a month at a time."""
+    months = [partitions[n : n + MONTH] for n in range(0, len(partitions), MONTH)]
+    one = partial(
+        _some_days, work.step, work.ctx.settings, work.warehouse.run_id, work.site, work.plan
+    )
+    made = {months.index(month): written for month, written in fan_out(one, months)}
+    return [written for number in sorted(made) for written in made[number]]
+
+
+def _some_days(
+    step: Step,
+    settings: Settings,
+    run_id: str,
+    site: Site,
+    plan: object,
+    partitions: Sequence[Partition],
+) -> list[Written]:
+    ctx = StepContext(Warehouse.from_settings(settings, run_id=run_id), settings)
+    work = Work(ctx, site, step, plan=plan)
+    return [written for partition in partitions for written in _run_apart(work, [partition])]
 
 
 def _judged(work: Work, inputs: Sequence[Input]) -> set[Input]:

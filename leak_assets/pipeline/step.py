@@ -131,6 +131,9 @@ class Step:
         handed all days from the first that is stale.
     in_processes
         Whether partitions are computed in several processes.
+    is_apart
+        Whether a day and all later ones no longer read days of this step that are still to be
+        made: a long range is computed in several processes from there on.
     code
         Modules that the step is made of besides the one of `compute` or `run`.
     """
@@ -146,6 +149,7 @@ class Step:
     days_at_once: int = 1
     goes_on: bool = False
     in_processes: bool = False
+    is_apart: Callable[["Work", date], bool] | None = None
     code: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

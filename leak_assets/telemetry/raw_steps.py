@@ -5,8 +5,11 @@ written under the network's lock; killed at any point and repeated, it ends the 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import polars as pl
@@ -14,6 +17,7 @@ import polars as pl
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.sites.site import NetworkSite
 from leak_assets.system.locks import locks
+from leak_assets.system.processes import worker_count
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES
 
@@ -39,6 +43,13 @@ class _Arrival:
     # another message; the others are its own, from an earlier run or an earlier delivery.
     repeated: int = 0
     repeated_of_others: int = 0
+    _counting: Lock = field(default_factory=Lock, repr=False)
+
+    def count(self, repeated: int, of_others: int) -> None:
+        """Add rows of a day that were there already; days are counted at the same time."""
+        with self._counting:
+            self.repeated += repeated
+            self.repeated_of_others += of_others
 
     @property
     def as_input(self) -> Input:
@@ -80,8 +91,11 @@ def take_deliveries(
     with locks(ctx.settings).hold(site.name):
         arrivals = list(_read_waiting(ctx, site, set(days), origin))
         written: list[Written] = []
-        for day in sorted({day for arrival in arrivals for day in arrival.parsed.days}):
-            written += _merge_day(ctx, site.name, day, arrivals)
+        found = sorted({day for arrival in arrivals for day in arrival.parsed.days})
+        # Days have nothing of each other; polars and the disk leave Python alone.
+        with ThreadPoolExecutor(worker_count()) as pool:
+            for merged in pool.map(partial(_merge_day, ctx, site.name, arrivals), found):
+                written += merged
         written += _record(ctx, site.name, arrivals)
         for arrival in arrivals:
             origin.acknowledge(arrival.delivery)
@@ -115,7 +129,7 @@ def _read_waiting(
 
 
 def _merge_day(
-    ctx: StepContext, network: str, day: date, arrivals: Sequence[_Arrival]
+    ctx: StepContext, network: str, arrivals: Sequence[_Arrival], day: date
 ) -> list[Written]:
     """Merge the readings of a day; its partition is written where there is something new."""
     partition = day_partition(day, network)
@@ -129,8 +143,7 @@ def _merge_day(
             continue
         merged, repeated = merge_raw(frame, new)
         if repeated:
-            arrival.repeated += repeated
-            arrival.repeated_of_others += without_own(new, frame, merged)
+            arrival.count(repeated, without_own(new, frame, merged))
         if repeated < new.height and arrival.as_input not in inputs:
             inputs.append(arrival.as_input)
         frame = merged

@@ -109,6 +109,11 @@ def chosen_reference_days(work: Work, day: date, *, table: str) -> tuple[date, .
     return reference_days(work.warehouse, site, day, periods=periods, table=table)
 
 
+def reference_is_over(work: Work, day: date) -> bool:
+    """Whether all reference periods ended before a day: what it reads of them is there."""
+    return _are_over(reference_periods(work.warehouse, work.network), day)
+
+
 def _are_over(periods: Sequence[ReferencePeriod], day: date) -> bool:
     return bool(periods) and all(p.is_whole and p.days[-1] < day for p in periods)
 

@@ -15,7 +15,7 @@ from leak_assets.pipeline.work import Work, day_of
 from leak_assets.warehouse import Written
 
 from .raw_steps import RAW, RAW_TABLES, take_deliveries
-from .reference import chosen_reference_days
+from .reference import chosen_reference_days, reference_is_over
 from .validate import reference_statistics, validate_day
 
 _READINGS = "telemetry.readings"
@@ -87,5 +87,6 @@ READINGS_STEP = Step(
     ),
     given=(CONTRACT,),
     compute=readings_frames,
+    is_apart=reference_is_over,
     description="Raw readings in SI units on one grid, checked against the contract.",
 )
