@@ -50,7 +50,7 @@ def _no_environment_leaks_in() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with models of Hanoi in force; copy it before changing it."""
+    """A home with models of Hanoi in use; copy it before changing it."""
     home = tmp_path_factory.mktemp("trained")
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
     ctx.settings.networks_dir.mkdir(parents=True)
@@ -100,7 +100,7 @@ def ten_days(
 
 @pytest.fixture
 def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of this test's own, with models of Hanoi in force, as the environment's home."""
+    """A home of this test's own, with models of Hanoi in use, as the environment's home."""
     shutil.copytree(trained, tmp_path / "home")
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

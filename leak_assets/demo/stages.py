@@ -50,7 +50,7 @@ class Stages:
         )
 
     def training(self, network: str) -> None:
-        """Train, evaluate, check the gates, put the models in force."""
+        """Train, evaluate, check the gates, put the models in use."""
         self._run("training", partition_key=network)
 
     def daily_batch(self, network: str) -> None:

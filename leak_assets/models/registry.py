@@ -1,4 +1,4 @@
-"""Which model version is in force, as append-only events.
+"""Which model version is in use, as append-only events.
 
 Pure functions of `models.registry_events` frames; storing the new rows is the caller's.
 """
@@ -28,7 +28,7 @@ def current(events: pl.DataFrame, network: str, model: str) -> pl.DataFrame:
 
 
 def champion(events: pl.DataFrame, network: str, model: str) -> dict[str, Any] | None:
-    """Return the event row of the version in force, or None."""
+    """Return the event row of the version in use, or None."""
     rows = current(events, network, model).filter(pl.col("status") == CHAMPION)
     return rows.row(0, named=True) if rows.height else None
 
@@ -52,7 +52,7 @@ def register(
     -------
     polars.DataFrame
         One row of `models.registry_events`; none where this very artefact is registered with
-        this outcome already, or in force, so that a repeated run changes nothing.
+        this outcome already, or in use, so that a repeated run changes nothing.
     """
     status = REJECTED if failures else CANDIDATE
     known = current(events, artefact.network, artefact.model).filter(
@@ -90,7 +90,7 @@ def promote(
     actor: str,
     note: str,
 ) -> pl.DataFrame:
-    """Return the event rows that put a version in force and retire the one before.
+    """Return the event rows that put a version in use and retire the one before.
 
     A retired version can be promoted again: that is the rollback. Promoting the version in
     force gives no row.

@@ -1,4 +1,4 @@
-"""The models room's steps: train, evaluate, register, and find the models in force.
+"""The models room's steps: train, evaluate, register, and find the models in use.
 
 Only the order of reading, calling and writing belongs here.
 """
@@ -223,12 +223,12 @@ def versions_in_use(warehouse: Warehouse, network: str) -> dict[str, str]:
 
 
 def champions(ctx: StepContext, site: NetworkSite) -> dict[str, Artefact]:
-    """Return the verified models in force, by model name; empty before the first promotion.
+    """Return the verified models in use, by model name; empty before the first promotion.
 
     Raises
     ------
     InputError
-        If a folder of a model in force was changed or is gone.
+        If a folder of a model in use was changed or is gone.
     """
     events = registry_events(ctx.warehouse, site.name)
     found = {}
@@ -301,7 +301,7 @@ def _pipes(entry: Network) -> CandidatePipes:
 
 
 def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) -> None:
-    """Keep the folder of a registered version: it may be in force until new gates have held."""
+    """Keep the folder of a registered version: it may be in use until new gates have held."""
     folder = _folder(ctx, network, name, version)
     known = current(registry_events(ctx.warehouse, network), network, name)["version"].to_list()
     if folder.is_dir() and version in known:

@@ -1,6 +1,6 @@
 """One training run: split, fit, evaluate, and what identifies the result.
 
-Writing the artefact belongs in `export`, what is in force in `registry`.
+Writing the artefact belongs in `export`, what is in use in `registry`.
 """
 
 from collections.abc import Mapping

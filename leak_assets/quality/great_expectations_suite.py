@@ -77,7 +77,7 @@ def validate_with_gx(
     readings_frame
         Rows of `telemetry.readings`, e.g. of one day and network.
     contract
-        The contract in force.
+        The contract in use.
     page
         Where the page goes; written beside it and moved into place.
     title

@@ -172,7 +172,7 @@ def check_frame(frame: pl.DataFrame, contract: Contract) -> list[Violation]:
     frame
         Rows of the contract's table, any number of them.
     contract
-        The contract in force.
+        The contract in use.
     """
     violations = []
     for column in contract.columns:

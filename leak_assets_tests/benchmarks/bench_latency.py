@@ -89,7 +89,7 @@ def telemetry(settings: Settings, name: str) -> pl.DataFrame:
 
 
 def train_models(settings: Settings, name: str, batches: int) -> None:
-    """Put models of the network in force, as cheaply as the gates allow."""
+    """Put models of the network in use, as cheaply as the gates allow."""
     small, large = EASY_LEAKS_MM.get(name, (None, None))
     plan = ScenarioPlan(
         batches=batches,
@@ -104,7 +104,7 @@ def train_models(settings: Settings, name: str, batches: int) -> None:
         StepContext.local(settings, run_id="bench"), network_site(name, settings), plan
     )
     if failures:
-        raise RuntimeError(f"the models of {name} are not in force: {'; '.join(failures)}")
+        raise RuntimeError(f"the models of {name} are not in use: {'; '.join(failures)}")
 
 
 def drop(rows: pl.DataFrame, folder: Path, name: str) -> float:

@@ -267,7 +267,7 @@ def test_failed_blocking_check_stops_downstream_across_runs(
 def test_gate_failure_leaves_the_champion_untouched(
     instance: dg.DagsterInstance, ctx: StepContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MOD6: a metric below its gate fails the check by name; what is in force stays."""
+    """MOD6: a metric below its gate fails the check by name; what is in use stays."""
     from leak_assets.models import steps
 
     before = ctx.warehouse.sql("SELECT * FROM models.registry ORDER BY ALL")

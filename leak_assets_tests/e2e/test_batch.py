@@ -57,7 +57,7 @@ _TABLES = (
 
 @pytest.fixture
 def new_ctx(trained: Path, tmp_path: Path, town_files: Path) -> Callable[[str], StepContext]:
-    """Return a maker of homes with models in force and the town's files landed."""
+    """Return a maker of homes with models in use and the town's files landed."""
 
     def make(name: str) -> StepContext:
         shutil.copytree(trained, tmp_path / name)

@@ -58,7 +58,7 @@ SELECT scenario_id FROM simulation.scenarios GROUP BY scenario_id HAVING count(D
 SELECT file_path, reason, count(*) AS rows, any_value(message) AS example
 FROM telemetry.quarantine GROUP BY ALL ORDER BY rows DESC;
 
--- Which models are in force, and how good they were on towns they had never seen.
+-- Which models are in use, and how good they were on towns they had never seen.
 SELECT r.network, r.model, r.version, e.metric, e.value, e.gate
 FROM models.registry AS r
 JOIN models.evaluations AS e USING (network, model, version)

@@ -1,4 +1,4 @@
-"""Jobs of the models: from scenario features to models in force."""
+"""Jobs of the models: from scenario features to models in use."""
 
 import dagster as dg
 

@@ -25,7 +25,7 @@ INFLOW = "flow/inflow"
 
 
 class Scorer:
-    """The detector and the pinpointer in force.
+    """The detector and the pinpointer in use.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 Between steps the leaks' emitters and the events' links are set; only instrumented elements are
 read. The loop is
-EPANET's own, so its controls (tank pumps, time and level rules) stay in force and intermediate
+EPANET's own, so its controls (tank pumps, time and level rules) stay in use and intermediate
 events are stepped over. Times given to `AT TIME` controls count from the start of each run.
 """
 

@@ -68,7 +68,7 @@ class Event:
     element_id
         Junction, link or flow meter.
     start_at, end_at
-        UTC times; in force from the first step not before the start to the last before the end.
+        UTC times; in use from the first step not before the start to the last before the end.
     size
         In the unit of the kind; 0 where it has none. A set-point change may be negative; the
         factor of a swapped meter is new reading / old reading.
@@ -104,13 +104,13 @@ class Event:
         return KINDS[self.kind].effect
 
     def steps(self, start_at: datetime, step_s: int, steps: int) -> range:
-        """Return the numbers of the steps at which it is in force, within a run."""
+        """Return the numbers of the steps at which it is in use, within a run."""
         return steps_between(
             self.start_at, self.end_at, run_start_at=start_at, step_s=step_s, steps=steps
         )
 
     def is_on(self, start_at: datetime, step_s: int, steps: int) -> NDArray[np.bool_]:
-        """Return whether it is in force at each step (T)."""
+        """Return whether it is in use at each step (T)."""
         on = np.zeros(steps, dtype=np.bool_)
         on[list(self.steps(start_at, step_s, steps))] = True
         return on

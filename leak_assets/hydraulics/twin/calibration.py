@@ -121,7 +121,7 @@ class Calibration:
         Parameters
         ----------
         date
-            Day on which the correction is in force.
+            Day on which the correction is in use.
         first_day, last_day
             The reference days it was learned on.
         """

@@ -24,7 +24,7 @@ def residuals(
     observed_channels, expected
         Wide frames of `Twin.observed_channels` and `Twin.expected` with the same `ts_utc`.
     calibration
-        Correction in force; channels it does not have are left out.
+        Correction in use; channels it does not have are left out.
     mask
         Wide frame of the same `ts_utc` with a column per channel, 1 or true = usable; a channel
         without a column is usable wherever it has a value. None: all are.

@@ -14,12 +14,12 @@ _QUANTITY = Column("quantity", pl.String, "`pressure` (m) or `flow` (m3/s)")
 CALIBRATIONS = Table(
     "features",
     "calibrations",
-    "The twin's correction of one channel as it was in force on a day.",
+    "The twin's correction of one channel as it was in use on a day.",
     ("date", "network"),
     ("network", "sensor_id", "quantity"),
     (
         NETWORK,
-        Column("date", pl.Date, "day on which this correction is in force"),
+        Column("date", pl.Date, "day on which this correction is in use"),
         _SENSOR,
         _QUANTITY,
         Column("coefficients", pl.String, "JSON list of the correction's coefficients"),

@@ -1,4 +1,4 @@
-"""Tables of the models: how they were trained, how good they are, which one is in force."""
+"""Tables of the models: how they were trained, how good they are, which one is in use."""
 
 import polars as pl
 

@@ -101,7 +101,7 @@ EVENT_TRUTH = Table(
         ),
         Column("element_id", pl.String, "junction, pump, valve, pipe or flow meter"),
         Column("is_leak", pl.Boolean, "always false: what a detector must not call a leak"),
-        Column("event_start", UTC_US, "first step in force"),
+        Column("event_start", UTC_US, "first step in use"),
         Column("event_end", UTC_US, "first step after it"),
         Column("size", pl.Float64, "in its unit; 0 where the kind has no size"),
         Column("size_unit", pl.String, "`m3/h` wanted, `m` of set-point, `factor` of the meter"),

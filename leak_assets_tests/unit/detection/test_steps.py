@@ -26,7 +26,7 @@ DAY = date(2019, 3, 9)
 
 @pytest.fixture
 def ready(ctx: StepContext) -> StepContext:
-    """Models of Hanoi in force and a day whose windows are there, though without rows."""
+    """Models of Hanoi in use and a day whose windows are there, though without rows."""
     ctx.warehouse.write("features.windows", day_partition(DAY, "hanoi"), WINDOWS.empty())
     return ctx
 

@@ -73,7 +73,7 @@ def test_batches_of_an_older_plan_are_left_out_by_name(lab: Lab) -> None:
 
 
 def test_batches_of_another_layout_are_left_out(lab: Lab) -> None:
-    """The sensors in force decide; with none left the remedy is named."""
+    """The sensors in use decide; with none left the remedy is named."""
     lab.run("plan", 3)
     settings = lab.ctx.settings.networks_dir / "hanoi.yaml"
     settings.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The models room's steps on a trained home: what training again leaves in force."""
+"""The models room's steps on a trained home: what training again leaves in use."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ def retire_all(ctx: StepContext, site: NetworkSite) -> None:
 
 
 def test_folder_of_a_registered_version_is_never_replaced(ctx: StepContext) -> None:
-    """What is in force stays as the registry has it, until another version's gates have held."""
+    """What is in use stays as the registry has it, until another version's gates have held."""
     detector = champions(ctx, ctx.network("hanoi"))["leak_detector"]
     before = files(detector.folder)
     partition = {"version": f"leak_detector-{detector.version}", "network": "hanoi"}

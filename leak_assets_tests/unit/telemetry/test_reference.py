@@ -30,7 +30,7 @@ def ctx(tmp_path: Path) -> StepContext:
 
 
 def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, ...] = ()) -> None:
-    """Write the readings of three sensors from midnight on, made with the reference in force."""
+    """Write the readings of three sensors from midnight on, made with the reference in use."""
     start = datetime(2019, 1, number, tzinfo=UTC)
     frames = [
         pl.DataFrame(
@@ -76,7 +76,7 @@ def in_use(ctx: StepContext, number: int, table: str = "telemetry.readings") -> 
 
 
 def test_the_first_complete_days_are_the_reference(ctx: StepContext) -> None:
-    """Four days, in force from the fifth on."""
+    """Four days, in use from the fifth on."""
     for number in (1, 2, 3, 4, 5):
         put(ctx, number)
     assert in_use(ctx, 4) == []

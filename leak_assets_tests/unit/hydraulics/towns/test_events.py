@@ -41,7 +41,7 @@ def column(result, quantity: str, name: str) -> np.ndarray:
 
 
 def inside(day, event: Event, steps: int) -> np.ndarray:
-    """Return at which steps an event is in force."""
+    """Return at which steps an event is in use."""
     return event.is_on(day, STEP_S, steps)
 
 
