@@ -14,6 +14,9 @@ import pytest
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.telemetry import sensors
 from leak_assets.defs.telemetry.sensors import landing_zone
+from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.network_step import NETWORK_STEP
+from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
 from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.warehouse.schemas import TABLES
@@ -26,6 +29,8 @@ def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sensors, "TICK_S", 0.0)
     folder = Settings().landing_dir / "hanoi"
     folder.mkdir(parents=True)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path))
+    run_step(NETWORK_STEP, ctx, ctx.network("hanoi"), [{"network": "hanoi"}])
     return folder
 
 
@@ -73,6 +78,26 @@ def finish(instance: dg.DagsterInstance, run_key: str, status: dg.DagsterRunStat
             },
         )
     )
+
+
+def test_a_new_networks_first_files_wait_for_its_model(
+    instance: dg.DagsterInstance, landing: Path, town_files: Path
+) -> None:
+    """Pipes and signatures first: the days' steps read them; then the files' run, its first."""
+    ctx = StepContext.local(Settings())
+    ctx.warehouse.remove("network.links", network="hanoi")
+    drop(town_files, landing)
+    result, cursor = tick(instance, None)
+    assert result is not None
+    (request,) = result.run_requests
+    assert (request.job_name, request.partition_key) == ("network_model", "hanoi")
+    finish(instance, request.run_key, dg.DagsterRunStatus.STARTED)
+    run_step(NETWORK_STEP, ctx, ctx.network("hanoi"), [{"network": "hanoi"}])
+    result, cursor = tick(dg.DagsterInstance.ephemeral(), cursor)
+    assert result is not None
+    (request,) = result.run_requests
+    assert request.job_name == "micro_batch"
+    assert request.run_key.endswith(":1")
 
 
 def test_new_file_gets_one_run_over_its_days(

@@ -6,6 +6,7 @@ import dagster as dg
 
 from leak_assets.defs.partitions import SITE_TAG, SITES, day_key, run_tags
 from leak_assets.defs.resources import Platform
+from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.runs.freshness import through_newest
 from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
 from leak_assets.telemetry.sources.landing import LandingFolder
@@ -13,6 +14,7 @@ from leak_assets.telemetry.sources.landing import LandingFolder
 from .jobs import MICRO_BATCH
 
 NAME = "landing_zone"
+NETWORK_TABLE = "network.links"
 # A tick looks at the landing zone again and again before it ends: a tick every second costs
 # more than a look every quarter of a second, and the file is seen sooner.
 TICK_S = 8.0
@@ -29,7 +31,7 @@ _UNDER_WAY = [
 
 @dg.sensor(
     name=NAME,
-    job=MICRO_BATCH,
+    jobs=[MICRO_BATCH, NETWORK_MODEL],
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Runs the micro-batch for the files that wait in `var/landing/<network>/`."
@@ -55,10 +57,16 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     if not runs:
         state = f"{', '.join(sorted(busy))}: a run is under way" if busy else "no new files"
         return dg.SensorResult(skip_reason="; ".join([state, *problems]), cursor=attempts.to_json())
+    warehouse = platform.at(NAME).warehouse
+    requests = []
     for run in runs:
-        attempts.count(run)
+        if warehouse.partitions(NETWORK_TABLE, network=run.network):
+            attempts.count(run)
+            requests.append(_request(run, platform))
+        else:
+            requests.append(_model_first(run))
     return dg.SensorResult(
-        run_requests=[_request(run, platform) for run in runs],
+        run_requests=requests,
         dynamic_partitions_requests=[SITES.build_add_request([run.network for run in runs])],
         cursor=attempts.to_json(),
     )
@@ -80,7 +88,19 @@ def _request(run: IntakeRun, platform: Platform) -> dg.RunRequest:
     if len(days) == 1:
         return dg.RunRequest(
             run_key=run.key,
+            job_name=MICRO_BATCH.name,
             partition_key=day_key(days[0], run.network),
             tags={SITE_TAG: run.network},
         )
-    return dg.RunRequest(run_key=run.key, tags=run_tags(days, run.network))
+    tags = run_tags(days, run.network)
+    return dg.RunRequest(run_key=run.key, job_name=MICRO_BATCH.name, tags=tags)
+
+
+def _model_first(run: IntakeRun) -> dg.RunRequest:
+    """Return the request of what a new network's first days need; its files wait for that."""
+    return dg.RunRequest(
+        run_key=f"network:{run.key}",
+        job_name=NETWORK_MODEL.name,
+        partition_key=run.network,
+        tags={SITE_TAG: run.network},
+    )
