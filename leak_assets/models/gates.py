@@ -83,7 +83,7 @@ def findings(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         if found is None:
             lines.append(f"{tried}; not even the largest are found in four of five windows")
         else:
-            lines.append(f"{tried}; from {found:.3g} m3/h four of five windows alarm")
+            lines.append(f"{tried}; from {_number(found)} m3/h on four of five windows alarm")
         lines.append(
             f"false incidents in a leak-free week: {_number(weekly)}, in simulation without"
             " events and sensor faults"
@@ -126,7 +126,9 @@ def advice(network: str, failures: Mapping[str, list[str]]) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3g}"
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _percent(value: float | None) -> str:
