@@ -89,12 +89,12 @@ def findings(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
             " events and sensor faults"
         )
     if pinpointer := metrics.get(PINPOINTER):
+        reached = _number(pinpointer.get("localisation_distance_m_median"))
+        guessed = _number(pinpointer.get("fixed_guess_distance_m_median"))
         lines.append(
             f"the likeliest pipe is within 300 m in {_percent(pinpointer.get('hit_300m'))} of leak"
-            f" windows, half of them within"
-            f" {_number(pinpointer.get('localisation_distance_m_median'))} m; the most central"
-            f" pipe as the answer every time is within"
-            f" {_number(pinpointer.get('fixed_guess_distance_m_median'))} m"
+            f" windows, at the median {reached} m off; the most central pipe as the answer every"
+            f" time would be {guessed} m off"
         )
     return lines
 
