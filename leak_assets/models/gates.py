@@ -83,18 +83,18 @@ def findings(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         if found is None:
             lines.append(f"{tried}; not even the largest are found in four of five windows")
         else:
-            lines.append(f"{tried}; from {found:.3g} m3/h four of five windows alarm")
+            lines.append(f"{tried}; from {_number(found)} m3/h on four of five windows alarm")
         lines.append(
             f"false incidents in a leak-free week: {_number(weekly)}, in simulation without"
             " events and sensor faults"
         )
     if pinpointer := metrics.get(PINPOINTER):
+        reached = _number(pinpointer.get("localisation_distance_m_median"))
+        guessed = _number(pinpointer.get("fixed_guess_distance_m_median"))
         lines.append(
             f"the likeliest pipe is within 300 m in {_percent(pinpointer.get('hit_300m'))} of leak"
-            f" windows, half of them within"
-            f" {_number(pinpointer.get('localisation_distance_m_median'))} m; the most central"
-            f" pipe as the answer every time is within"
-            f" {_number(pinpointer.get('fixed_guess_distance_m_median'))} m"
+            f" windows, at the median {reached} m off; the most central pipe as the answer every"
+            f" time would be {guessed} m off"
         )
     return lines
 
@@ -126,7 +126,9 @@ def advice(network: str, failures: Mapping[str, list[str]]) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3g}"
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _percent(value: float | None) -> str:

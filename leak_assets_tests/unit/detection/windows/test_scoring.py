@@ -104,7 +104,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
         small = config.model_copy(
             update={
                 "architecture": config.architecture.model_copy(update={"hidden": 12}),
-                "training": config.training.model_copy(update={"epochs": 6, "threads": 1}),
+                "training": config.training.model_copy(update={"epochs": 15, "threads": 1}),
             }
         )
         result = train(
