@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import WindowSet
-from .estimator import ExportedNetwork, Progress, TrainingOptions, WindowModel
+from .estimator import ExportedNetwork, WindowModel
+from .options import Progress, TrainingOptions
 
 # What a false alarm weighs against a missed leak, both as rates: the gates allow a recall that
 # is 0.15 short and a false-alarm rate of 0.05.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .estimator import Progress, TrainingOptions
+from .options import Progress, TrainingOptions
 
 _TINY = 1e-6
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import WindowSet
-from .estimator import ExportedNetwork, Progress, TrainingOptions, WindowModel
+from .estimator import ExportedNetwork, WindowModel
+from .options import Progress, TrainingOptions
 from .pipes import CandidatePipes
 
 # Range of the basis functions in distance scales, and how many at most.

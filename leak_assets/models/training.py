@@ -15,9 +15,9 @@ from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 from .config import DetectorConfig, PinpointerConfig, sha256_of
 from .dataset import WindowSet
 from .detector import LeakDetector
-from .estimator import Progress, TrainingOptions
 from .evaluation import SPLITS, detector_metrics, pinpointer_metrics
 from .metrics import Metrics
+from .options import Progress, TrainingOptions
 from .pinpointer import LeakPinpointer
 from .pipes import CandidatePipes
 from .split import Split, grouped_split

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from leak_assets.definitions import defs
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.telemetry import sensors
 from leak_assets.defs.telemetry.sensors import landing_zone
@@ -52,7 +53,10 @@ def tick(instance: dg.DagsterInstance, cursor: str | None) -> tuple[dg.SensorRes
 def evaluate(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     """Evaluate the sensor once."""
     with dg.build_sensor_context(
-        instance=instance, cursor=cursor, resources={"platform": Platform()}
+        instance=instance,
+        cursor=cursor,
+        resources={"platform": Platform()},
+        repository_def=defs.get_repository_def(),
     ) as context:
         # The daemon's own way: it refuses what a direct call lets pass.
         landing_zone.evaluate_tick(context)

@@ -11,8 +11,8 @@ from sklearn.exceptions import NotFittedError
 from leak_assets.models.baseline import ForestPinpointer
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.detector import LeakDetector, balanced_threshold
-from leak_assets.models.estimator import TrainingOptions
 from leak_assets.models.gates import check_gates
+from leak_assets.models.options import TrainingOptions
 from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
 from leak_assets.models.training import train
 from leak_assets.models.versions import model_version
