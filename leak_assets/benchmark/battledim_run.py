@@ -107,7 +107,7 @@ def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport)
     if export.repair_report is not None:
         publish(repairs_file(ctx.settings, site.name), export.repair_report.read_bytes())
     own = ctx.network(site.name)
-    prepare_site(ctx, own, STEPS)
+    prepare_site(ctx, own, STEPS, strict=True)
     deliver(list(export.files.values()), ctx.settings.landing_dir, own.name)
     written, days = take_waiting(ctx, own)
     for item in written:
@@ -118,7 +118,9 @@ def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport)
             "the export has no usable reading", remedy="See what quarantined rows say", file=""
         )
     first, last = _evaluated_days(ctx, own, export)
-    process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in STEPS])
+    _, problems = process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in STEPS])
+    for problem in problems:
+        ctx.progress(f"a day is left out: {problem}")
     smallest = SMALLEST_M3_PER_H * flow_scale(own.network)
     events = ctx.warehouse.read_all("incidents.incident_events", network=own.name)
     incident_days = ctx.warehouse.read_all("incidents.incident_days", network=own.name)

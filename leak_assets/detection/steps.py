@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from leak_assets.errors import InputError
 from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
 from leak_assets.models.steps import champion_inputs, champions
@@ -36,39 +37,38 @@ STATES = "detection.states"
 def score_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Frames]]:
     """Yield the scores of the windows that end in each day.
 
-    Without models in use the days have no rows, and the progress says how to get models.
-
-    Raises
-    ------
-    InputError
-        If the models in use were trained on another network model or sensor layout.
+    Without models that fit the network as it is now the days have no rows, and the progress says
+    how to get models: the other method must not wait for them.
     """
-    in_use = champions(work.ctx, work.network)
-    if DETECTOR not in in_use:
-        work.progress(
-            f"no detector of {work.site.name} is in use, so nothing is scored;"
-            f" run `leak-assets train --network {work.site.name}`"
-        )
-    scorer: Scorer | None = None
+    scorer = _scorer(work, champions(work.ctx, work.network))
     for partition in partitions:
         windows = work.read("features.windows", partition)
         if windows is None:
             continue
-        if DETECTOR not in in_use:
+        if scorer is None:
             scored = (WINDOW_SCORES.empty(), WINDOW_CANDIDATES.empty())
         else:
-            scorer = scorer or _scorer(work, in_use)
             scored = scorer.score_windows(windows)
         yield partition, dict(zip(TABLES, scored, strict=True))
 
 
-def _scorer(work: Work, in_use: Mapping[str, Artefact]) -> Scorer:
+def _scorer(work: Work, in_use: Mapping[str, Artefact]) -> Scorer | None:
     site = work.network
+    if DETECTOR not in in_use:
+        work.progress(
+            f"no detector of {site.name} is in use, so no window is scored;"
+            f" run `leak-assets train --network {site.name}`"
+        )
+        return None
     for model in in_use.values():
         # Told, not refused: models learn from scenario runs, which no contract filters.
         if model.manifest["contract_sha256"] != site.contract.sha256:
             work.progress(f"{model.model} {model.version} was trained under another data contract")
-    return Scorer(in_use[DETECTOR], in_use.get(PINPOINTER), provenance=site.provenance)
+    try:
+        return Scorer(in_use[DETECTOR], in_use.get(PINPOINTER), provenance=site.provenance)
+    except InputError as error:
+        work.progress(f"no window is scored: {error}")
+        return None
 
 
 def hypothesis_frames(
@@ -151,7 +151,16 @@ class _Running:
         full = None if rows is None else rows.filter(method=self.name)["state"][0]
         if full is None:
             raise ValueError(f"{STATES} of {self._checkpoint} has no state of {self.name}")
-        self._state = self.detector.from_bytes(full)
+        try:
+            self._state = self.detector.from_bytes(full)
+        except InputError as error:
+            # Model, sensors or the list of repairs changed: today must not wait for the past.
+            self.work.progress(
+                f"{error}. The method begins anew; `python -m leak_assets.runs.daemonless"
+                f" {self.work.site.name}` takes the days before again"
+            )
+            self._checkpoint = None
+            return
         for between in _days(self._checkpoint + timedelta(days=1), day):
             self._state, _ = self.detector.step(self._state, self._observed(between))
 

@@ -14,8 +14,8 @@ from .context import StepContext
 
 
 @contextmanager
-def network_lock(ctx: StepContext, network: str) -> Iterator[None]:
-    """Hold the lock of a network's steps."""
+def network_lock(ctx: StepContext, network: str, name: str = "steps") -> Iterator[None]:
+    """Hold a lock of a network: that of its days' steps, or one by its name."""
     # Merging raw readings has a lock of its own (`<network>.lock`), always taken inside this one.
-    with locks(ctx.settings).hold(f"{network}.steps"):
+    with locks(ctx.settings).hold(f"{network}.{name}"):
         yield

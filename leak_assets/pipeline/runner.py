@@ -5,6 +5,7 @@ the inputs that the step declares, so the audit trail and Dagster's graph cannot
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 from functools import partial
 
@@ -49,7 +50,7 @@ def run_step(
     work = Work(ctx, site, step, plan=plan)
     ctx.progress(f"{step.name} of {site.name}")
     # Runs of the automation, backfills and the command line know nothing of each other.
-    with network_lock(ctx, site.name):
+    with _lock(work):
         if step.run is not None:
             return step.run(work, partitions)
         if step.in_processes:
@@ -57,6 +58,21 @@ def run_step(
         if step.goes_on:
             return _run_onward(work, partitions)
         return _run_in_order(work, partitions)
+
+
+def _lock(work: Work) -> AbstractContextManager[None]:
+    """Return what a step holds while it runs.
+
+    Days wait for each other, for training they do not. Batches are towns of their own, on however
+    many machines: the same batch twice gives the same file twice.
+    """
+    match work.step.partition:
+        case "batch":
+            return nullcontext()
+        case "site":
+            return network_lock(work.ctx, work.site.name, work.step.name)
+        case _:
+            return network_lock(work.ctx, work.site.name)
 
 
 def kept(work: Work, partition: Partition, inputs: Sequence[Input]) -> list[Written]:

@@ -84,13 +84,17 @@ def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
     )
 
 
-def prepare_site(ctx: StepContext, site: Site, names: Sequence[str] = ()) -> None:
+def prepare_site(
+    ctx: StepContext, site: Site, names: Sequence[str] = (), *, strict: bool = False
+) -> None:
     """Make the tables of the whole site that steps by day follow from, where they are stale.
 
     Parameters
     ----------
     names
         Steps by day; by default all of them.
+    strict
+        Raise what keeps a table from being made; by default the progress says it.
     """
     wanted = names or [step.name for step in GRAPH.by_day()]
     for step in GRAPH.upstream(wanted):
@@ -98,6 +102,8 @@ def prepare_site(ctx: StepContext, site: Site, names: Sequence[str] = ()) -> Non
             try:
                 run_step(step, ctx, site, [{"network": site.name}])
             except InputError as error:
+                if strict:
+                    raise
                 # What does not hang on it goes on: windows are scored without signatures.
                 ctx.progress(f"no {step.name.replace('_', ' ')} of {site.name}: {error}")
 

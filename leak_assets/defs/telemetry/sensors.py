@@ -8,13 +8,20 @@ from leak_assets.defs.partitions import SITE_TAG, SITES, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.runs.freshness import through_newest
-from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
+from leak_assets.telemetry.sources.intake import (
+    MOST_ATTEMPTS,
+    Attempts,
+    IntakeRun,
+    given_up,
+    plan_runs,
+)
 from leak_assets.telemetry.sources.landing import LandingFolder
 
 from .jobs import MICRO_BATCH
 
 NAME = "landing_zone"
-NETWORK_TABLE = "network.links"
+# What a network's first days read of the whole network.
+NETWORK_TABLES = ("network.links", "simulation.leak_signatures")
 # A tick looks at the landing zone again and again before it ends: a tick every second costs
 # more than a look every quarter of a second, and the file is seen sooner.
 TICK_S = 8.0
@@ -60,11 +67,12 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     warehouse = platform.at(NAME).warehouse
     requests = []
     for run in runs:
-        if warehouse.partitions(NETWORK_TABLE, network=run.network):
+        missing = [t for t in NETWORK_TABLES if not warehouse.partitions(t, network=run.network)]
+        if missing and attempts.of_model(run.network) < MOST_ATTEMPTS:
+            requests.append(_model_first(run, attempts.count_model(run.network)))
+        else:
             attempts.count(run)
             requests.append(_request(run, platform))
-        else:
-            requests.append(_model_first(run))
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[SITES.build_add_request([run.network for run in runs])],
@@ -96,10 +104,13 @@ def _request(run: IntakeRun, platform: Platform) -> dg.RunRequest:
     return dg.RunRequest(run_key=run.key, job_name=MICRO_BATCH.name, tags=tags)
 
 
-def _model_first(run: IntakeRun) -> dg.RunRequest:
-    """Return the request of what a new network's first days need; its files wait for that."""
+def _model_first(run: IntakeRun, attempt: int) -> dg.RunRequest:
+    """Return the request of what a new network's first days need; its files wait for that.
+
+    A network whose leak signatures cannot be made goes on without them after some attempts.
+    """
     return dg.RunRequest(
-        run_key=f"network:{run.key}",
+        run_key=f"network:{run.key}:{attempt}",
         job_name=NETWORK_MODEL.name,
         partition_key=run.network,
         tags={SITE_TAG: run.network},

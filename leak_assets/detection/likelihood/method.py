@@ -85,7 +85,9 @@ class LikelihoodDetector:
             raise ValueError(f"{observed.day} was taken already: the state is of {last}")
         ended: list[Hypothesis] = []
         messages: list[str] = []
-        if state.reference is None or not state.reference.same_as(reference):
+        if state.reference is not None and state.reference.same_as(reference):
+            reference = state.reference
+        else:
             ended = self._all_ended(state, reference, observed.day)
             state = _begun(reference)
             messages.append(self._what_is_taken_for_granted(reference))

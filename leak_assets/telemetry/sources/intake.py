@@ -63,10 +63,25 @@ class Attempts:
         for delivery in run.deliveries:
             self.counts[_identity(delivery)] = self.of(delivery) + 1
 
+    def of_model(self, network: str) -> int:
+        """Return how many runs were asked for that describe a new network."""
+        return self.counts.get(_model_of(network), 0)
+
+    def count_model(self, network: str) -> int:
+        """Count a run that is asked for to describe a network; return its number."""
+        self.counts[_model_of(network)] = self.of_model(network) + 1
+        return self.of_model(network)
+
     def keep(self, waiting: Iterable[Delivery]) -> None:
-        """Forget deliveries that wait no longer."""
+        """Forget deliveries that wait no longer, and the networks of none."""
+        waiting = list(waiting)
         there = {_identity(delivery) for delivery in waiting}
+        there |= {_model_of(delivery.network) for delivery in waiting}
         self.counts = {key: n for key, n in self.counts.items() if key in there}
+
+
+def _model_of(network: str) -> str:
+    return f"model of {network}"
 
 
 def plan_runs(

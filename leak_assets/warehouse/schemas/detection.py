@@ -57,7 +57,7 @@ HYPOTHESES = Table(
     "hypotheses",
     "What a method holds to be going on in a network, as it was known at a time.",
     ("date", "network"),
-    ("network", "method", "hypothesis_id", "at"),
+    ("network", "method", "method_version", "hypothesis_id", "at"),
     (
         NETWORK,
         _METHOD,
@@ -85,7 +85,7 @@ LEAK_CANDIDATES = Table(
     "leak_candidates",
     "One candidate pipe of a hypothesis; the best ranks only.",
     ("date", "network"),
-    ("network", "method", "hypothesis_id", "at", "rank"),
+    ("network", "method", "method_version", "hypothesis_id", "at", "rank"),
     (
         NETWORK,
         _METHOD,
@@ -103,7 +103,7 @@ EVIDENCE = Table(
     "evidence",
     "One sensor's part in a hypothesis.",
     ("date", "network"),
-    ("network", "method", "hypothesis_id", "at", "rank"),
+    ("network", "method", "method_version", "hypothesis_id", "at", "rank"),
     (
         NETWORK,
         _METHOD,
@@ -123,7 +123,7 @@ STATES = Table(
     "states",
     "What a method goes on from after a day; full copies at checkpoints, days between replayed.",
     ("date", "network"),
-    ("network", "method"),
+    ("network", "method", "method_version"),
     (
         NETWORK,
         _METHOD,
