@@ -284,9 +284,8 @@ class _Tracking:
         lists = self.sight.candidates.join(alarmed, on="window_start", how="semi")
         pool = pooled_candidates(lists.sort("window_start"), alarmed, self.detector.links)
         evidence = sensor_evidence(self.sight.residuals, alarmed)
-        return _Estimate(
-            flow, pool, evidence, pool["link_id"][0] if pool.height else leak.top_link_id
-        )
+        best = pool["link_id"][0] if pool.height else leak.top_link_id
+        return _Estimate(flow, pool, evidence, best or _pipe_near(evidence, self.detector.links))
 
     def _report(self, status: Status, leak: OpenLeak, at: datetime, found: "_Estimate") -> None:
         added = volume_between_m3(
@@ -331,11 +330,20 @@ class _Estimate:
     flow_m3_per_h: float
     pool: pl.DataFrame
     evidence: pl.DataFrame
-    top_link_id: str | None
+    top_link_id: str
 
     @property
     def element_id(self) -> str:
-        """Best pipe; without a pinpointer the sensor that is off most."""
-        if self.top_link_id is not None or self.evidence.is_empty():
-            return self.top_link_id or ""
-        return f"{self.evidence['quantity'][0]}/{self.evidence['sensor_id'][0]}"
+        """Best pipe; without a pinpointer one at the sensor that is off most."""
+        return self.top_link_id
+
+
+def _pipe_near(evidence: pl.DataFrame, links: pl.DataFrame) -> str:
+    """Return a pipe at the sensors that are off most; any where none has one."""
+    pipes = links.filter(pl.col("link_type") == "pipe").sort("link_id")
+    for sensor in evidence.sort("rank")["sensor_id"]:
+        ends = (pl.col("start_node") == sensor) | (pl.col("end_node") == sensor)
+        near = pipes.filter(ends | (pl.col("link_id") == sensor))
+        if near.height:
+            return str(near["link_id"][0])
+    return str(pipes["link_id"][0])
