@@ -29,19 +29,25 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet.")],
     network: RegisteredNetwork,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet. None: what waits already."),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Bring files into the landing zone and through validation, scoring and incidents."""
+    """Bring files into the landing zone and through validation, scoring and incidents.
+
+    Days whose tables are missing or made from other inputs than today's are made again, too.
+    """
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
     site = ctx.registered_network(network)
     name = site.name
-    delivered = deliver(paths, ctx.settings.landing_dir, name)
+    delivered = deliver(paths or (), ctx.settings.landing_dir, name)
     summary = process_landing_zone(ctx, site)
     ledger = ctx.warehouse.sql(
         "SELECT file_path, status, readings, accepted, quarantined, duplicates,"

@@ -156,7 +156,7 @@ class _Running:
         except InputError as error:
             # Model, sensors or the list of repairs changed: today must not wait for the past.
             self.work.progress(
-                f"{error}. The method begins anew; `python -m leak_assets.runs.daemonless"
+                f"{error}. The method begins anew; `leak-assets ingest --network"
                 f" {self.work.site.name}` takes the days before again"
             )
             self._checkpoint = None

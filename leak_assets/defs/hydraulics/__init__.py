@@ -1,1 +1,1 @@
-"""Dagster objects of the room `simulation`."""
+"""Dagster objects of the room `hydraulics`."""

@@ -1,4 +1,4 @@
-"""Quality gates: a model that misses one does not go into force."""
+"""Quality gates: a model that misses one does not go into use."""
 
 import dagster as dg
 

@@ -1,1 +1,1 @@
-"""Dagster objects of the room `network`."""
+"""Dagster objects of the room `sites`."""

@@ -1,6 +1,6 @@
 """Leak signatures as rows of `simulation.leak_signatures`, and the leak sizes they are made for.
 
-What a signature is and how it is computed is `signatures`; partitions are `signature_steps`.
+What a signature is and how it is computed is `signatures`; partitions are `steps`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The hydraulic twin: the nominal model driven by what is measured at its borders.
 
 It says what every pressure sensor and the system inflow should read if the network were as the
-model says and had no leak. Corrections learned from data are `features.calibration`.
+model says and had no leak. Corrections learned from data are `calibration`.
 """
 
 from dataclasses import dataclass
