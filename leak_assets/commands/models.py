@@ -51,7 +51,7 @@ def evaluate(
 
     ctx = StepContext.local(command="evaluate", progress=progress(as_json=as_json))
     site = ctx.registered_network(network)
-    write_evaluations(ctx, site)
+    write_evaluations(ctx, site, again=True)
     _report(ctx, site, gate_failures(ctx, site), as_json=as_json)
 
 

@@ -94,7 +94,7 @@ def _run_stages(ctx: StepContext, size: DemoSize, seed: int, folder: Path, scree
             _timed(
                 screen,
                 "telemetry: ingest, validate, score, incidents, summaries",
-                lambda: stages.daily_batch(size.network),
+                lambda: stages.daily_batch(size),
             )
 
 

@@ -10,7 +10,7 @@ from leak_assets.definitions import build_defs
 from leak_assets.defs.partitions import SITES, batch_key, range_tags, run_tags
 from leak_assets.errors import InputError
 
-from .town import DAYS, FIRST_DAY, DemoSize
+from .town import FIRST_DAY, DemoSize
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -53,10 +53,10 @@ class Stages:
         """Train, evaluate, check the gates, put the models in use."""
         self._run("training", partition_key=network)
 
-    def daily_batch(self, network: str) -> None:
+    def daily_batch(self, size: DemoSize) -> None:
         """Take the landed days, which are whole, to incidents."""
-        days = [(FIRST_DAY + timedelta(days=number)).date() for number in range(DAYS)]
-        self._run("daily_batch", tags=run_tags(days, network))
+        days = [(FIRST_DAY + timedelta(days=number)).date() for number in range(size.days)]
+        self._run("daily_batch", tags=run_tags(days, size.network))
 
     def _run(self, job: str, *, config: Mapping[str, Any] | None = None, **arguments: Any) -> None:
         result = self._defs.resolve_job_def(job).execute_in_process(

@@ -256,9 +256,11 @@ def test_batch_that_fails_publishes_nothing(tmp_path, monkeypatch) -> None:
     from leak_assets.hydraulics import steps
     from leak_assets.hydraulics.engine.run import TownEngine
     from leak_assets.pipeline.context import StepContext
+    from leak_assets.pipeline.runner import run_step
 
     monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path))
     ctx = StepContext.local()
+    site, batches = ctx.network("hanoi"), steps.batch_partitions(["b000"], "hanoi")
     plan = replace(SMALL, batches=1, scenarios_per_batch=3, reference_days=1)
     run, calls = TownEngine.run, []
 
@@ -271,10 +273,10 @@ def test_batch_that_fails_publishes_nothing(tmp_path, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(TownEngine, "run", fails_at_last)
         with pytest.raises(HydraulicError):
-            steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+            run_step(steps.SCENARIO_STEP, ctx, site, batches, plan=plan)
     for table in steps.TABLES:
         assert ctx.warehouse.partitions(table, network="hanoi") == []
-    written = steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+    written = run_step(steps.SCENARIO_STEP, ctx, site, batches, plan=plan)
     assert [item.record.table for item in written] == list(steps.TABLES)
-    again = steps.write_scenario_batches(ctx, "hanoi", ["b000"], plan)
+    again = run_step(steps.SCENARIO_STEP, ctx, site, batches, plan=plan)
     assert [i.record.written_at for i in again] == [i.record.written_at for i in written], "kept"
