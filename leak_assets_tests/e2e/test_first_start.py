@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,18 +112,15 @@ def test_the_demo_finds_both_hidden_leaks(demo: Demo) -> None:
     assert not [line for line in demo.result.stderr.splitlines() if alarming(line)]
 
 
-def test_a_second_demo_takes_seconds_and_changes_nothing(program: Path, demo: Demo) -> None:
+def test_a_second_demo_changes_nothing(program: Path, demo: Demo) -> None:
     """What is up to date is not made again."""
     versions = "SELECT * FROM audit.data_versions ORDER BY ALL"
     before = run(program, "sql", versions, "--json", folder=demo.folder).stdout
     assert json.loads(before)
-    started = time.monotonic()
     again = run(program, "demo", "--small", "--json", folder=demo.folder)
-    seconds = time.monotonic() - started
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == demo.found
     assert run(program, "sql", versions, "--json", folder=demo.folder).stdout == before
-    assert seconds < 30, f"{seconds:.0f} s"
 
 
 def test_the_interface_starts_without_a_warning_and_leaves_the_demo_alone(
