@@ -8,33 +8,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-INFLOW_CHANNEL = "inflow"
-_S_PER_H = 3600.0
-
-
-def inflow_residual(residuals: pl.DataFrame) -> pl.DataFrame:
-    """Return the usable residuals of the system inflow.
-
-    Parameters
-    ----------
-    residuals
-        Rows of `features.residuals`.
-
-    Returns
-    -------
-    polars.DataFrame
-        `ts_utc`, `residual_si` (m3/s), sorted by time, without masked and missing steps.
-    """
-    return (
-        residuals.filter(
-            (pl.col("sensor_id") == INFLOW_CHANNEL)
-            & (pl.col("quantity") == "flow")
-            & (pl.col("mask") == 1)
-            & pl.col("residual_si").is_finite()
-        )
-        .select("ts_utc", "residual_si")
-        .sort("ts_utc")
-    )
+from leak_assets.units import SECONDS_PER_HOUR
 
 
 def volume_between_m3(
@@ -54,13 +28,13 @@ def volume_between_m3(
     flow_if_missing_m3_per_h
         Flow to assume where no step of the interval is usable.
     """
-    hours = (end - start).total_seconds() / _S_PER_H
+    hours = (end - start).total_seconds() / SECONDS_PER_HOUR
     if hours <= 0.0:
         return 0.0
     inside = inflow.filter((pl.col("ts_utc") > start) & (pl.col("ts_utc") <= end))["residual_si"]
     if inside.is_empty():
         return flow_if_missing_m3_per_h * hours
-    return float(np.mean(inside.to_numpy())) * _S_PER_H * hours
+    return float(np.mean(inside.to_numpy())) * SECONDS_PER_HOUR * hours
 
 
 def leak_flow_m3_per_h(alarmed: pl.DataFrame, leak_start: datetime) -> float:

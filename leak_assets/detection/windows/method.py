@@ -16,9 +16,10 @@ import polars as pl
 from leak_assets.detection.detector import Findings, Observed
 from leak_assets.detection.hypothesis import Contribution, Hypothesis, Status, hypothesis_id
 from leak_assets.errors import InputError
+from leak_assets.features.inflow import inflow_residual
 
 from .evidence import pooled_candidates, sensor_evidence
-from .flow import inflow_residual, leak_flow_m3_per_h, volume_between_m3
+from .flow import leak_flow_m3_per_h, volume_between_m3
 from .lifecycle import OpenLeak, RecentWindows, stride_of
 from .onset import leak_start
 from .policy import WindowsPolicy

@@ -8,13 +8,10 @@ import polars as pl
 import pytest
 
 from leak_assets.detection.detector import Observed
-from leak_assets.detection.windows.flow import (
-    inflow_residual,
-    leak_flow_m3_per_h,
-    volume_between_m3,
-)
+from leak_assets.detection.windows.flow import leak_flow_m3_per_h, volume_between_m3
 from leak_assets.detection.windows.method import CANDIDATES, RESIDUALS, SCORES, WindowsDetector
 from leak_assets.detection.windows.onset import leak_start
+from leak_assets.features.inflow import inflow_residual
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 from leak_assets_tests.hypotheses import pipes_in_a_row
 
