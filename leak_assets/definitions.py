@@ -6,7 +6,7 @@ import dagster as dg
 
 import leak_assets.defs
 from leak_assets.defs.assets import build_assets
-from leak_assets.defs.automation import AUTOMATION
+from leak_assets.defs.automation import stale_days
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.models.jobs import TRAINING
 from leak_assets.defs.models.schedules import quarterly_retraining
@@ -55,7 +55,7 @@ def build_defs(
         assets=build_assets(graph, progress),
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
         jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
-        sensors=[landing_zone, retraining, AUTOMATION],
+        sensors=[landing_zone, retraining, stale_days],
         schedules=[daily, quarterly_retraining],
         resources={"platform": platform},
         executor=executor or job_executor(settings),

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from leak_assets.defs.automation import follow_upstream
 from leak_assets.defs.hydraulics.config import ScenarioRunConfig, SensorPlacementConfig
 from leak_assets.defs.partitions import BACKFILL, PARTITIONS, mapping_of, partitions_by_site
 from leak_assets.defs.publish import publish
@@ -47,7 +46,6 @@ def _asset(step: Step, progress: Callable[[str], None] | None) -> dg.AssetsDefin
             deps=_deps(step, table),
             partitions_def=PARTITIONS[step.partition],
             code_version=step.code_version,
-            automation_condition=follow_upstream(step),
         )
         for table in step.writes
     ]

@@ -1,46 +1,46 @@
-"""When assets materialize by themselves: changed inputs, but never past a failed check."""
+"""The sensor that brings a site's newest day up to date when what it was made from has changed.
+
+A corrected reference day, a new champion, other code or another setting: the records of the
+tables say so (`runs.freshness`), for the command line and for Dagster alike. Dagster's automation
+conditions would judge the same again over every day there could ever be (ADR 0014).
+"""
 
 import dagster as dg
 
-from leak_assets.pipeline.step import Step
+from leak_assets.defs.partitions import SITE_TAG, SITES, day_key
+from leak_assets.defs.resources import Platform
+from leak_assets.defs.telemetry.jobs import MICRO_BATCH
+from leak_assets.defs.telemetry.sensors import sites_under_way
+from leak_assets.runs.freshness import days_with_readings, staleness
+
+NAME = "stale_days"
+LOOK_EVERY_S = 30
 
 
-def follow_upstream(step: Step) -> dg.AutomationCondition | None:
-    """Return when the tables of a step follow their inputs; None where they never do.
-
-    Days follow their readings; raw readings follow deliveries, models follow their schedule.
-    What is missing does not matter: the step itself knows which inputs it requires, and Dagster
-    would wait for every day there ever could have been.
-    """
-    if step.partition != "day" or step.run is not None:
-        return None
-    condition = dg.AutomationCondition
-    # Inside a run Dagster stops at a failed blocking check by itself; this is across runs.
-    failed = condition.check_failed() & ~condition.will_be_requested()
-    failed_before = condition.any_deps_match(condition.any_checks_match(failed, blocking_only=True))
-    if chosen := _only_chosen(step):
-        # One red day would stop all later ones.
-        failed_before = failed_before.ignore(
-            dg.AssetSelection.assets(*(table.split(".") for table in chosen))
-        )
-    return (
-        condition.in_latest_time_window()
-        & condition.any_deps_updated().since_last_handled()
-        & ~condition.any_deps_in_progress()
-        & ~condition.in_progress()
-        & ~failed_before
-    ).with_label("follow upstream unless a blocking check failed")
-
-
-def _only_chosen(step: Step) -> list[str]:
-    """Return the tables of which a step chooses among all earlier days, and reads no others."""
-    always = {read.table for read in step.reads if read.days is None}
-    return sorted({read.table for read in step.reads} - always)
-
-
-AUTOMATION = dg.AutomationConditionSensorDefinition(
-    "automation",
-    target=dg.AssetSelection.all(),
+@dg.sensor(
+    name=NAME,
+    job=MICRO_BATCH,
+    minimum_interval_seconds=LOOK_EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
+    description="Runs the micro-batch of a site's newest day when a table of it would be written"
+    " differently now. The same state is asked for once: a blocking check that fails ends it.",
 )
+def stale_days(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """Request one run for each site whose newest day is stale and for which none is under way."""
+    busy = sites_under_way(context.instance)
+    ctx = platform.at(NAME)
+    requests = []
+    for name in context.instance.get_dynamic_partitions(str(SITES.name)):
+        days = days_with_readings(ctx, name)
+        if not days or name in busy:
+            continue
+        if state := staleness(ctx, ctx.network(name), days[-1]):
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"stale:{name}:{days[-1]}:{state}",
+                    partition_key=day_key(days[-1], name),
+                    tags={SITE_TAG: name},
+                )
+            )
+    reason = None if requests else "the newest days are up to date"
+    return dg.SensorResult(run_requests=requests, skip_reason=reason)

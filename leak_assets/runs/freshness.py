@@ -1,10 +1,11 @@
 """Which days would be written differently now: what their tables were made from has changed."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date
 
 from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.pipeline.runner import is_stale
+from leak_assets.pipeline.runner import inputs_of, is_stale
 from leak_assets.pipeline.step import Step
 from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import Site
@@ -40,10 +41,26 @@ def stale_days(ctx: StepContext, site: Site, steps: Sequence[Step] | None = None
     steps
         Those to look at; by default all that follow from the raw log.
     """
-    looked_at = steps or GRAPH.by_day()
-    works = [Work(ctx, site, step) for step in looked_at if step.compute is not None]
+    works = _works(ctx, site, steps or GRAPH.by_day())
     return [
         day
         for day in days_with_readings(ctx, site.name)
         if any(is_stale(work, day_partition(day, site.name)) for work in works)
     ]
+
+
+def staleness(ctx: StepContext, site: Site, day: date) -> str:
+    """Return what the stale tables of a day would be made from, as a hash; empty where none is.
+
+    Equal for equal inputs and code: whoever asks for a day because of it asks once.
+    """
+    partition = day_partition(day, site.name)
+    stale = [work for work in _works(ctx, site, GRAPH.by_day()) if is_stale(work, partition)]
+    if not stale:
+        return ""
+    states = [(w.step.name, w.step.code_version, inputs_of(w, partition)) for w in stale]
+    return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
+
+
+def _works(ctx: StepContext, site: Site, steps: Sequence[Step]) -> list[Work]:
+    return [Work(ctx, site, step) for step in steps if step.compute is not None]

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pytest
 
 from leak_assets.definitions import defs
 from leak_assets.defs.assets import build_assets
-from leak_assets.defs.partitions import batch_key, day_key, run_tags
+from leak_assets.defs.automation import stale_days
+from leak_assets.defs.partitions import SITE_TAG, batch_key, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.models.steps import champions
 from leak_assets.pipeline.context import StepContext
@@ -233,35 +234,38 @@ def test_failed_blocking_check_stops_downstream_inside_a_run(
 def test_failed_blocking_check_stops_downstream_across_runs(
     instance: dg.DagsterInstance, spoiled: StepContext
 ) -> None:
-    """Automation asks for the next asset only once the check of its input is green."""
+    """A stale day is asked for once for each state of its inputs, so no red check repeats."""
+    instance.add_dynamic_partitions("site", ["hanoi"])
     today = day_key(DAYS[0], "hanoi")
-    follower = dg.AssetKey(["features", "residuals"])
 
-    def requested(cursor: Any) -> tuple[set[str], Any]:
-        at = datetime(2019, 3, 4, 23, tzinfo=UTC)
-        result = dg.evaluate_automation_conditions(
-            defs, instance, cursor=cursor, evaluation_time=at
-        )
-        return set(result.get_requested_partitions(follower)), result.cursor
+    def requested() -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(instance, resources={"platform": Platform()})
+        return list(stale_days(context).run_requests or [])
 
-    def validate() -> bool:
-        job = defs.resolve_implicit_global_asset_job_def()
-        tables = (*RAW_STEP.writes, *READINGS_STEP.writes)
-        return job.execute_in_process(
-            instance=instance,
-            partition_key=today,
-            asset_selection=[dg.AssetKey(table.split(".")) for table in tables],
-            raise_on_error=False,
-        ).success
-
-    _, cursor = requested(None)
-    validate()
-    asked, cursor = requested(cursor)
-    assert asked == set(), "the check of the readings is red"
+    (first,) = requested()
+    assert first.partition_key == today
+    assert not run_job(instance, "micro_batch", partition_key=today).success
+    assert [request.run_key for request in requested()] == [first.run_key]
     mend_readings(spoiled, DAYS[0])
-    assert validate()
-    asked, _ = requested(cursor)
-    assert asked == {today}
+    (mended,) = requested()
+    assert mended.run_key != first.run_key
+    assert run_job(instance, "micro_batch", partition_key=today).success
+    assert requested() == []
+
+
+def test_stale_days_waits_for_runs_of_the_site(
+    instance: dg.DagsterInstance, spoiled: StepContext
+) -> None:
+    """Whatever is under way may be what brings the day up to date."""
+    instance.add_dynamic_partitions("site", ["hanoi"])
+    run = dg.DagsterRun(
+        job_name="daily_batch", status=dg.DagsterRunStatus.STARTED, tags={SITE_TAG: "hanoi"}
+    )
+    instance.add_run(run)
+    context = dg.build_sensor_context(instance, resources={"platform": Platform()})
+    assert not stale_days(context).run_requests
+    instance.delete_run(run.run_id)
+    assert stale_days(context).run_requests
 
 
 def test_gate_failure_leaves_the_champion_untouched(

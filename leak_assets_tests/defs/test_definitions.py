@@ -11,7 +11,6 @@ import pytest
 from leak_assets.definitions import defs
 from leak_assets.defs.partitions import ALL_EARLIER_DAYS
 from leak_assets.defs.telemetry.schedules import daily
-from leak_assets.runs.graph import GRAPH
 from leak_assets.warehouse.schemas import TABLES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -141,17 +140,6 @@ def test_dependencies_are_those_that_steps_read() -> None:
     }
     assert lookback("incident_events") == {}
     assert lookback("incident_days") == {"incident_days": -ALL_EARLIER_DAYS}
-
-
-def test_days_follow_their_inputs_by_themselves() -> None:
-    """But not raw readings, which follow deliveries, nor what a schedule or a person asks for."""
-    following = {
-        ".".join(spec.key.path)
-        for spec in defs.resolve_all_asset_specs()
-        if spec.automation_condition is not None
-    }
-    by_day = {table for step in GRAPH.by_day() for table in step.writes}
-    assert following == by_day - set(GRAPH.step("raw_readings").writes)
 
 
 def test_great_expectations_runs_for_whole_days_only() -> None:

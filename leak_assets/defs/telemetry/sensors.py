@@ -51,7 +51,7 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     deadline = time.monotonic() + TICK_S
     while True:
         waiting = source.waiting()
-        busy = _networks_under_way(context.instance) if waiting else set()
+        busy = sites_under_way(context.instance, sensor=NAME) if waiting else set()
         runs = plan_runs(waiting, attempts, busy=busy)
         # A wrong folder does not pass by itself: telling it once a tick is enough.
         if runs or time.monotonic() > deadline:
@@ -80,13 +80,13 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     )
 
 
-def _networks_under_way(instance: dg.DagsterInstance) -> set[str]:
-    """Return the networks for which a run of this sensor has not ended."""
+def sites_under_way(instance: dg.DagsterInstance, *, sensor: str | None = None) -> set[str]:
+    """Return the sites for which a run has not ended; of one sensor, where it is named."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
     return {
         run.tags[SITE_TAG]
         for run in runs
-        if run.tags.get("dagster/sensor_name") == NAME and SITE_TAG in run.tags
+        if SITE_TAG in run.tags and sensor in (None, run.tags.get("dagster/sensor_name"))
     }
 
 

@@ -31,7 +31,7 @@ from .source import DeliveryLeftError
 from .spans import day_span
 
 # A file that changed within this time may still be written by its sender.
-SETTLE_S = 1.0
+SETTLE_S = 0.5
 # Folder of taken files in each network's folder.
 DONE = "done"
 _UNFINISHED = (".tmp", ".part")
