@@ -22,6 +22,7 @@ from .commands import (
     report,
     signatures,
     simulation,
+    sites,
 )
 from .commands import simulators as generators
 from .errors import HydraulicError, InputError
@@ -48,6 +49,7 @@ for topic in (
     report,
     signatures,
     networks,
+    sites,
 ):
     topic.add_to(app)
 

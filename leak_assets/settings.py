@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "var" / "networks"
 
     @property
+    def sites_dir(self) -> Path:
+        """Descriptions of the sites without a model that users registered: `<name>.yaml`."""
+        return self.home.resolve() / "var" / "sites"
+
+    @property
     def models_dir(self) -> Path:
         """Model artefacts: `MODELS/<model>/<version>/`."""
         return self.home.resolve() / "MODELS"

@@ -45,7 +45,7 @@ def ingest(
     from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
-    site = ctx.registered_network(network)
+    site = ctx.site(network)
     name = site.name
     delivered = deliver(paths or (), ctx.settings.landing_dir, name)
     summary = process_landing_zone(ctx, site)

@@ -58,9 +58,9 @@ def _asset(step: Step, progress: Callable[[str], None] | None) -> dg.AssetsDefin
         metadata: dict[str, Any] = {}
         plots: dict[str, bytes] = {}
         for name, partitions in partitions_by_site(context, step.partition).items():
-            site = ctx.network(name)
+            site = ctx.site(name)
             written += run_step(step, ctx, site, partitions, plan=plan)
-            if step.name in SHOWN:
+            if step.name in SHOWN and site.kind in step.kinds:
                 entries, pictures = SHOWN[step.name](ctx, site, partitions)
                 metadata |= entries
                 plots |= {f"{title} of {name}": png for title, png in pictures.items()}

@@ -9,7 +9,7 @@ import dagster as dg
 
 from leak_assets.defs.partitions import SITE_TAG, SITES, day_key
 from leak_assets.defs.resources import Platform
-from leak_assets.defs.telemetry.jobs import MICRO_BATCH
+from leak_assets.defs.telemetry.jobs import MICRO_BATCH_OF, MICRO_BATCHES
 from leak_assets.defs.telemetry.sensors import sites_under_way
 from leak_assets.runs.freshness import days_with_readings, staleness
 
@@ -19,7 +19,7 @@ LOOK_EVERY_S = 30
 
 @dg.sensor(
     name=NAME,
-    job=MICRO_BATCH,
+    jobs=MICRO_BATCHES,
     minimum_interval_seconds=LOOK_EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Runs the micro-batch of a site's newest day when a table of it would be written"
@@ -34,10 +34,12 @@ def stale_days(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Se
         days = days_with_readings(ctx, name)
         if not days or name in busy:
             continue
-        if state := staleness(ctx, ctx.network(name), days[-1]):
+        site = ctx.site(name)
+        if state := staleness(ctx, site, days[-1]):
             requests.append(
                 dg.RunRequest(
                     run_key=f"stale:{name}:{days[-1]}:{state}",
+                    job_name=MICRO_BATCH_OF[site.kind].name,
                     partition_key=day_key(days[-1], name),
                     tags={SITE_TAG: name},
                 )

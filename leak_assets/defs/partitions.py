@@ -114,7 +114,7 @@ def days_by_site(
 
 def dagster_key(partition: Mapping[str, str], available: Sequence[str]) -> str | None:
     """Return the key among `available` that a lake partition belongs to, if there is one."""
-    site = partition.get("network")
+    site = partition.get("network") or partition.get("site")
     if site is None:
         return None
     if "date" in partition:

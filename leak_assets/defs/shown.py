@@ -13,25 +13,25 @@ from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
 from leak_assets.reports.incident_plots import incident_plots
 from leak_assets.reports.signature_figure import signature_heatmap
-from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.site import Site, require_network
 from leak_assets.sites.tables import links_frame, nodes_frame
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 
 Shown = tuple[dict[str, Any], dict[str, bytes]]
 
 
-def _calibrations(ctx: StepContext, site: NetworkSite, partitions: Sequence[Partition]) -> Shown:
+def _calibrations(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
     days = [date.fromisoformat(partition["date"]) for partition in partitions]
-    state = learning_state(ctx.warehouse, site, days)
+    state = learning_state(ctx.warehouse, require_network(site), days)
     return ({site.name: state} if state else {}), {}
 
 
-def _incidents(ctx: StepContext, site: NetworkSite, partitions: Sequence[Partition]) -> Shown:
+def _incidents(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
     days = [date.fromisoformat(partition["date"]) for partition in partitions]
-    return {}, incident_plots(ctx.warehouse, site, days)
+    return {}, incident_plots(ctx.warehouse, require_network(site), days)
 
 
-def _signatures(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+def _signatures(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
     frame = ctx.warehouse.read_all("simulation.leak_signatures", network=site.name)
     metadata = {
         "pipes": frame["link_id"].n_unique(),
@@ -41,11 +41,12 @@ def _signatures(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Parti
     return metadata, {"pressure residual": signature_heatmap(frame)}
 
 
-def _placement(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+def _placement(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
     frame = ctx.warehouse.read_all("simulation.sensor_placement", network=site.name).sort("rank")
+    network = require_network(site).network
     picture = map_figure(
-        nodes=nodes_frame(site.network),
-        links=links_frame(site.network),
+        nodes=nodes_frame(network),
+        links=links_frame(network),
         sensors=frame.with_columns(quantity=pl.lit("pressure")),
         candidates=WINDOW_CANDIDATES.empty(),
         title=f"{frame.height} pressure sensors",
@@ -56,25 +57,25 @@ def _placement(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partit
     return metadata, {"placement": picture}
 
 
-def _training_runs(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+def _training_runs(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
     history = ctx.warehouse.read_all("models.training_runs", network=site.name)
-    newest = {f"{a.model}-{a.version}": a for a in newest_artefacts(ctx, site)}
+    newest = {f"{a.model}-{a.version}": a for a in newest_artefacts(ctx, require_network(site))}
     shown = history.filter(history["version"].is_in([a.version for a in newest.values()]))
     folders = {name: str(artefact.folder) for name, artefact in newest.items()}
     return folders, {"loss by epoch": training_figure(shown)}
 
 
-def _evaluations(ctx: StepContext, site: NetworkSite, _partitions: Sequence[Partition]) -> Shown:
+def _evaluations(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
     metrics = {
         f"{model}/{name}": float(value)
-        for model, found in held_out_metrics(ctx, site).items()
+        for model, found in held_out_metrics(ctx, require_network(site)).items()
         for name, value in found.items()
         if value is not None
     }
     return metrics, {}
 
 
-SHOWN: Mapping[str, Callable[[StepContext, NetworkSite, Sequence[Partition]], Shown]] = {
+SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] = {
     "calibrations": _calibrations,
     "incidents": _incidents,
     "leak_signatures": _signatures,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from leak_assets.settings import Settings
-from leak_assets.sites.site import NetworkSite, network_site
+from leak_assets.sites.site import NetworkSite, Site, find_site, network_site
 from leak_assets.warehouse import Warehouse
 
 
@@ -44,6 +44,10 @@ class StepContext:
         settings = settings or Settings.from_environment()
         warehouse = Warehouse.from_settings(settings, run_id=run_id or new_run_id(command))
         return cls(warehouse, settings, progress)
+
+    def site(self, name: str) -> Site:
+        """Return a site of any kind, resolved here once for all steps."""
+        return find_site(name, self.settings)
 
     def network(self, name_or_path: str | Path) -> NetworkSite:
         """Return a network, resolved here once for all steps."""

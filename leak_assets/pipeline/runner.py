@@ -18,7 +18,7 @@ from leak_assets.warehouse.schemas import TABLES
 
 from .context import StepContext
 from .locks import network_lock
-from .step import Frames, Partition, Read, Step
+from .step import Frames, Partition, Read, Step, partition_of
 from .work import Work, day_of
 
 # Starting processes takes as long as some forty days of readings.
@@ -45,8 +45,11 @@ def run_step(
     Returns
     -------
     list of Written
-        The partitions of all its tables, those that were kept among them.
+        The partitions of all its tables, those that were kept among them; none for a site of a
+        kind that the step is not made for.
     """
+    if site.kind not in step.kinds:
+        return []
     work = Work(ctx, site, step, plan=plan)
     ctx.progress(f"{step.name} of {site.name}")
     # Runs of the automation, backfills and the command line know nothing of each other.
@@ -79,7 +82,8 @@ def kept(work: Work, partition: Partition, inputs: Sequence[Input]) -> list[Writ
     """Return a partition of all the step's tables where each is up to date, else nothing."""
     version = work.step.code_version
     found = [
-        work.warehouse.up_to_date(table, partition, inputs, version) for table in work.step.writes
+        work.warehouse.up_to_date(table, partition_of(table, partition), inputs, version)
+        for table in work.step.writes
     ]
     complete = [written for written in found if written is not None]
     return complete if len(complete) == len(work.step.writes) else []
@@ -96,7 +100,7 @@ def is_stale(work: Work, partition: Partition) -> bool:
     judged = _judged(work, inputs)
     version = work.step.code_version
     for table in work.step.writes:
-        record = work.warehouse.record(table, partition)
+        record = work.warehouse.record(table, partition_of(table, partition))
         if record is None or record.code_version != version:
             return True
         if _judged(work, record.inputs) != judged:
@@ -109,10 +113,11 @@ def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
     found: dict[Input, None] = {}
     for read in work.step.reads:
         for source in partitions_read(work, read, partition):
-            entry = work.warehouse.as_input(read.table, source)
+            is_own = partition_of(read.table, source) == partition_of(read.table, partition)
+            entry = work.input(read.table, source)
             if entry is not None:
                 found[entry] = None
-            elif read.required and source == own_partition(read.table, partition):
+            elif read.required and is_own:
                 return None
     for given in work.step.given:
         found.update(dict.fromkeys(given.inputs(work)))
@@ -128,15 +133,11 @@ def partitions_read(work: Work, read: Read, partition: Partition) -> Iterator[Pa
     elif "date" in table.partition_by and "date" in partition:
         for offset in range(read.first_day, read.last_day + 1):
             yield work.day(day_of(partition) + timedelta(days=offset))
-    elif set(table.partition_by) <= set(partition):
-        yield own_partition(read.table, partition)
+    elif set(table.partition_by) <= {*partition, "site"}:
+        yield partition_of(read.table, partition)
     else:
-        yield from work.warehouse.partitions(read.table, network=work.site.name)
-
-
-def own_partition(table: str, partition: Partition) -> Partition:
-    """Return the partition of a table that belongs to a step's partition."""
-    return {name: partition[name] for name in TABLES[table].partition_by if name in partition}
+        key = "site" if "site" in table.partition_by else "network"
+        yield from work.warehouse.partitions(read.table, **{key: work.site.name})
 
 
 def day_partitions(days: Sequence[date], site: str) -> list[Partition]:
@@ -269,7 +270,9 @@ def _write(
         raise ValueError(f"step {step.name} made {', '.join(sorted(extra))} without declaring it")
     version = step.code_version
     return [
-        work.warehouse.write(table, partition, frame, inputs=inputs, code_version=version)
+        work.warehouse.write(
+            table, partition_of(table, partition), frame, inputs=inputs, code_version=version
+        )
         for table, frame in frames.items()
     ]
 

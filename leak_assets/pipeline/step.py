@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from leak_assets.sites.site import SiteKind
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES
 
@@ -34,6 +35,19 @@ Partition = dict[str, str]
 Frames = Mapping[str, pl.DataFrame]
 Compute = Callable[["Work", Sequence[Partition]], Iterable[tuple[Partition, Frames]]]
 Run = Callable[["Work", Sequence[Partition]], list[Written]]
+
+
+def partition_of(table: str, partition: Partition) -> Partition:
+    """Return the partition of a table that belongs to a step's partition.
+
+    Tables of plants and households call `site` what those of networks call `network`.
+    """
+    values = partition | ({"site": partition["network"]} if "network" in partition else {})
+    return {name: values[name] for name in TABLES[table].partition_by if name in values}
+
+
+def _as_network_keys(table: str) -> tuple[str, ...]:
+    return tuple("network" if key == "site" else key for key in TABLES[table].partition_by)
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,8 @@ class Step:
     is_apart
         Whether a day and all later ones no longer read days of this step that are still to be
         made: a long range is computed in several processes from there on.
+    kinds
+        Kinds of sites that it is made for; for others it writes nothing.
     code
         Modules that the step is made of besides the one of `compute` or `run`.
     """
@@ -150,6 +166,7 @@ class Step:
     goes_on: bool = False
     in_processes: bool = False
     is_apart: Callable[["Work", date], bool] | None = None
+    kinds: tuple[SiteKind, ...] = ("network",)
     code: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -160,7 +177,7 @@ class Step:
         if self.partition != "day" and any(read.looks_back for read in self.reads):
             raise ValueError(f"step {self.name} is no step by day and cannot look days back")
         keys = PARTITION_KEYS[self.partition]
-        others = [t for t in self.writes if TABLES[t].partition_by != keys]
+        others = [t for t in self.writes if _as_network_keys(t) != keys]
         if self.compute is not None and others:
             raise ValueError(f"step {self.name} is by {self.partition}, {', '.join(others)} is not")
 

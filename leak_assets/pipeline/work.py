@@ -13,6 +13,7 @@ from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.schemas import TABLES
 
 from .context import StepContext
+from .step import partition_of
 
 if TYPE_CHECKING:
     from .step import Step
@@ -87,8 +88,9 @@ class Work:
         UndeclaredReadError
             It exists and the step did not declare it.
         """
-        frame = self.ctx.warehouse.read(table, partition)
-        name = "__".join(f"{key}={value}" for key, value in partition.items())
+        own_keys = partition_of(table, partition)
+        frame = self.ctx.warehouse.read(table, own_keys)
+        name = "__".join(f"{key}={value}" for key, value in own_keys.items())
         own = table in self.step.writes
         if frame is not None and not own and (table, name) not in self.declared:
             raise UndeclaredReadError(
@@ -108,7 +110,7 @@ class Work:
 
     def input(self, table: str, partition: dict[str, str]) -> Input | None:
         """Return a partition as an input, or None where it does not exist."""
-        return self.ctx.warehouse.as_input(table, partition)
+        return self.ctx.warehouse.as_input(table, partition_of(table, partition))
 
 
 def day_of(partition: dict[str, str]) -> date:

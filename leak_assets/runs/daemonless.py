@@ -53,8 +53,8 @@ class IngestSummary:
     problems: tuple[str, ...] = ()
 
 
-def process_landing_zone(ctx: StepContext, site: NetworkSite) -> IngestSummary:
-    """Take all new files of a network from the landing zone to incidents.
+def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
+    """Take all new files of a site from the landing zone to incidents.
 
     Days that an interrupted run left half done, that lie after a day that came late, or that were
     scored by other models than those in use now, are taken along.
@@ -200,7 +200,7 @@ def main() -> int:
     for name in sys.argv[1:]:
         ctx = StepContext.local(command="ingest")
         try:
-            summary = process_landing_zone(ctx, ctx.registered_network(name))
+            summary = process_landing_zone(ctx, ctx.site(name))
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
             return 2

@@ -63,4 +63,8 @@ def staleness(ctx: StepContext, site: Site, day: date) -> str:
 
 
 def _works(ctx: StepContext, site: Site, steps: Sequence[Step]) -> list[Work]:
-    return [Work(ctx, site, step) for step in steps if step.compute is not None]
+    return [
+        Work(ctx, site, step)
+        for step in steps
+        if step.compute is not None and site.kind in step.kinds
+    ]

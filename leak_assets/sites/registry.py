@@ -120,6 +120,11 @@ def registered_names(settings: Settings) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in settings.networks_dir.glob("*.inp")))
 
 
+def is_path(text: str) -> bool:
+    """Whether what was given for a network is the path of its model."""
+    return text.lower().endswith(".inp") or os.sep in text
+
+
 def resolve(name_or_path: str | Path, settings: Settings) -> Network:
     """Return the network of a name, or of the path of an `.inp` file; nothing is written.
 
@@ -132,7 +137,7 @@ def resolve(name_or_path: str | Path, settings: Settings) -> Network:
         Unknown name (with close matches), missing or unreadable file.
     """
     text = str(name_or_path)
-    if text.lower().endswith(".inp") or os.sep in text:
+    if is_path(text):
         return _in_place(Path(text), settings)
     name = slug(text)
     if len(name) > LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""Sensors of a network and their layout: what is instrumented, with which quantity and unit.
+"""Sensors of a site and their layout: what is instrumented, with which quantity and unit.
 
 The objects only; where a layout comes from is `layout`.
 """
@@ -16,7 +16,10 @@ DEFAULT_UNIT = {"pressure": "m", "flow": "m3/h", "level": "m", "demand": "L/h"}
 
 @dataclass(frozen=True)
 class Sensor:
-    """One instrumented element: name in the model, quantity, `node` or `link`, unit of files."""
+    """One instrumented element: name, quantity, unit of files.
+
+    `element_type` is `node` or `link` of the model, `point` at a site without a model.
+    """
 
     sensor_id: str
     quantity: str
@@ -36,7 +39,7 @@ class Sensor:
 
 @dataclass(frozen=True)
 class SensorLayout:
-    """All sensors of a network, in the order of delivered files."""
+    """All sensors of a site (`network` is its name), in the order of delivered files."""
 
     network: str
     sensors: tuple[Sensor, ...]

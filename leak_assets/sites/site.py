@@ -1,24 +1,38 @@
-"""What is watched, resolved once at the door: a network, a plant or a household.
+"""What is watched, resolved once at the door: a network, metered zones, a plant, a household.
 
 Steps take a site and never look one up again. Asking for a site writes nothing; registering is
 `registry.register`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Input
 
 from .contract import Contract, load_contract
+from .described import described_names, described_site
 from .layout import load_layout
 from .provenance import Provenance
-from .registry import Network, resolve, resolve_registered
+from .registry import (
+    LONGEST_NAME,
+    REFERENCE_DAYS,
+    Network,
+    is_path,
+    packaged_names,
+    registered_names,
+    resolve,
+    resolve_registered,
+    slug,
+)
 from .sensors import SensorLayout
 
-SiteKind = Literal["network", "plant", "household"]
+SiteKind = Literal["network", "zones", "plant", "household"]
 SITE_KINDS: tuple[SiteKind, ...] = get_args(SiteKind)
 
 
@@ -31,14 +45,29 @@ class Site:
     name
         Lower-case name, unique over all kinds.
     kind
-        `network`, `plant` or `household`.
+        `network` (with a hydraulic model), `zones` (district metered areas with meters only),
+        `plant` or `household`.
     contract
         Of its readings.
+    layout
+        What is measured.
+    timezone
+        IANA zone of local days and nights.
+    country
+        ISO 3166 code for holidays; empty where unknown.
+    reference_first_days, reference_days
+        Days without faults that readings are compared with: first day of each period, oldest
+        first (empty: the first days of the telemetry serve), and complete days of a period.
     """
 
     name: str
     kind: SiteKind
     contract: Contract
+    layout: SensorLayout
+    timezone: str = "UTC"
+    country: str = ""
+    reference_first_days: tuple[date, ...] = ()
+    reference_days: int = REFERENCE_DAYS
 
     @property
     def contract_input(self) -> Input:
@@ -50,17 +79,73 @@ class Site:
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkSite(Site):
     """A water network: model, sensor layout and what identifies the two."""
 
     network: Network
-    layout: SensorLayout
     provenance: Provenance
 
     def inputs(self) -> tuple[Input, ...]:
         """Return model, first weekday of its patterns and layout, as inputs of a write."""
         return self.provenance.inputs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedSite(Site):
+    """A site that a registered YAML file describes.
+
+    Parameters
+    ----------
+    details
+        What its kind says beyond sensors and place; read by the room of the kind.
+    sha256
+        Hash of the description.
+    """
+
+    details: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Return the description, as an input of a write."""
+        return (Input("site", self.name, "", self.sha256),)
+
+
+def find_site(name: str, settings: Settings) -> Site:
+    """Return the registered or packaged site of a name, whatever its kind; nothing is written.
+
+    The path of a registered network's `.inp` file is as good as its name.
+
+    Raises
+    ------
+    InputError
+        Unknown name (with close matches), or a description or model that cannot be used.
+    """
+    if (found := described_site(name, settings)) is not None:
+        said = found.description
+        contract = load_contract().model_copy(
+            update={"cadence_s": said.cadence_s, "source_timezone": said.timezone}
+        )
+        return DescribedSite(
+            name=said.name,
+            kind=said.kind,
+            contract=contract,
+            layout=said.layout(),
+            timezone=said.timezone,
+            country=said.country,
+            details=said.details,
+            sha256=found.sha256,
+        )
+    networks = {*packaged_names(), *registered_names(settings)}
+    if slug(name) in networks or is_path(name):
+        return network_site(name, settings, must_be_registered=True)
+    known = sorted({*networks, *described_names(settings)})
+    close = get_close_matches(slug(name), known, n=3, cutoff=0.5)
+    hint = f"Did you mean {', '.join(close)}? " if close else ""
+    raise InputError(
+        f"unknown site {name[:LONGEST_NAME]!r}",
+        remedy=f"{hint}`leak-assets sites list` and `leak-assets networks list` name them",
+    )
 
 
 def network_site(
@@ -87,6 +172,8 @@ def network_site(
         contract=load_contract(),
         network=network,
         layout=layout,
+        reference_first_days=network.reference_first_days,
+        reference_days=network.reference_days,
         provenance=Provenance.of(network, layout),
     )
 

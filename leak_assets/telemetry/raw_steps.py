@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.site import Site
 from leak_assets.system.locks import locks
 from leak_assets.system.processes import worker_count
 from leak_assets.warehouse import Input, Written
@@ -62,7 +62,7 @@ class _Arrival:
 
 def take_deliveries(
     ctx: StepContext,
-    site: NetworkSite,
+    site: Site,
     days: Sequence[date],
     *,
     source: Source[Any] | None = None,
@@ -103,7 +103,7 @@ def take_deliveries(
 
 
 def _read_waiting(
-    ctx: StepContext, site: NetworkSite, days: set[date], source: Source[Any]
+    ctx: StepContext, site: Site, days: set[date], source: Source[Any]
 ) -> Iterator[_Arrival]:
     for delivery in source.waiting():
         if delivery.network != site.name:

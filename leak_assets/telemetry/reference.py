@@ -11,7 +11,7 @@ import polars as pl
 
 from leak_assets.pipeline.context import day_partition
 from leak_assets.pipeline.work import Work
-from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.site import Site
 from leak_assets.warehouse import Warehouse
 
 _READINGS = "telemetry.readings"
@@ -54,7 +54,7 @@ class ReferencePeriod:
         return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *sorted(gaps)])
 
 
-def reference_periods(warehouse: Warehouse, site: NetworkSite) -> list[ReferencePeriod]:
+def reference_periods(warehouse: Warehouse, site: Site) -> list[ReferencePeriod]:
     """Return the reference periods of a network, oldest first.
 
     They begin on the first days that the network's settings name, or with its readings. Days
@@ -64,13 +64,13 @@ def reference_periods(warehouse: Warehouse, site: NetworkSite) -> list[Reference
         date.fromisoformat(partition["date"])
         for partition in warehouse.partitions(_READINGS, network=site.name)
     ]
-    firsts = site.network.reference_first_days or tuple(found[:1])
-    wanted = site.network.reference_days
+    firsts = site.reference_first_days or tuple(found[:1])
+    wanted = site.reference_days
     return [_period(warehouse, site, found, first, wanted) for first in firsts]
 
 
 def _period(
-    warehouse: Warehouse, site: NetworkSite, found: Sequence[date], first: date, wanted: int
+    warehouse: Warehouse, site: Site, found: Sequence[date], first: date, wanted: int
 ) -> ReferencePeriod:
     days: list[date] = []
     incomplete: list[date] = []
@@ -85,7 +85,7 @@ def _period(
     return ReferencePeriod(tuple(days), wanted, tuple(sorted(missing)), tuple(incomplete))
 
 
-def _is_complete(warehouse: Warehouse, site: NetworkSite, day: date) -> bool:
+def _is_complete(warehouse: Warehouse, site: Site, day: date) -> bool:
     readings = warehouse.read(_READINGS, day_partition(day, site.name))
     if readings is None:
         return False
@@ -100,7 +100,7 @@ def chosen_reference_days(work: Work, day: date, *, table: str) -> tuple[date, .
     Once all periods are over, days that are taken in order no longer change them: a range of
     two years must not look for them two thousand times.
     """
-    site = work.network
+    site = work.site
     periods: list[ReferencePeriod] | None = work.memo.get("reference_periods")
     if periods is None or not _are_over(periods, day):
         periods = reference_periods(work.warehouse, site)
@@ -111,7 +111,7 @@ def chosen_reference_days(work: Work, day: date, *, table: str) -> tuple[date, .
 
 def reference_is_over(work: Work, day: date) -> bool:
     """Whether all reference periods ended before a day: what it reads of them is there."""
-    return _are_over(reference_periods(work.warehouse, work.network), day)
+    return _are_over(reference_periods(work.warehouse, work.site), day)
 
 
 def _are_over(periods: Sequence[ReferencePeriod], day: date) -> bool:
@@ -120,7 +120,7 @@ def _are_over(periods: Sequence[ReferencePeriod], day: date) -> bool:
 
 def reference_days(
     warehouse: Warehouse,
-    site: NetworkSite,
+    site: Site,
     day: date,
     *,
     periods: Sequence[ReferencePeriod],

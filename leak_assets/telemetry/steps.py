@@ -12,6 +12,7 @@ import polars as pl
 from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.step import Frames, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
+from leak_assets.sites.site import SITE_KINDS
 from leak_assets.warehouse import Written
 
 from .raw_steps import RAW, RAW_TABLES, take_deliveries
@@ -26,7 +27,7 @@ def readings_frames(
     work: Work, partitions: Sequence[Partition]
 ) -> Iterator[tuple[Partition, Frames]]:
     """Yield the validated readings of each day, its gaps, and what could not be used."""
-    site = work.network
+    site = work.site
     for partition in partitions:
         day = day_of(partition)
         raw = work.read(RAW, partition)
@@ -64,7 +65,7 @@ def _statistics(work: Work, day: date) -> pl.DataFrame | None:
 
 
 def _take(work: Work, partitions: Sequence[Partition]) -> list[Written]:
-    return take_deliveries(work.ctx, work.network, [day_of(p) for p in partitions])
+    return take_deliveries(work.ctx, work.site, [day_of(p) for p in partitions])
 
 
 RAW_STEP = Step(
@@ -74,6 +75,7 @@ RAW_STEP = Step(
     reads=(),
     given=(),
     run=_take,
+    kinds=SITE_KINDS,
     description="New deliveries, merged into the raw log of their days.",
 )
 
@@ -88,5 +90,6 @@ READINGS_STEP = Step(
     given=(CONTRACT,),
     compute=readings_frames,
     is_apart=reference_is_over,
+    kinds=("network", "zones"),
     description="Raw readings in SI units on one grid, checked against the contract.",
 )

@@ -242,7 +242,7 @@ def test_unknown_network_is_told_and_its_file_stays(
     target = drop(town_files, nowhere)
     reason = evaluate(instance, None).skip_reason
     assert reason is not None
-    assert "unknown network 'atlantis'" in str(reason.skip_message)
+    assert "unknown site 'atlantis'" in str(reason.skip_message)
     assert target.exists()
 
 
@@ -271,7 +271,7 @@ def test_wrong_places_are_told(
     drop(town_files, wrong)
     drop(town_files, landing.parent)
     message = str(evaluate(instance, None).skip_reason.skip_message)
-    assert "folder `Hanoii`: unknown network 'hanoii'. Did you mean hanoi" in message
+    assert "folder `Hanoii`: unknown site 'hanoii'. Did you mean hanoi" in message
     assert "`2019_SCADA_Pressures.csv` lies in no network's folder" in message
 
 

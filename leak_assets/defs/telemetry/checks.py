@@ -26,7 +26,7 @@ def data_contract(
     problems: list[str] = []
     warnings: list[str] = []
     for name, days in days_by_site(context).items():
-        found, warned = check_contract(ctx, ctx.network(name), days)
+        found, warned = check_contract(ctx, ctx.site(name), days)
         problems += found
         warnings += warned
     return dg.AssetCheckResult(
@@ -49,7 +49,7 @@ def expectations(context: dg.AssetCheckExecutionContext, platform: Platform) -> 
     outcomes = {
         f"{name} {day}": outcome
         for name, days in days_by_site(context).items()
-        for day, outcome in check_expectations(ctx, ctx.network(name), days).items()
+        for day, outcome in check_expectations(ctx, ctx.site(name), days).items()
     }
     failures = [
         f"{where}: {failure.message}"

@@ -6,6 +6,8 @@ micro-batch take a few seconds together.
 
 import dagster as dg
 
+from leak_assets.sites.site import SITE_KINDS
+
 _TO_INCIDENTS = dg.AssetSelection.groups(
     "telemetry", "features", "detection", "incidents"
 ) - dg.AssetSelection.assets(["features", "training_windows"])
@@ -22,6 +24,10 @@ MICRO_BATCH = dg.define_asset_job(
     description="Landed files to incidents for a range of days of one network; the data contract"
     " blocks.",
 )
+
+MICRO_BATCHES = [MICRO_BATCH]
+# A job with the steps of one kind starts sooner than one that passes over those of all others.
+MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH)
 
 DAILY_BATCH = dg.define_asset_job(
     "daily_batch",

@@ -8,6 +8,7 @@ from leak_assets.defs.partitions import SITE_TAG, SITES, day_key, run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.runs.freshness import through_newest
+from leak_assets.sites.site import find_site
 from leak_assets.telemetry.sources.intake import (
     MOST_ATTEMPTS,
     Attempts,
@@ -17,7 +18,7 @@ from leak_assets.telemetry.sources.intake import (
 )
 from leak_assets.telemetry.sources.landing import LandingFolder
 
-from .jobs import MICRO_BATCH
+from .jobs import MICRO_BATCH_OF, MICRO_BATCHES
 
 NAME = "landing_zone"
 # What a network's first days read of the whole network.
@@ -38,7 +39,7 @@ _UNDER_WAY = [
 
 @dg.sensor(
     name=NAME,
-    jobs=[MICRO_BATCH, NETWORK_MODEL],
+    jobs=[*MICRO_BATCHES, NETWORK_MODEL],
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Runs the micro-batch for the files that wait in `var/landing/<network>/`."
@@ -67,12 +68,13 @@ def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.
     warehouse = platform.at(NAME).warehouse
     requests = []
     for run in runs:
+        kind = find_site(run.network, platform.settings()).kind
         missing = [t for t in NETWORK_TABLES if not warehouse.partitions(t, network=run.network)]
-        if missing and attempts.of_model(run.network) < MOST_ATTEMPTS:
+        if kind == "network" and missing and attempts.of_model(run.network) < MOST_ATTEMPTS:
             requests.append(_model_first(run, attempts.count_model(run.network)))
         else:
             attempts.count(run)
-            requests.append(_request(run, platform))
+            requests.append(_request(run, MICRO_BATCH_OF[kind].name, platform))
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[SITES.build_add_request([run.network for run in runs])],
@@ -90,18 +92,18 @@ def sites_under_way(instance: dg.DagsterInstance, *, sensor: str | None = None) 
     }
 
 
-def _request(run: IntakeRun, platform: Platform) -> dg.RunRequest:
+def _request(run: IntakeRun, job: str, platform: Platform) -> dg.RunRequest:
     """Return the request of a run: its days, and all later ones, which go on from them."""
     days = through_newest(platform.at(run.key), run.network, run.days)
     if len(days) == 1:
         return dg.RunRequest(
             run_key=run.key,
-            job_name=MICRO_BATCH.name,
+            job_name=job,
             partition_key=day_key(days[0], run.network),
             tags={SITE_TAG: run.network},
         )
     tags = run_tags(days, run.network)
-    return dg.RunRequest(run_key=run.key, job_name=MICRO_BATCH.name, tags=tags)
+    return dg.RunRequest(run_key=run.key, job_name=job, tags=tags)
 
 
 def _model_first(run: IntakeRun, attempt: int) -> dg.RunRequest:

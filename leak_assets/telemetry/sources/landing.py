@@ -18,8 +18,8 @@ import polars as pl
 from leak_assets.errors import InputError
 from leak_assets.settings import FIRST_DAY, Settings
 from leak_assets.sites.contract import load_contract
-from leak_assets.sites.registry import resolve, slug
-from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.registry import slug
+from leak_assets.sites.site import Site, find_site
 from leak_assets.telemetry.ledger import LEDGER
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE, ParsedFile
 from leak_assets.telemetry.readers.problems import shown
@@ -115,7 +115,7 @@ class LandingFolder:
         """Return a line for each thing in the landing zone that nobody takes, as last seen."""
         return list(self._problems.values())
 
-    def read(self, delivery: LandedFile, site: NetworkSite) -> ParsedFile:
+    def read(self, delivery: LandedFile, site: Site) -> ParsedFile:
         """Return the readings of a file.
 
         Raises
@@ -268,7 +268,7 @@ def _names_and_fingerprints(ledger: pl.DataFrame) -> frozenset[tuple[str, str]]:
 
 def _what_is_wrong(folder: str, network: str, settings: Settings) -> str:
     try:
-        resolve(network, settings)
+        find_site(network, settings)
     except InputError as error:
         return f"landing zone, folder `{shown(folder)}`: {error}"
     return ""

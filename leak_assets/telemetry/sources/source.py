@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import polars as pl
 
-from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.site import Site
 
 
 class Delivery(Protocol):
@@ -111,7 +111,7 @@ class Source(Protocol[D]):
         Called several times a second: its cost follows what waits, not what ever came.
         """
 
-    def read(self, delivery: D, site: NetworkSite) -> DeliveredReadings:
+    def read(self, delivery: D, site: Site) -> DeliveredReadings:
         """Return the readings of a delivery.
 
         What is wrong with its content is told in its quarantine.

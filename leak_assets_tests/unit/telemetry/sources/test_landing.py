@@ -164,7 +164,7 @@ def test_wrong_places_are_told(landing: LandingFolder, put: Put) -> None:
         put(landing.root / f"{number}_Flows.csv")
     assert landing.waiting() == []
     told = "\n".join(landing.problems())
-    assert "folder `Hanoii`: unknown network 'hanoii'. Did you mean hanoi" in told
+    assert "folder `Hanoii`: unknown site 'hanoii'. Did you mean hanoi" in told
     assert "`0_Flows.csv` lies in no network's folder" in told
     assert "2 more files lie in no network's folder" in told
 

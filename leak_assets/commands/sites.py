@@ -1,0 +1,55 @@
+"""Commands for sites without a model: metered zones, plants, households."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leak_assets.pipeline.context import StepContext
+from leak_assets.system.terminal import AsJson, print_rows
+
+sites_app = typer.Typer(
+    no_args_is_help=True,
+    help="List and register sites without a hydraulic model: metered zones, plants, households.",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this topic's commands."""
+    app.add_typer(sites_app, name="sites")
+
+
+@sites_app.command("list")
+def list_sites(*, as_json: AsJson = False) -> None:
+    """List the registered sites; `networks list` has the networks."""
+    from leak_assets.sites.described import described_names, described_site
+
+    settings = StepContext.local().settings
+    found = [described_site(name, settings) for name in described_names(settings)]
+    rows = [
+        {
+            "site": one.description.name,
+            "kind": one.description.kind,
+            "title": one.description.title,
+            "timezone": one.description.timezone,
+            "sensors": len(one.description.layout().sensors),
+        }
+        for one in found
+        if one is not None
+    ]
+    print_rows(rows, as_json=as_json, title="Sites")
+
+
+@sites_app.command("register")
+def register(
+    path: Annotated[Path, typer.Argument(help="YAML file of the site.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a site's file and register it; the same name again replaces it."""
+    from leak_assets.sites.described import register_site
+
+    settings = StepContext.local(command="register").settings
+    said = register_site(path, settings).description
+    row = {"site": said.name, "kind": said.kind, "sensors": len(said.layout().sensors)}
+    print_rows([row], as_json=as_json, title=f"Registered {said.name}")

@@ -1,0 +1,247 @@
+"""Sites that a YAML file describes: metered zones without a model, plants, households.
+
+Reading, checking and keeping the file belong here. What a kind says beyond its sensors stands in
+`details`, which the room of that kind reads.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from leak_assets.errors import InputError
+from leak_assets.settings import Settings
+from leak_assets.system.files import publish
+from leak_assets.units import QUANTITIES, unit_choices
+
+from .registry import LONGEST_NAME, packaged_names, registered_names, slug
+from .sensors import DEFAULT_UNIT, Sensor, SensorLayout
+
+DescribedKind = Literal["zones", "plant", "household"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SensorGroup(_Strict):
+    """Sensors of one quantity that are delivered in one unit."""
+
+    quantity: str
+    unit: str = ""
+    ids: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unit_fits(self) -> "SensorGroup":
+        if self.quantity not in QUANTITIES:
+            raise ValueError(f"quantity `{self.quantity}` is none of {', '.join(QUANTITIES)}")
+        if self.unit and self.unit not in unit_choices(self.quantity):
+            choices = ", ".join(unit_choices(self.quantity))
+            raise ValueError(f"unit `{self.unit}` of {self.quantity} is none of {choices}")
+        return self
+
+    def sensors(self) -> list[Sensor]:
+        """Return the sensors; without a model an element is a measuring point."""
+        unit = self.unit or DEFAULT_UNIT[self.quantity]
+        return [Sensor(name, self.quantity, "point", unit) for name in self.ids]
+
+
+class SiteDescription(_Strict):
+    """The content of a site's file.
+
+    Parameters
+    ----------
+    name
+        Unique over all kinds; landing folder and partition key.
+    kind
+        `zones` (district metered areas with meters only), `plant` or `household`.
+    title
+        Name for people.
+    timezone
+        IANA zone of local days and nights, and of delivered times that state no offset.
+    country
+        ISO 3166 code with an optional subdivision (`DE`, `DE-BY`), for holidays; empty: none.
+    cadence_s
+        Seconds between two readings of a sensor; must divide a day.
+    sensors
+        Groups of sensors.
+    details
+        What the kind says beyond that.
+    """
+
+    name: str = Field(max_length=LONGEST_NAME)
+    kind: DescribedKind
+    title: str = ""
+    timezone: str = "UTC"
+    country: str = ""
+    cadence_s: int = Field(300, gt=0)
+    sensors: tuple[SensorGroup, ...] = Field(min_length=1)
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_slug(cls, name: str) -> str:
+        if not name or slug(name) != name:
+            raise ValueError(f"`{name}` must be lower-case letters, digits and single hyphens")
+        return name
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, timezone: str) -> str:
+        if timezone not in available_timezones():
+            raise ValueError(f"`{timezone}` is no IANA time zone")
+        return timezone
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SiteDescription":
+        if 86_400 % self.cadence_s:
+            raise ValueError(f"cadence_s {self.cadence_s} does not divide a day")
+        columns = [sensor.column for group in self.sensors for sensor in group.sensors()]
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            raise ValueError(f"sensor `{twice[0]}` is given twice")
+        return self
+
+    def layout(self) -> SensorLayout:
+        """Return all sensors, in the order of the file."""
+        return SensorLayout(self.name, tuple(s for group in self.sensors for s in group.sensors()))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A description and the hash of what it says."""
+
+    description: SiteDescription
+    sha256: str
+
+
+def described_names(settings: Settings) -> tuple[str, ...]:
+    """Return the sorted names of the sites that were registered by a file."""
+    return tuple(sorted(path.stem for path in settings.sites_dir.glob("*.yaml")))
+
+
+def described_site(name: str, settings: Settings) -> Described | None:
+    """Return the registered description of a name, or None where there is none.
+
+    Raises
+    ------
+    InputError
+        Its file was changed into one that cannot be used.
+    """
+    # A name is part of a path: nothing but a slug is looked up.
+    path = settings.sites_dir / f"{slug(name)}.yaml"
+    return read_description(path) if path.is_file() else None
+
+
+def register_site(path: Path, settings: Settings) -> Described:
+    """Check a site's file and keep a copy; a site of the same name is replaced by it.
+
+    Raises
+    ------
+    InputError
+        The file cannot be used, or a network has its name.
+    """
+    found = read_description(path)
+    name = found.description.name
+    if name in {*packaged_names(), *registered_names(settings)}:
+        raise InputError(
+            f"the name {name!r} belongs to a network model",
+            remedy="Choose another name",
+            file=path,
+            column="name",
+        )
+    own = settings.sites_dir / f"{name}.yaml"
+    if own.is_file() and (before := read_description(own).description.kind) != (
+        found.description.kind
+    ):
+        raise InputError(
+            f"the name {name!r} belongs to a site of kind {before}",
+            remedy="Choose another name",
+            file=path,
+            column="name",
+        )
+    publish(own, path.read_bytes())
+    return found
+
+
+def read_description(path: Path) -> Described:
+    """Read a site's file.
+
+    Raises
+    ------
+    InputError
+        It is missing, no YAML mapping, or has an unknown, missing or wrong key; file, line and key
+        are named.
+    """
+    try:
+        text = path.read_text("utf-8")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the site cannot be read ({error.__class__.__name__})",
+            remedy="Name a readable YAML file",
+            file=path,
+        ) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(
+            "the site is no valid YAML",
+            remedy="Mend the syntax at this place",
+            file=path,
+            row=None if mark is None else mark.line + 1,
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(
+            "the site is no mapping of keys to values",
+            remedy=f"The keys are {', '.join(SiteDescription.model_fields)}",
+            file=path,
+        )
+    try:
+        description = SiteDescription.model_validate(content)
+    except ValidationError as error:
+        raise _as_input_error(error, path, text) from error
+    said = yaml.safe_dump(content, sort_keys=True)
+    return Described(description, hashlib.sha256(said.encode()).hexdigest())
+
+
+def _as_input_error(error: ValidationError, path: Path, text: str) -> InputError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    row = _line_of(first["loc"], text)
+    if first["type"] == "extra_forbidden":
+        remedy = f"Remove it; the keys are {', '.join(_keys_beside(first['loc']))}"
+        return InputError(f"key `{key}` is unknown", remedy=remedy, file=path, row=row)
+    if first["type"] == "missing":
+        return InputError(f"key `{key}` is missing", remedy="Add it", file=path, row=row)
+    problem = first["msg"].removeprefix("Value error, ")
+    return InputError(
+        f"key `{key}`: {problem}" if key else problem,
+        remedy="Mend the value",
+        file=path,
+        row=row,
+    )
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> Mapping[str, Any]:
+    return SensorGroup.model_fields if place[0] == "sensors" else SiteDescription.model_fields
+
+
+def _line_of(place: tuple[int | str, ...], text: str) -> int | None:
+    """Return the line of a key, counted from 1: as far down as the file has it."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = None
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == part]
+            if not found:
+                return line
+            key, node = found[0]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
