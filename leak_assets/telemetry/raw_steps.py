@@ -22,7 +22,7 @@ from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas import TABLES
 
 from .ledger import LEDGER, days_as_text, ledger_row, names_in_ledger
-from .raw import merge_raw, without_own
+from .raw import distinct_readings, merge_raw, without_own
 from .sources.landing import LandingFolder
 from .sources.source import DeliveredReadings, Delivery, DeliveryLeftError, Source
 
@@ -137,16 +137,19 @@ def _merge_day(
     record = ctx.warehouse.record(RAW, partition)
     inputs = list(record.inputs) if record else []
     frame = TABLES[RAW].empty() if before is None else before
-    for arrival in arrivals:
-        new = arrival.parsed.readings_of(day)
-        if new.is_empty():
-            continue
-        merged, repeated = merge_raw(frame, new)
-        if repeated:
-            arrival.count(repeated, without_own(new, frame, merged))
+    brought = [(arrival, arrival.parsed.readings_of(day)) for arrival in arrivals]
+    brought = [(arrival, new) for arrival, new in brought if not new.is_empty()]
+    distinct = distinct_readings([frame, *(new for _, new in brought)])
+    for arrival, new in brought:
+        repeated = 0
+        if distinct is None:
+            merged, repeated = merge_raw(frame, new)
+            if repeated:
+                arrival.count(repeated, without_own(new, frame, merged))
+            frame = merged
         if repeated < new.height and arrival.as_input not in inputs:
             inputs.append(arrival.as_input)
-        frame = merged
+    frame = frame if distinct is None else distinct
     if before is not None and frame.equals(before):
         return []
     return [

@@ -21,10 +21,10 @@ from leak_assets.units import QUANTITIES, si_factor, unit_choices
 from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS, UNUSABLE_READINGS
 
 from .long_wide import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
+from .on_grid import completed, in_order, on_grid
 from .raw import DELIVERY_ORDER
 
 _SENSOR = ("sensor_id", "quantity")
-_UTC_US = pl.Datetime("us", "UTC")
 
 
 def validate_day(
@@ -72,18 +72,20 @@ def validate_day(
         Rows of `telemetry.readings`, `telemetry.gaps`, `telemetry.unusable_readings`.
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    end = start + timedelta(days=1)
     step = timedelta(seconds=contract.cadence_s)
     tail_start = start - (contract.max_interpolated_steps + 2) * step
     usable, unusable = _usable(raw, layout, contract)
     if previous is not None:
-        tail, _ = _usable(previous, layout, contract)
-        usable = pl.concat([tail.filter(pl.col("ts_utc") > tail_start), usable])
-    observed = _on_grid(usable, contract.cadence_s).filter(pl.col("ts_utc") < end)
+        tail, _ = _usable(previous.filter(pl.col("ts_utc") > tail_start), layout, contract)
+        usable = pl.concat([tail, usable])
+    first_step = int(start.timestamp()) // contract.cadence_s
+    observed = on_grid(usable, contract.cadence_s).filter(
+        pl.col("step") < first_step + 86_400 // contract.cadence_s
+    )
     quarantine = _quarantine(unusable, layout, contract, network)
-    if observed.filter(pl.col("ts_utc") >= start).is_empty():
+    if (observed.get_column("step") < first_step).all():
         return READINGS.empty(), GAPS.empty(), quarantine
-    steps = _completed(observed, layout, contract)
+    steps = completed(observed, layout, contract)
     steps = steps.filter(pl.col("ts_utc") >= start)
     readings = _marked(steps, network, contract, reference_stats)
     return readings, _gaps(steps, network), quarantine
@@ -102,19 +104,12 @@ def reference_statistics(readings: pl.DataFrame) -> pl.DataFrame:
 def _usable(
     raw: pl.DataFrame, layout: SensorLayout, contract: Contract
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return raw rows with `value_si`, and the rows that cannot be used with their `reason`.
+    """Return raw rows with `number` and `value_si`, and those that cannot be used with `reason`.
 
     Readers of files have looked already. Other sources write the raw log too, and layout and
     contract may have changed since.
     """
-    sensors = pl.DataFrame(
-        {
-            "sensor_id": [s.sensor_id for s in layout.sensors],
-            "quantity": [s.quantity for s in layout.sensors],
-            "is_known": True,
-        },
-        schema={"sensor_id": pl.String, "quantity": pl.String, "is_known": pl.Boolean},
-    )
+    sensors = in_order(layout).with_row_index("number")
     pairs = [(q, u) for q in QUANTITIES for u in unit_choices(q)]
     units = pl.DataFrame(
         {
@@ -130,7 +125,7 @@ def _usable(
         .join(units, on=["quantity", "unit"], how="left")
         .with_columns((pl.col("value") * pl.col("factor")).alias("value_si"))
         .with_columns(
-            pl.when(pl.col("is_known").is_null())
+            pl.when(pl.col("number").is_null())
             .then(pl.lit("unknown_sensor"))
             .when(pl.col("factor").is_null())
             .then(pl.lit("unknown_unit"))
@@ -141,7 +136,7 @@ def _usable(
     )
     is_good = pl.col("reason").is_null()
     return (
-        judged.filter(is_good).select(*raw.columns, "value_si"),
+        judged.filter(is_good).select(*raw.columns, "number", "value_si"),
         judged.filter(~is_good).select(*raw.columns, "reason"),
     )
 
@@ -197,51 +192,6 @@ def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> P
         ts_utc=row["ts_utc"],
         message_id=row["message_id"],
     )
-
-
-def _on_grid(usable: pl.DataFrame, cadence_s: int) -> pl.DataFrame:
-    """Return one reading per sensor and step: the last time stamp, of it the last delivery."""
-    cadence_us = cadence_s * 1_000_000
-    clock_us = pl.col("ts_utc").dt.epoch("us")
-    ceiling = -((-clock_us) // cadence_us) * cadence_us
-    return (
-        usable.sort("ts_utc", *DELIVERY_ORDER)
-        .with_columns(ceiling.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("step"))
-        .group_by(*_SENSOR, "step", maintain_order=True)
-        .agg(pl.col("value_si", "received_at", "source", "message_id").last())
-        .rename({"step": "ts_utc"})
-    )
-
-
-def _completed(observed: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.DataFrame:
-    """Return every sensor at every step of the grid with its gaps sized and filled."""
-    seen = set(observed.get_column("quantity").unique())
-    sensors = [(s.sensor_id, s.quantity) for s in layout.sensors if s.quantity in seen]
-    times = observed.get_column("ts_utc")
-    grid = pl.select(
-        pl.datetime_range(
-            pl.lit(times.min()), pl.lit(times.max()), f"{contract.cadence_s}s", time_unit="us"
-        ).alias("ts_utc")
-    )
-    frame = pl.DataFrame(sensors, schema=dict.fromkeys(_SENSOR, pl.String), orient="row")
-    steps = (
-        frame.join(grid.cast({"ts_utc": _UTC_US}), how="cross")
-        .join(observed, on=[*_SENSOR, "ts_utc"], how="left")
-        .sort("quantity", "sensor_id", "ts_utc")
-    )
-    is_missing = pl.col("value_si").is_null()
-    steps = steps.with_columns(is_missing.alias("is_missing")).with_columns(
-        pl.struct(*_SENSOR, "is_missing").rle_id().alias("run"),
-        pl.col("value_si").interpolate().over(*_SENSOR).alias("filled"),
-    )
-    steps = steps.with_columns(pl.len().over("run").alias("run_steps"))
-    is_filled = (
-        pl.col("is_missing")
-        & (pl.col("run_steps") <= contract.max_interpolated_steps)
-        # Interpolation leaves open gaps (no observed step on one side) null.
-        & pl.col("filled").is_not_null()
-    )
-    return steps.with_columns(is_filled.alias("is_filled"))
 
 
 def _marked(
