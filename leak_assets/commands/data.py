@@ -16,7 +16,7 @@ from leak_assets.system.terminal import (
     progress,
 )
 
-from .options import RegisteredNetwork
+from .options import AsOf, RegisteredNetwork, moment
 
 warehouse_app = typer.Typer(no_args_is_help=True, help="Build, check and document the warehouse.")
 
@@ -85,6 +85,7 @@ def sql(
     out: Annotated[
         Path | None, typer.Option(help="Write the result as .csv or .parquet instead.")
     ] = None,
+    as_of: AsOf = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -92,11 +93,14 @@ def sql(
 
     A query reads the tables and nothing else of this machine, and changes nothing. To export a
     result, take `--out FILE.csv`, `--out FILE.parquet` or `--json`.
+
+    With `--as-of` tables with history (readings, detection, incidents) say what had been published
+    by then; the raw log, what had been received; tables of a whole site are as they are now.
     """
     from leak_assets.warehouse.query import export
     from leak_assets.warehouse.query import query as run
 
-    frame = run(StepContext.local().warehouse, query)
+    frame = run(StepContext.local().warehouse, query, as_of=moment(as_of))
     if out is None:
         print_frame(frame, as_json=as_json)
         return

@@ -3,9 +3,12 @@
 Options of one command stand in its signature; leaks and events as text are in `leak_options`.
 """
 
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
+
+from leak_assets.errors import InputError
 
 # What fits into the 64-bit columns that seeds are written to.
 LARGEST_SEED = 2**63 - 1
@@ -15,3 +18,40 @@ RegisteredNetwork = Annotated[
     str,
     typer.Option(help="Name of a packaged or registered network, or path of its .inp file."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Answer as things stood then, e.g. 2019-03-04T12:00 (UTC, or with offset)."),
+]
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return a point in time that was given as text, UTC where it has no offset.
+
+    Raises
+    ------
+    InputError
+        It is no time.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"{text!r} is no point in time", remedy="Write it as 2019-03-04 or 2019-03-04T12:00:00Z"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def day(text: str) -> date:
+    """Return a day that was given as text.
+
+    Raises
+    ------
+    InputError
+        It is no day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is no day", remedy="Write it as 2019-03-04") from error

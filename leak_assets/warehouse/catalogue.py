@@ -4,6 +4,9 @@ Both are generated from the schemas. The file is rebuilt beside the old one and 
 step, so `duckdb -readonly warehouse/leak.duckdb` works at any time.
 """
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -14,12 +17,17 @@ from leak_assets.system.files import publishing
 from .schemas import TABLES, VIEWS, Table, View
 
 CATALOGUE_FILE = "leak.duckdb"
+# Zero rows in each table's folder: its view has the right columns before there is any data.
+SCHEMA_FILE = "0_schema.parquet"
 # People open the file with the DuckDB that they have, which may be older than ours.
 STORAGE_VERSION = "v1.2.0"
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Create one view for each table of the lake, and the views over them, with comments."""
+def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Path) -> None:
+    """Create one view for each table of the lake, and the views over them, with comments.
+
+    A table that keeps history has a second view `<table>_history` over all versions kept.
+    """
     # Timestamps are UTC; without this DuckDB shows them in the zone of the machine.
     connection.execute("SET TimeZone = 'UTC'")
     quoted_lake = str(lake).replace("'", "''")
@@ -34,6 +42,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
         _comment(connection, table.full_name, table.row)
         for column in table.columns:
             _comment(connection, f"{table.full_name}.{column.name}", column.description, "COLUMN")
+        if table.history != "none":
+            _create_history(connection, table, quoted_lake, str(history).replace("'", "''"))
     for view in VIEWS.values():
         body = view.sql.replace("{lake}", quoted_lake)
         connection.execute(f"CREATE VIEW {view.full_name} AS {body}")
@@ -42,10 +52,88 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
             _comment(connection, f"{view.full_name}.{name}", description, "COLUMN")
 
 
-def confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Let a connection reach the files of the lake and no others, for good."""
-    quoted_lake = str(lake).replace("'", "''")
-    connection.execute(f"SET allowed_directories = ['{quoted_lake}/']")
+def create_as_of_views(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Path,
+    files: Mapping[str, Sequence[str]],
+    at: datetime,
+) -> None:
+    """Create the views of a moment that has passed; what cannot be said of it has none.
+
+    Parameters
+    ----------
+    files
+        Files of each table that keeps history, as they were at that time.
+    at
+        The moment.
+    """
+    connection.execute("SET TimeZone = 'UTC'")
+    everything: list[Table | View] = [*TABLES.values(), *VIEWS.values()]
+    for schema in dict.fromkeys(item.schema for item in everything):
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    for table in TABLES.values():
+        folder = lake / table.schema / table.name
+        if table.full_name in files:
+            paths = [str(folder / SCHEMA_FILE), *files[table.full_name]]
+        elif table.known_at or "date" not in table.partition_by:
+            paths = [f"{folder}/*.parquet"]
+        else:
+            continue
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+        known = f" WHERE {table.known_at} <= '{at.isoformat()}'" if table.known_at else ""
+        connection.execute(
+            f"CREATE VIEW {table.full_name} AS SELECT * FROM"
+            f" read_parquet([{listed}], union_by_name = true){known}"
+        )
+    for view in VIEWS.values():
+        # The audit trail's read the lake as it is now, others a table that is not there.
+        if "{lake}" not in view.sql:
+            with suppress(duckdb.CatalogException):
+                connection.execute(f"CREATE VIEW {view.full_name} AS {view.sql}")
+
+
+def _create_history(
+    connection: duckdb.DuckDBPyConnection, table: Table, lake: str, history: str
+) -> None:
+    files = ", ".join(f"'{root}/{table.schema}/{table.name}/*.parquet'" for root in (lake, history))
+    name = f"{table.full_name}_history"
+    connection.execute(
+        f"""
+        CREATE VIEW {name} AS
+        WITH published AS (
+            SELECT file_name, decode(value)::JSON AS record
+            FROM parquet_kv_metadata([{files}]) WHERE decode(key) = 'leak_assets'
+        )
+        SELECT t.* EXCLUDE (filename),
+            coalesce((record->>'revision')::BIGINT, 1) AS partition_revision,
+            (record->>'written_at')::TIMESTAMPTZ AS published_at,
+            NOT starts_with(filename, '{history}/') AS is_current
+        FROM read_parquet([{files}], filename = true, union_by_name = true) AS t
+        JOIN published ON file_name = filename
+        """
+    )
+    _comment(connection, name, history_row(table))
+    for column, text in HISTORY_COLUMNS.items():
+        _comment(connection, f"{name}.{column}", text, "COLUMN")
+
+
+HISTORY_COLUMNS = {
+    "partition_revision": "revision of the partition that the row stood in, from 1",
+    "published_at": "when that revision was published",
+    "is_current": "whether queries of the table itself see the row",
+}
+
+
+def history_row(table: Table) -> str:
+    """Return what one row of a table's history is."""
+    which = "version" if table.history == "all" else "revision"
+    return f"One row of `{table.full_name}` in one {which} of its partition, current or replaced."
+
+
+def confine(connection: duckdb.DuckDBPyConnection, *folders: Path) -> None:
+    """Let a connection reach the files of some folders and no others, for good."""
+    allowed = ", ".join("'" + str(folder).replace("'", "''") + "/'" for folder in folders)
+    connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -67,7 +155,7 @@ def build_catalogue(root: Path) -> Path:
                     f"ATTACH '{quoted}' AS catalogue (STORAGE_VERSION '{STORAGE_VERSION}')"
                 )
                 connection.execute("USE catalogue")
-                create_views(connection, root / "lake")
+                create_views(connection, root / "lake", root / "history")
                 connection.execute("USE memory")
                 connection.execute("DETACH catalogue")
         finally:
@@ -94,6 +182,7 @@ def readme() -> str:
     ]
     for table in TABLES.values():
         lines += _table_section(table)
+    lines += _history_section()
     for view in VIEWS.values():
         lines += _view_section(view)
     return "\n".join(lines) + "\n"
@@ -114,6 +203,29 @@ def _table_section(table: Table) -> list[str]:
             f" | {c.description} |"
             for c in table.columns
         ),
+    ]
+
+
+def _history_section() -> list[str]:
+    kept = [table for table in TABLES.values() if table.history != "none"]
+    return [
+        "",
+        "## Histories (views)",
+        "",
+        "What was published before stays in `history/<schema>/<table>/` and can be asked for: as"
+        " the view `<table>_history`, or all tables as of a time with `leak-assets sql --as-of`."
+        " Days in progress keep no copy of each micro-batch, but of what is said differently"
+        " (`revisions`).",
+        "",
+        "| view | kept | columns beside the table's |",
+        "| --- | --- | --- |",
+        *(
+            f"| `{table.full_name}_history` | {table.history}"
+            f" | {', '.join(f'`{name}`' for name in HISTORY_COLUMNS)} |"
+            for table in kept
+        ),
+        "",
+        *(f"- `{name}`: {text}" for name, text in HISTORY_COLUMNS.items()),
     ]
 
 

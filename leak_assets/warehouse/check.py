@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from .lake import SCHEMA_FILE, Warehouse, damage, validate
+from .catalogue import SCHEMA_FILE
+from .lake import Warehouse, damage, validate
 from .record import METADATA_KEY, WriteRecord, content_hash
 from .schemas import TABLES, Table
 

@@ -9,7 +9,8 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from leak_assets.errors import InputError, MissingInputError
 from leak_assets.settings import Settings
 from leak_assets.system.files import publish
 
-from .catalogue import confine, create_views
+from .catalogue import SCHEMA_FILE, confine, create_as_of_views, create_views
+from .history import files_at, is_revision, keep
 from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
 from .seal import SEAL_KEY, is_broken, open_seal, seal
 
-SCHEMA_FILE = "0_schema.parquet"
 _MAGIC = b"PAR1"
 # A partition value becomes part of a file name, so it may hold neither separators nor `..`.
 _PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -73,6 +74,7 @@ class Warehouse:
     def __init__(self, root: Path, *, run_id: str = "local") -> None:
         self.root = Path(root).resolve()
         self.lake = self.root / "lake"
+        self.history = self.root / "history"
         self.run_id = run_id
 
     @classmethod
@@ -89,6 +91,10 @@ class Warehouse:
             path = self._folder(table) / SCHEMA_FILE
             if _schema_of(path) != dict(table.polars_schema):
                 _replace(path, table.empty(), {})
+            if table.history != "none":
+                kept = self.history / table.schema / table.name / SCHEMA_FILE
+                if not kept.exists():
+                    _replace(kept, table.empty(), {})
 
     def _folder(self, table: Table) -> Path:
         return self.lake / table.schema / table.name
@@ -130,7 +136,8 @@ class Warehouse:
     ) -> Written:
         """Validate `frame` against the table's schema and publish it as one partition.
 
-        Writing the same content from the same inputs again leaves the file untouched.
+        Writing the same content from the same inputs again leaves the file untouched. Of tables
+        that keep history the replaced file is kept where what it said is said differently.
 
         Raises
         ------
@@ -141,6 +148,7 @@ class Warehouse:
         path = self.path(table_name, partition)
         validate(frame, table)
         first_ts, last_ts = time_range(frame)
+        now = now_iso()
         record = WriteRecord(
             table=table_name,
             partition=partition_name(partition),
@@ -150,8 +158,9 @@ class Warehouse:
             last_ts=last_ts,
             code_version=code_version,
             run_id=self.run_id,
-            written_at=now_iso(),
+            written_at=now,
             inputs=tuple(inputs),
+            first_written_at=now,
         )
         previous = _read_record(path)
         if record.says_the_same_as(previous):
@@ -160,6 +169,13 @@ class Warehouse:
         schema_file = self._folder(table) / SCHEMA_FILE
         if not schema_file.exists():
             _replace(schema_file, table.empty(), {})
+        if previous is not None:
+            revision = previous.revision
+            if is_revision(table, partition, previous, record, path):
+                keep(path, self.history / table.schema / table.name, previous)
+                revision += 1
+            first = previous.first_written_at or previous.written_at
+            record = replace(record, revision=revision, first_written_at=first)
         _replace(path, frame, {METADATA_KEY: record.after(previous).to_json()})
         return Written(record, changed=True)
 
@@ -251,8 +267,8 @@ class Warehouse:
         return self.scan(table_name, **fixed).collect()
 
     @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield an in-memory connection with all views.
+    def connect(self, as_of: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield an in-memory connection with all views, or with those of a moment that has passed.
 
         It never locks a file, and knows no other file than those of the lake.
 
@@ -264,8 +280,11 @@ class Warehouse:
         self.ensure_schemas()
         connection = duckdb.connect()
         try:
-            create_views(connection, self.lake)
-            confine(connection, self.lake)
+            if as_of is None:
+                create_views(connection, self.lake, self.history)
+            else:
+                create_as_of_views(connection, self.lake, files_at(self.root, as_of), as_of)
+            confine(connection, self.lake, self.history)
             yield connection
         except (
             duckdb.InvalidInputException,

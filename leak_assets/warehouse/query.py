@@ -4,7 +4,7 @@ What the program itself asks goes through `Warehouse.sql`, with the same connect
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -27,8 +27,13 @@ _FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
-def query(warehouse: Warehouse, text: str) -> pl.DataFrame:
+def query(warehouse: Warehouse, text: str, *, as_of: datetime | None = None) -> pl.DataFrame:
     """Return the result of a person's query.
+
+    Parameters
+    ----------
+    as_of
+        Ask the tables as they had been published by then; by default as they are.
 
     Raises
     ------
@@ -36,7 +41,7 @@ def query(warehouse: Warehouse, text: str) -> pl.DataFrame:
         The query cannot be run, would change something, or gives values that cannot be shown.
     """
     try:
-        with warehouse.connect() as connection:
+        with warehouse.connect(as_of) as connection:
             _check_reads(connection, text)
             result = connection.sql(text)
             frame = pl.DataFrame() if result is None else result.pl()

@@ -7,7 +7,7 @@ data. Hashing and (de)serialization belong here; reading and writing files does 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,10 @@ class WriteRecord:
     run_id: str
     written_at: str
     inputs: tuple[Input, ...] = ()
+    # 1, and one more for each version that was kept when this one was published.
+    revision: int = 1
+    # When the partition was first published; records from before this was noted have none.
+    first_written_at: str = ""
     superseded: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     def to_json(self) -> str:
@@ -62,6 +66,11 @@ class WriteRecord:
         fields["inputs"] = tuple(Input(**i) for i in fields["inputs"])
         fields["superseded"] = tuple(fields["superseded"])
         return cls(**fields)
+
+    @property
+    def first_published_at(self) -> datetime:
+        """When the partition was first published, UTC."""
+        return datetime.fromisoformat(self.first_written_at or self.written_at)
 
     def says_the_same_as(self, other: "WriteRecord | None") -> bool:
         """Whether both wrote the same content from the same inputs with the same code."""
@@ -84,7 +93,7 @@ class WriteRecord:
             if carried and inputs > SUPERSEDED_INPUTS_KEPT:
                 break
             carried.append(record)
-        return WriteRecord(**{**self.__dict__, "superseded": tuple(carried)})
+        return replace(self, superseded=tuple(carried))
 
 
 def content_hash(frame: pl.DataFrame) -> str:

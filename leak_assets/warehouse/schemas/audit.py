@@ -25,6 +25,7 @@ DATA_VERSIONS = View(
     )
     SELECT v->>'table' AS table_name, v->>'partition' AS partition,
         v->>'data_version' AS data_version, is_current,
+        coalesce((v->>'revision')::BIGINT, 1) AS revision,
         (v->>'rows')::BIGINT AS rows,
         (v->>'first_ts')::TIMESTAMPTZ AS first_ts, (v->>'last_ts')::TIMESTAMPTZ AS last_ts,
         v->>'code_version' AS code_version, v->>'run_id' AS run_id,
@@ -36,6 +37,7 @@ DATA_VERSIONS = View(
         "partition": "partition, e.g. `date=2019-03-04__network=l-town`",
         "data_version": "hash of the content",
         "is_current": "whether this version is the one that queries see",
+        "revision": "revision of the partition, from 1; versions of a day in progress share one",
         "rows": "number of rows",
         "first_ts": "earliest time in the partition",
         "last_ts": "latest time in the partition",

@@ -32,6 +32,7 @@ WINDOW_SCORES = Table(
         Column("channels", pl.Int64, "channels of the model"),
         Column("leak_flow_m3_per_h", pl.Float64, "mean residual of the system inflow", True),
     ),
+    history="revisions",
 )
 
 WINDOW_CANDIDATES = Table(
@@ -50,6 +51,7 @@ WINDOW_CANDIDATES = Table(
         Column("link_id", pl.String, "pipe"),
         Column("probability", pl.Float64, "share of the pinpointer's probability"),
     ),
+    history="revisions",
 )
 
 HYPOTHESES = Table(
@@ -78,6 +80,7 @@ HYPOTHESES = Table(
         Column("score", pl.Float64, "the method's own statistic"),
         Column("last_updated_at", UTC_US, "last change of element, status or begin"),
     ),
+    history="revisions",
 )
 
 LEAK_CANDIDATES = Table(
@@ -96,6 +99,7 @@ LEAK_CANDIDATES = Table(
         Column("link_id", pl.String, "pipe"),
         Column("probability", pl.Float64, "share of the probability over all pipes"),
     ),
+    history="revisions",
 )
 
 EVIDENCE = Table(
@@ -116,6 +120,7 @@ EVIDENCE = Table(
         Column("contribution", pl.Float64, "signed, in standard deviations"),
         Column("residual_si", pl.Float64, "measured minus expected, m or m3/s", True),
     ),
+    history="revisions",
 )
 
 STATES = Table(

@@ -46,6 +46,7 @@ INCIDENT_EVENTS = Table(
         Column("contract_sha256", pl.String, "hash of the telemetry contract"),
         Column("run_id", pl.String, "run that wrote the row"),
     ),
+    history="all",
 )
 
 INCIDENT_DAYS = Table(
@@ -75,6 +76,7 @@ INCIDENT_DAYS = Table(
         _HYPOTHESIS,
         _METHOD,
     ),
+    history="all",
 )
 
 CANDIDATES = Table(
@@ -93,6 +95,7 @@ CANDIDATES = Table(
         Column("cumulative_probability", pl.Float64, "of this pipe and all before it"),
         Column("length_m", pl.Float64, "length of the pipe"),
     ),
+    history="all",
 )
 
 EVIDENCE = Table(
@@ -111,6 +114,7 @@ EVIDENCE = Table(
         Column("contribution", pl.Float64, "signed, in standard deviations"),
         Column("residual_si", pl.Float64, "measured minus expected (m or m3/s)", True),
     ),
+    history="all",
 )
 
 SUMMARIES = Table(
@@ -134,6 +138,7 @@ SUMMARIES = Table(
         Column("fallback_reason", pl.String, "why the template wrote it", True),
         Column("created_at", UTC_US, "when"),
     ),
+    history="all",
 )
 
 INCIDENTS = View(

@@ -5,10 +5,14 @@ No table is declared here; each warehouse schema has a module of its own beside 
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
 UTC_US = pl.Datetime("us", "UTC")
+
+# Which versions of a partition are kept when another is published (ADR 0015).
+History = Literal["none", "revisions", "all"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,13 @@ class Table:
     if_lost
         What a user does when a partition is lost that no run makes again: deliveries, decisions,
         trained models. Empty where a run makes it again from those.
+    history
+        Which replaced versions of a partition are kept: `none`; `revisions`: those whose rows were
+        said differently, not those that a day in progress went on from; `all`.
+    known_at
+        Of tables to which rows are only added: the column that says since when a row is known.
+    is_interim
+        Rows on the way to results, which retention removes after a time: they are made again.
     """
 
     schema: str
@@ -47,6 +58,9 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     if_lost: str = ""
+    history: History = "none"
+    known_at: str = ""
+    is_interim: bool = False
 
     @property
     def full_name(self) -> str:
@@ -65,7 +79,7 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """A query over tables that has a name of its own. `{lake}` stands for the lake's path."""
+    """A query over tables that has a name of its own; `{lake}` stands for the lake's path."""
 
     schema: str
     name: str

@@ -40,6 +40,7 @@ RAW_READINGS = Table(
         Column("unit", pl.String, "declared unit, e.g. `m`, `m3/h`, `L/h`"),
     ),
     if_lost=_DELIVER_AGAIN,
+    known_at="received_at",
 )
 
 READINGS = Table(
@@ -61,6 +62,7 @@ READINGS = Table(
         Column("source", pl.String, "source of its raw row, null where there is none", True),
         Column("message_id", pl.String, "message of its raw row, null where there is none", True),
     ),
+    history="revisions",
 )
 
 GAPS = Table(
@@ -78,6 +80,7 @@ GAPS = Table(
         Column("steps", pl.Int64, "number of missing steps"),
         Column("treatment", pl.String, "`interpolated` or `masked`"),
     ),
+    is_interim=True,
 )
 
 _UNUSABLE = (
@@ -108,6 +111,7 @@ QUARANTINE = Table(
     _UNUSABLE_KEY,
     _UNUSABLE,
     if_lost=_DELIVER_AGAIN,
+    known_at="received_at",
 )
 
 UNUSABLE_READINGS = Table(
@@ -118,6 +122,7 @@ UNUSABLE_READINGS = Table(
     ("date", "network"),
     _UNUSABLE_KEY,
     _UNUSABLE,
+    is_interim=True,
 )
 
 INGEST_LEDGER = Table(
@@ -152,6 +157,7 @@ INGEST_LEDGER = Table(
         Column("run_id", pl.String, "run that took it"),
     ),
     if_lost=_DELIVER_AGAIN,
+    known_at="ingested_at",
 )
 
 TABLES = (RAW_READINGS, READINGS, GAPS, UNUSABLE_READINGS, QUARANTINE, INGEST_LEDGER)

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.catalogue import build_catalogue, readme
+from leak_assets.warehouse.catalogue import build_catalogue, history_row, readme
 from leak_assets.warehouse.schemas import TABLES, VIEWS
 
 REPOSITORY = Path(__file__).parents[3]
@@ -32,6 +32,11 @@ def test_catalogue_holds_views_and_comments_only(tmp_path: Path) -> None:
     assert views == {
         **{name: table.row for name, table in TABLES.items()},
         **{name: view.row for name, view in VIEWS.items()},
+        **{
+            f"{name}_history": history_row(table)
+            for name, table in TABLES.items()
+            if table.history != "none"
+        },
     }
 
 
