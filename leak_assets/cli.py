@@ -12,6 +12,7 @@ import typer
 
 from . import __version__
 from .commands import (
+    audit,
     benchmark,
     data,
     detection,
@@ -46,6 +47,7 @@ for topic in (
     detection,
     benchmark,
     incidents,
+    audit,
     report,
     signatures,
     networks,

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     # Default: the one that raises fewer false incidents in years without leaks.
     incident_method: str = Field("likelihood", validation_alias="INCIDENT_METHOD")
 
+    # Where Dagster's user interface is reached: audits link runs and assets to it.
+    dagster_ui_url: str = Field("http://127.0.0.1:3000", validation_alias="DAGSTER_UI_URL")
+
     # Economics: BattLeDIM's price of water; a utility sets its own.
     water_price_eur_per_m3: float = Field(
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0

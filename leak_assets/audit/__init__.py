@@ -1,0 +1,1 @@
+"""Where an incident comes from, and whether it comes out the same again."""
