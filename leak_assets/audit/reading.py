@@ -5,12 +5,13 @@ The warehouse says which line; the delivered file, where it is still kept, shows
 
 import gzip
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import polars as pl
 
@@ -158,13 +159,18 @@ def _line_of(path: Path | None, line: int) -> tuple[str | None, str | None]:
     """Return the first line of a text file and the one with a number, from 1."""
     if path is None:
         return None, None
-    is_packed = path.name.lower().endswith(".gz")
-    opened = gzip.open(path, "rt", errors="replace") if is_packed else path.open(errors="replace")
-    with opened as file:
+    with _opened(path) as file:
         header = file.readline()
         rest = islice(file, max(line - 2, 0), max(line - 1, 0))
         text = header if line == 1 else next(rest, None)
     return _shown(header), None if text is None else _shown(text)
+
+
+def _opened(path: Path) -> TextIO:
+    if path.name.lower().endswith(".gz"):
+        # A text wrapper closes what it wraps.
+        return io.TextIOWrapper(gzip.GzipFile(path), errors="replace")
+    return path.open(errors="replace")
 
 
 def _shown(line: str) -> str:

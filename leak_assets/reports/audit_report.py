@@ -44,16 +44,13 @@ def audit_page(
     """
     environment = templates(Path(__file__).parent / "audit_page")
     boxes = drawn(chain)
-    stages = chain.by_stage()
     return environment.get_template("page.html.j2").render(
         css=shared_css() + (Path(__file__).parent / "audit_page" / "page.css").read_text("utf-8"),
         incident=chain.trace.incident,
         revisions=chain.trace.revisions,
         notes=chain.notes,
         boxes=boxes,
-        details=[
-            b for stage in reversed(range(len(stages))) for b in boxes if b.box.stage == stage
-        ],
+        details=sorted(boxes, key=lambda one: -one.box.stage),
         edges=_edges(boxes),
         width=max((b.x for b in boxes), default=0) + BOX_W + MARGIN,
         height=max((b.y for b in boxes), default=0) + BOX_H + MARGIN,

@@ -91,9 +91,9 @@ def test_runs_of_dagster_are_linked_and_others_are_not(little_lake: LittleLake) 
 
 def test_unknown_incidents_and_revisions_are_refused(little_lake: LittleLake) -> None:
     """One line with the remedy."""
-    with pytest.raises(InputError, match="there is no incident 'nobody'.*incidents list"):
+    with pytest.raises(InputError, match=r"there is no incident 'nobody'.*incidents list"):
         trace_incident(little_lake.warehouse, "nobody")
-    with pytest.raises(InputError, match="has no revision 9.*revisions 1 to 1"):
+    with pytest.raises(InputError, match=r"has no revision 9.*revisions 1 to 1"):
         trace_incident(little_lake.warehouse, little_lake.incident_id, revision=9)
 
 
