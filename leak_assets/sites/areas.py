@@ -1,0 +1,140 @@
+"""District metered areas: which meters close each one, and what is known of what lies in it.
+
+As people write them down in a site's YAML. The areas of a network with a model follow from the
+model; what flows through an area is computed in `water`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from leak_assets.errors import InputError
+
+from .sensors import SensorLayout
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tank(_Strict):
+    """A tank in an area, whose filling is no consumption.
+
+    Parameters
+    ----------
+    level
+        Name of its level sensor.
+    area_m2
+        Water surface, m².
+    """
+
+    level: str
+    area_m2: float = Field(gt=0)
+
+
+class Area(_Strict):
+    """A district metered area.
+
+    Parameters
+    ----------
+    name
+        The column `zone_id`.
+    meters
+        Flow meters at its border: 1 where water flows in at positive readings, -1 where out.
+    tanks
+        Tanks inside.
+    pressures
+        Pressure sensors inside; their mean is the area's pressure.
+    customers
+        Demand meters of all customers inside; empty where not all are metered.
+    connections, population, mains_km, service_pipes_km, pressure_m
+        Number of service connections, people, length of mains, length of the customers' pipes
+        between street and meter, usual mean pressure (m) where no sensor measures it.
+    night_use_m3_per_h, night_use_l_per_connection_h, night_use_l_per_person_h
+        What customers use at night legitimately, in all or by connection or person; see
+        `water.losses`.
+    night_day_factor_h
+        Hours that a night's loss per hour is multiplied with to be a day's: less than 24 where
+        the pressure is higher at night.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    meters: dict[str, Literal[1, -1]] = Field(min_length=1)
+    tanks: tuple[Tank, ...] = ()
+    pressures: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+    connections: int | None = Field(None, gt=0)
+    population: int | None = Field(None, gt=0)
+    mains_km: float | None = Field(None, gt=0)
+    service_pipes_km: float = Field(0.0, ge=0)
+    pressure_m: float | None = Field(None, gt=0)
+    night_use_m3_per_h: float | None = Field(None, ge=0)
+    night_use_l_per_connection_h: float = Field(1.7, ge=0)
+    night_use_l_per_person_h: float = Field(0.6, ge=0)
+    night_day_factor_h: float = Field(24.0, gt=0, le=36)
+
+    def sensors(self) -> list[tuple[str, str]]:
+        """Return quantity and name of all sensors that it names."""
+        return [
+            *(("flow", name) for name in self.meters),
+            *(("level", tank.level) for tank in self.tanks),
+            *(("pressure", name) for name in self.pressures),
+            *(("demand", name) for name in self.customers),
+        ]
+
+
+def areas_from(content: Any, layout: SensorLayout, *, file: Any = None) -> tuple[Area, ...]:
+    """Return areas as a YAML file has them.
+
+    Parameters
+    ----------
+    content
+        The list below the key `areas`.
+    layout
+        Sensors that there are.
+
+    Raises
+    ------
+    InputError
+        No list, an unknown, missing or wrong key, a name that is given twice, or a sensor that
+        the site does not have.
+    """
+    if not isinstance(content, list) or not content:
+        raise InputError(
+            "`areas` is no list of areas",
+            remedy="Write entries like {name: centre, meters: {m1: 1, m2: -1}}",
+            file=file,
+            column="areas",
+        )
+    areas = []
+    known = {(s.quantity, s.sensor_id) for s in layout.sensors}
+    for number, entry in enumerate(content):
+        try:
+            area = Area.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise InputError(
+                f"area number {number + 1}, key `{key}`: {first['msg'].lower()}",
+                remedy=f"The keys are {', '.join(Area.model_fields)}",
+                file=file,
+                column="areas",
+            ) from error
+        if area.name in {other.name for other in areas}:
+            raise InputError(
+                f"area {area.name!r} is given twice",
+                remedy="Keep one of them",
+                file=file,
+                column="areas",
+            )
+        for quantity, name in area.sensors():
+            if (quantity, name) not in known:
+                raise InputError(
+                    f"area {area.name!r} names the {quantity} sensor {name!r}, which the site"
+                    " does not have",
+                    remedy="Add it to `sensors`, or correct the name",
+                    file=file,
+                    column="areas",
+                )
+        areas.append(area)
+    return tuple(areas)

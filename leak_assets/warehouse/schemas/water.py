@@ -1,0 +1,135 @@
+"""Tables of the water balance: what district metered areas take by day, and at night."""
+
+import polars as pl
+
+from .table import NETWORK, UTC_US, Column, Table, View
+
+_ZONE = Column(
+    "zone_id",
+    pl.String,
+    "district metered area; of a network with a model the number in `balance/<zone>` of"
+    " `features.channels_30m`",
+)
+_DAY_TYPE = Column("day_type", pl.String, "`workday`, `saturday`, `sunday` or `holiday`")
+
+MINIMUM_NIGHT_FLOW = Table(
+    "water",
+    "minimum_night_flow",
+    "One night of a district metered area: the lowest hour between 02:00 and 04:00 local time.",
+    ("date", "network"),
+    ("network", "zone_id", "night"),
+    (
+        NETWORK,
+        _ZONE,
+        Column("night", pl.Date, "local date"),
+        _DAY_TYPE,
+        Column("hour_starts_at", UTC_US, "begin of the lowest hour", True),
+        Column(
+            "mnf_m3_per_h",
+            pl.Float64,
+            "net inflow of that hour, tanks taken off; null where no hour was measured",
+            True,
+        ),
+        Column("coverage", pl.Float64, "share of the night's steps that were measured"),
+        Column("pressure_m", pl.Float64, "mean pressure in that hour, where measured", True),
+        Column(
+            "night_use_m3_per_h",
+            pl.Float64,
+            "what customers use at night, as estimated or given; null where nothing is known",
+            True,
+        ),
+        Column("net_night_flow_m3_per_h", pl.Float64, "minimum night flow less that use", True),
+    ),
+)
+
+DMA_BALANCE_DAILY = Table(
+    "water",
+    "dma_balance_daily",
+    "One local day of a district metered area: what came in, what went out, what is lost."
+    " Volumes are null where less than three quarters of the day were measured.",
+    ("date", "network"),
+    ("network", "zone_id", "local_date"),
+    (
+        NETWORK,
+        _ZONE,
+        Column("local_date", pl.Date, "day by the local clock of the site"),
+        Column("starts_at", UTC_US, "its begin"),
+        Column("hours", pl.Float64, "its length: 23 or 25 where clocks change"),
+        _DAY_TYPE,
+        Column("holiday", pl.String, "name of the public holiday", True),
+        Column("season", pl.String, "`winter`, `spring`, `summer` or `autumn`"),
+        Column("coverage", pl.Float64, "share of the day's steps at which all meters have a value"),
+        Column("inflow_m3", pl.Float64, "volume in through all meters", True),
+        Column("outflow_m3", pl.Float64, "volume out through all meters", True),
+        Column("stored_m3", pl.Float64, "what tanks hold more at the end; 0 without tanks", True),
+        Column(
+            "net_inflow_m3",
+            pl.Float64,
+            "inflow - outflow - stored: system input volume of the area",
+            True,
+        ),
+        Column("used_m3", pl.Float64, "through the customers' meters, where all have one", True),
+        Column("non_revenue_m3", pl.Float64, "net inflow - used, where that is measured", True),
+        Column("pressure_m", pl.Float64, "mean pressure, measured or as the area's figure", True),
+        Column("mnf_m3_per_h", pl.Float64, "minimum night flow of the day's night", True),
+        Column("net_night_flow_m3_per_h", pl.Float64, "minimum night flow less night use", True),
+        Column("losses_m3", pl.Float64, "real losses of the day by its net night flow", True),
+        Column("unavoidable_m3", pl.Float64, "unavoidable real losses of the day (UARL)", True),
+        Column("ili", pl.Float64, "infrastructure leakage index: losses / unavoidable", True),
+    ),
+)
+
+# Nights that teach the band of a night; all before it, so nothing of the future counts.
+BAND_NIGHTS, LEAST_NIGHTS = 28, 14
+
+NIGHT_FLOW_BANDS = View(
+    "water",
+    "night_flow_bands",
+    f"Each night beside the band that the {BAND_NIGHTS} measured nights before it teach. An"
+    " indication of a leak, not an incident; it fades as the band learns.",
+    f"""
+    WITH measured AS (
+        SELECT network, zone_id, night, mnf_m3_per_h,
+            count(*) OVER before AS nights,
+            quantile_cont(mnf_m3_per_h, 0.5) OVER before AS middle,
+            quantile_cont(mnf_m3_per_h, 0.75) OVER before
+                - quantile_cont(mnf_m3_per_h, 0.25) OVER before AS spread
+        FROM water.minimum_night_flow
+        WHERE mnf_m3_per_h IS NOT NULL
+        WINDOW before AS (
+            PARTITION BY network, zone_id ORDER BY night
+            ROWS BETWEEN {BAND_NIGHTS} PRECEDING AND 1 PRECEDING
+        )
+    ), banded AS (
+        SELECT network, zone_id, night, mnf_m3_per_h,
+            CASE WHEN nights >= {LEAST_NIGHTS} THEN middle END AS usual_m3_per_h,
+            CASE WHEN nights >= {LEAST_NIGHTS}
+                THEN middle + 3 * greatest(spread / 1.349, 0.02 * abs(middle))
+            END AS upper_m3_per_h,
+            coalesce(mnf_m3_per_h > upper_m3_per_h, false) AS is_above
+        FROM measured
+    ), runs AS (
+        SELECT *, count(*) FILTER (NOT is_above) OVER (
+            PARTITION BY network, zone_id ORDER BY night
+        ) AS run
+        FROM banded
+    )
+    SELECT network, zone_id, night, mnf_m3_per_h, usual_m3_per_h, upper_m3_per_h,
+        mnf_m3_per_h - usual_m3_per_h AS excess_m3_per_h, is_above,
+        count(*) FILTER (is_above) OVER (
+            PARTITION BY network, zone_id, run ORDER BY night
+        ) AS nights_above,
+        nights_above >= 3 AS is_indication
+    FROM runs
+    """,
+    {
+        "usual_m3_per_h": f"median of those nights; null before {LEAST_NIGHTS} were measured",
+        "upper_m3_per_h": "median + 3 standard deviations (by quartiles; at least 2 % of it)",
+        "excess_m3_per_h": "night flow above the median",
+        "nights_above": "measured nights above the band in a row, this one included",
+        "is_indication": "three nights in a row or more",
+    },
+)
+
+TABLES = (MINIMUM_NIGHT_FLOW, DMA_BALANCE_DAILY)
+VIEWS = (NIGHT_FLOW_BANDS,)

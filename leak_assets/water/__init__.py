@@ -1,0 +1,1 @@
+"""Water balance of district metered areas: net inflow, night flow, losses."""
