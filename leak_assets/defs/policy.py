@@ -15,6 +15,7 @@ _KINDS = {
     "models": {"pytorch"},
     "detection": {"onnx"},
     "incidents": {"polars"},
+    "water": {"polars"},
 }
 
 

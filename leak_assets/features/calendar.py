@@ -16,9 +16,7 @@ from leak_assets.errors import InputError
 _DAY = timedelta(days=1)
 _SEASONS = ("winter", "spring", "summer", "autumn")
 # Countries whose larger part lies south of the equator and that have seasons (ISO 3166-1).
-_SOUTHERN = frozenset(
-    "AO AR AU BO BR BW CL FJ LS MG MU MW MZ NA NC NZ PE PY RE SZ TZ UY ZA ZM ZW".split()
-)
+_SOUTHERN = "AO AR AU BO BR BW CL FJ LS MG MU MW MZ NA NC NZ PE PY RE SZ TZ UY ZA ZM ZW"
 SATURDAY, SUNDAY = 5, 6
 
 
@@ -31,14 +29,13 @@ class Calendar:
     timezone
         IANA name, e.g. `Europe/Rome`.
     country
-        ISO 3166-1 code for holidays and hemisphere, e.g. `IT`; empty: no holidays, northern.
-    subdivision
-        State or province of that country with holidays of its own, e.g. `BY` of `DE`.
+        ISO 3166 code for holidays and hemisphere, with a subdivision that has holidays of its own
+        (`IT`, `DE-BY`); empty: no holidays, northern.
 
     Raises
     ------
     InputError
-        There is no such time zone, or no holidays are known of the country or subdivision.
+        There is no such time zone, or no holidays are known of the country.
 
     Examples
     --------
@@ -49,7 +46,6 @@ class Calendar:
 
     timezone: str = "UTC"
     country: str = ""
-    subdivision: str = ""
 
     def __post_init__(self) -> None:
         if self.timezone not in available_timezones():
@@ -59,7 +55,7 @@ class Calendar:
                 column="timezone",
             )
         if self.country:
-            _holidays(self.country, self.subdivision, 2020)
+            _holidays(self.country, 2020)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -117,7 +113,7 @@ class Calendar:
         """Return the name of the public holiday on a local day, empty where it is none."""
         if not self.country:
             return ""
-        return _holidays(self.country, self.subdivision, day.year).get(day, "")
+        return _holidays(self.country, day.year).get(day, "")
 
     def day_type(self, day: date) -> str:
         """Return `holiday`, `sunday`, `saturday` or `workday`."""
@@ -125,9 +121,13 @@ class Calendar:
             return "holiday"
         return {SATURDAY: "saturday", SUNDAY: "sunday"}.get(day.weekday(), "workday")
 
+    @property
+    def _is_southern(self) -> bool:
+        return self.country[:2] in _SOUTHERN.split()
+
     def season(self, day: date) -> str:
         """Return the meteorological season (whole months; December begins the northern winter)."""
-        number = day.month % 12 // 3 + (2 if self.country in _SOUTHERN else 0)
+        number = day.month % 12 // 3 + (2 if self._is_southern else 0)
         return _SEASONS[number % 4]
 
 
@@ -172,19 +172,19 @@ def calendar_features(times: pl.Series, calendar: Calendar) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=512)
-def _holidays(country: str, subdivision: str, year: int) -> dict[date, str]:
+def _holidays(place: str, year: int) -> dict[date, str]:
     """Return the public holidays of a year, by the library `holidays`."""
     import holidays
 
+    country, _, subdivision = place.partition("-")
     try:
         found = holidays.country_holidays(
             country, subdiv=subdivision or None, years=year, language="en_US"
         )
     except NotImplementedError as error:
-        where = f"{country}-{subdivision}" if subdivision else country
         raise InputError(
-            f"no holidays are known of {where!r}",
-            remedy="Use an ISO 3166 code, e.g. country IT, subdivision BY of DE",
+            f"no holidays are known of {place!r}",
+            remedy="Use an ISO 3166 code, e.g. IT, or DE-BY for a subdivision",
             column="country",
         ) from error
     return dict(found.items())

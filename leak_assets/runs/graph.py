@@ -23,6 +23,7 @@ from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
 from leak_assets.summaries.steps import SUMMARIES_STEP
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
+from leak_assets.water.steps import BALANCE_STEP
 
 
 class Graph:
@@ -98,6 +99,7 @@ GRAPH = Graph(
         REGISTRY_STEP,
         RAW_STEP,
         READINGS_STEP,
+        BALANCE_STEP,
         CALIBRATIONS_STEP,
         RESIDUALS_STEP,
         CHANNELS_STEP,

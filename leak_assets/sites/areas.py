@@ -106,7 +106,7 @@ def areas_from(content: Any, layout: SensorLayout, *, file: Any = None) -> tuple
             file=file,
             column="areas",
         )
-    areas = []
+    areas: list[Area] = []
     known = {(s.quantity, s.sensor_id) for s in layout.sensors}
     for number, entry in enumerate(content):
         try:

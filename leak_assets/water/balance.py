@@ -14,8 +14,8 @@ from leak_assets.sites.areas import Area
 
 from .losses import (
     current_losses,
-    legitimate_night_use,
     leakage_index,
+    legitimate_night_use,
     net_night_flow,
     unavoidable_losses,
 )

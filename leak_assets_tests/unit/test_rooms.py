@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("features",),
     ("exchange",),
     ("models",),
-    ("plant", "household"),
+    ("plant", "household", "water"),
     ("detection",),
     ("incidents",),
     ("summaries",),

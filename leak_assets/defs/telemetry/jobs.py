@@ -9,7 +9,7 @@ import dagster as dg
 from leak_assets.sites.site import SITE_KINDS
 
 _TO_INCIDENTS = dg.AssetSelection.groups(
-    "telemetry", "features", "detection", "incidents"
+    "telemetry", "water", "features", "detection", "incidents"
 ) - dg.AssetSelection.assets(["features", "training_windows"])
 
 # Great Expectations takes 3 s and 250 MiB to import, as long as everything else together.

@@ -115,9 +115,9 @@ def test_a_filling_tank_is_no_consumption() -> None:
 
 def test_a_meter_that_runs_backwards_counts_on_the_other_side() -> None:
     """The net inflow is the signed sum, inflow and outflow are never below zero."""
-    frame = pl.DataFrame(
-        {"ts_utc": [MIDNIGHT], "flow/in": [-0.002], "flow/out": [-0.005]}
-    ).cast({"ts_utc": pl.Datetime("us", "UTC")})
+    frame = pl.DataFrame({"ts_utc": [MIDNIGHT], "flow/in": [-0.002], "flow/out": [-0.005]}).cast(
+        {"ts_utc": pl.Datetime("us", "UTC")}
+    )
     flow = area_flow(
         to_long(frame, "n"), AREA, start=MIDNIGHT, end=MIDNIGHT + timedelta(hours=1), step_s=3600
     )
