@@ -1,1 +1,1 @@
-"""Quality: cheap checks per batch and the Great Expectations suite per day."""
+"""Quality: judgements of values, health of sensors, checks of contracts."""

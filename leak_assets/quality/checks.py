@@ -5,17 +5,16 @@ The full suite with its page is `great_expectations_suite`. Nothing here changes
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
-from leak_assets.sites.contract import Contract, check_frame
+from leak_assets.sites.contract import Contract
 from leak_assets.system.documents import plain
-from leak_assets.telemetry.long_wide import FLAG_GAP, FLAG_INTERPOLATED
+from leak_assets.warehouse.contract import SAMPLE_ROWS, Severity, check_frame, check_values
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
-Severity = Literal["ERROR", "WARN"]
-SAMPLE_ROWS = 5
+from .reasons import MADE_UP
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ def sample_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def check_contract(readings: pl.DataFrame, contract: Contract) -> CheckOutcome:
-    """Check columns, types and null policy against the contract."""
+    """Check columns, types, null policy and values of single columns against the contract."""
     violations = check_frame(readings, contract)
-    message = "; ".join(map(str, violations)) or "columns, types and nulls are as agreed"
+    if not violations:
+        violations = [v for v in check_values(readings, contract) if v.column in contract.columns]
+    message = "; ".join(map(str, violations)) or "columns, types, nulls and values are as agreed"
     sample = sample_rows(readings) if violations else []
     return CheckOutcome(
         not violations,
@@ -117,7 +118,7 @@ def check_range(readings: pl.DataFrame, contract: Contract) -> CheckOutcome:
 
 def check_estimates_masked(readings: pl.DataFrame, _contract: Contract) -> CheckOutcome:
     """Check that no estimated or missing value can reach a model."""
-    is_made_up = (pl.col("flags") & (FLAG_INTERPOLATED | FLAG_GAP)) != 0
+    is_made_up = (pl.col("flags") & int(MADE_UP)) != 0
     return _of_rows(
         readings.filter(is_made_up & (pl.col("mask") != 0)),
         "ERROR",

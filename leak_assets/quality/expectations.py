@@ -7,23 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leak_assets.sites.contract import Contract
-from leak_assets.warehouse.schemas.telemetry import READINGS
-
-from .checks import Severity
+from leak_assets.warehouse.contract import ColumnRule, Severity, TableContract, said
 
 # Column that the adapter adds: seconds since the last step of the grid.
 OFF_GRID_S = "seconds_off_grid"
 
 _PANDAS_TYPES = {
-    "string": "str",
-    "float32": "float32",
-    "float64": "float64",
-    "int8": "int8",
-    "int32": "int32",
-    "int64": "int64",
-    "boolean": "bool",
-    "date": "date",
-    "timestamp_us_utc": "Timestamp",
+    "String": "str",
+    "Float32": "float32",
+    "Float64": "float64",
+    "Int8": "int8",
+    "Int32": "int32",
+    "Int64": "int64",
+    "Boolean": "bool",
+    "Date": "date",
+    "Datetime": "Timestamp",
 }
 
 
@@ -40,41 +38,126 @@ class Expected:
     where: tuple[str, tuple[str | int, ...]] | None = None
 
 
-def expectations_of(contract: Contract) -> list[Expected]:
-    """Return what the contract promises, one expectation each."""
-    return [
+def expectations_of(contract: TableContract) -> list[Expected]:
+    """Return what a contract promises, one expectation each."""
+    table = contract.schema_
+    names = [column.name for column in table.columns]
+    of_readings = isinstance(contract, Contract)
+    found = [
         Expected(
             "columns",
-            "the columns are those of the contract",
+            "the columns are those of the schema",
             "ExpectTableColumnsToMatchSet",
-            {"column_set": [*(c.name for c in contract.columns), OFF_GRID_S]},
+            {"column_set": [*names, *([OFF_GRID_S] if of_readings else [])]},
+            contract.severity,
         ),
         *_types(contract),
-        Expected(
-            "row_count",
-            "there is at least one row",
-            "ExpectTableRowCountToBeBetween",
-            {"min_value": 1},
-        ),
         *_nulls(contract),
         Expected(
             "unique_key",
-            f"no two rows share {', '.join(READINGS.key)}",
+            f"no two rows share {', '.join(table.key)}",
             "ExpectCompoundColumnsToBeUnique",
-            {"column_list": list(READINGS.key)},
+            {"column_list": list(table.key)},
+            contract.severity,
         ),
-        *_ranges(contract),
+        *_rules(contract),
+    ]
+    if not contract.may_be_empty:
+        found.append(
+            Expected(
+                "row_count",
+                "there is at least one row",
+                "ExpectTableRowCountToBeBetween",
+                {"min_value": 1},
+                contract.severity,
+            )
+        )
+    return [*found, *_of_readings(contract)] if isinstance(contract, Contract) else found
+
+
+def _types(contract: TableContract) -> list[Expected]:
+    return [
+        Expected(
+            f"type_{column.name}",
+            f"`{column.name}` is of type {contract.schema_.polars_schema[column.name]}",
+            "ExpectColumnValuesToBeOfType",
+            {
+                "column": column.name,
+                "type_": _PANDAS_TYPES[
+                    str(contract.schema_.polars_schema[column.name].base_type())
+                ],
+            },
+            contract.severity,
+        )
+        for column in contract.schema_.columns
+        # A column with nulls may have another type in pandas; its polars type is checked per batch.
+        if not column.nullable or contract.columns.get(column.name, ColumnRule()).nulls
+    ]
+
+
+def _nulls(contract: TableContract) -> list[Expected]:
+    found = []
+    for column in contract.schema_.columns:
+        where_masked = contract.columns.get(column.name, ColumnRule()).nulls == "where_masked"
+        if where_masked or not column.nullable:
+            found.append(
+                Expected(
+                    f"not_null_{column.name}",
+                    f"`{column.name}` is not null" + (" where mask is 1" if where_masked else ""),
+                    "ExpectColumnValuesToNotBeNull",
+                    {"column": column.name},
+                    contract.severity,
+                    where=("mask", (1,)) if where_masked else None,
+                )
+            )
+    return found
+
+
+def _rules(contract: TableContract) -> list[Expected]:
+    found = []
+    for name, rule in contract.columns.items():
+        severity = contract.severity_of(name)
+        if rule.among:
+            found.append(
+                Expected(
+                    f"values_{name}",
+                    f"`{name}` is {said(rule)}",
+                    "ExpectColumnValuesToBeInSet",
+                    {"column": name, "value_set": list(rule.among)},
+                    severity,
+                )
+            )
+        elif rule.min is not None or rule.max is not None:
+            found.append(
+                Expected(
+                    f"range_{name}",
+                    f"`{name}` is {said(rule)}",
+                    "ExpectColumnValuesToBeBetween",
+                    {"column": name, "min_value": rule.min, "max_value": rule.max},
+                    severity,
+                )
+            )
+    return found
+
+
+def _of_readings(contract: Contract) -> list[Expected]:
+    """Return what only readings promise: ranges of quantities, the grid, masks, completeness."""
+    return [
+        *(
+            Expected(
+                f"range_{quantity}",
+                f"{quantity} lies between {allowed.min:g} and {allowed.max:g} {allowed.unit}",
+                "ExpectColumnValuesToBeBetween",
+                {"column": "value_si", "min_value": allowed.min, "max_value": allowed.max},
+                where=("quantity", (quantity,)),
+            )
+            for quantity, allowed in contract.quantities.items()
+        ),
         Expected(
             "cadence",
             f"every time stamp is a step of {contract.cadence_s} s",
             "ExpectColumnValuesToBeInSet",
             {"column": OFF_GRID_S, "value_set": [0]},
-        ),
-        Expected(
-            "mask",
-            "the mask is 0 or 1",
-            "ExpectColumnValuesToBeInSet",
-            {"column": "mask", "value_set": [0, 1]},
         ),
         Expected(
             "estimates_masked",
@@ -96,47 +179,4 @@ def expectations_of(contract: Contract) -> list[Expected]:
             {"column": "mask", "min_value": 1.0 - contract.max_missing_share},
             severity="WARN",
         ),
-    ]
-
-
-def _types(contract: Contract) -> list[Expected]:
-    return [
-        Expected(
-            f"type_{column.name}",
-            f"`{column.name}` is of type {column.type}",
-            "ExpectColumnValuesToBeOfType",
-            {"column": column.name, "type_": _PANDAS_TYPES[column.type]},
-        )
-        for column in contract.columns
-        # A column of nulls only has no type in pandas; its polars type is checked per batch.
-        if column.nulls != "allowed"
-    ]
-
-
-def _nulls(contract: Contract) -> list[Expected]:
-    where_usable = ("mask", (1,))
-    return [
-        Expected(
-            f"not_null_{column.name}",
-            f"`{column.name}` is not null"
-            + (" where mask is 1" if column.nulls == "where_masked" else ""),
-            "ExpectColumnValuesToNotBeNull",
-            {"column": column.name},
-            where=where_usable if column.nulls == "where_masked" else None,
-        )
-        for column in contract.columns
-        if column.nulls != "allowed"
-    ]
-
-
-def _ranges(contract: Contract) -> list[Expected]:
-    return [
-        Expected(
-            f"range_{quantity}",
-            f"{quantity} lies between {allowed.min:g} and {allowed.max:g} {allowed.unit}",
-            "ExpectColumnValuesToBeBetween",
-            {"column": "value_si", "min_value": allowed.min, "max_value": allowed.max},
-            where=("quantity", (quantity,)),
-        )
-        for quantity, allowed in contract.quantities.items()
     ]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leak_assets.sites.contract import Contract
 from leak_assets.system.files import publish
+from leak_assets.warehouse.contract import TableContract
 
 TEMPLATE = Path(__file__).parent / "expectations_page.html.j2"
 
@@ -19,7 +19,7 @@ def write_page(
     title: str,
     results: Sequence[Any],
     statistics: Mapping[str, int],
-    contract: Contract,
+    contract: TableContract,
 ) -> None:
     """Write the page of evaluated expectations (`GxResult`) in one atomic step."""
     from jinja2 import Environment, StrictUndefined

@@ -1,10 +1,11 @@
-"""Great Expectations over a day of validated readings: the blocking check and its page.
+"""Great Expectations over a partition of a table with a contract: the check and its page.
 
 Only the adapter to the library belongs here; what is expected is in `expectations`. Importing
 the library takes some 3 s and 250 MiB, so it happens inside the function.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import polars as pl
 
 from leak_assets.sites.contract import Contract
 from leak_assets.system.documents import plain
+from leak_assets.warehouse.contract import SAMPLE_ROWS, Severity, TableContract
 
-from .checks import SAMPLE_ROWS, Severity, sample_rows
+from .checks import sample_rows
 from .expectations import OFF_GRID_S, Expected, expectations_of
 from .expectations_page import write_page
 
@@ -68,14 +70,14 @@ class GxOutcome:
 
 
 def validate_with_gx(
-    readings_frame: pl.DataFrame, contract: Contract, *, page: Path, title: str = "Readings"
+    frame: pl.DataFrame, contract: TableContract, *, page: Path, title: str = "Readings"
 ) -> GxOutcome:
     """Evaluate the contract's expectations and write one self-contained HTML page.
 
     Parameters
     ----------
-    readings_frame
-        Rows of `telemetry.readings`, e.g. of one day and network.
+    frame
+        Rows of the contract's table, e.g. of one day and network.
     contract
         The contract in use.
     page
@@ -88,7 +90,8 @@ def validate_with_gx(
     An expectation that crashes (a column is missing) looks like a failed one in the library's
     result; here it is told apart and always blocks. Nothing is sent anywhere.
     """
-    results = _evaluate(readings_frame, expectations_of(contract), contract.cadence_s)
+    seen = _with_grid_column(frame, contract.cadence_s) if isinstance(contract, Contract) else frame
+    results = _evaluate(seen, expectations_of(contract), contract.schema_.key)
     bad = [r for r in results if not r.passed]
     failures = [r for r in bad if r.severity == "ERROR" or r.crash]
     warnings = [r for r in bad if r not in failures]
@@ -98,13 +101,15 @@ def validate_with_gx(
         "failed": len(failures),
         "warned": len(warnings),
         "crashed": sum(bool(r.crash) for r in bad),
-        "rows": readings_frame.height,
+        "rows": frame.height,
     }
     write_page(page, title=title, results=results, statistics=statistics, contract=contract)
     return GxOutcome(not failures, failures, warnings, statistics, page)
 
 
-def _evaluate(frame: pl.DataFrame, expected: list[Expected], cadence_s: int) -> list[GxResult]:
+def _evaluate(
+    frame: pl.DataFrame, expected: list[Expected], table_key: Sequence[str]
+) -> list[GxResult]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the library is imported
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -115,12 +120,12 @@ def _evaluate(frame: pl.DataFrame, expected: list[Expected], cadence_s: int) -> 
         context.data_sources.add_pandas("readings")
         .add_dataframe_asset("readings")
         .add_batch_definition_whole_dataframe("all")
-        .get_batch({"dataframe": _with_grid_column(frame, cadence_s).to_pandas()})
+        .get_batch({"dataframe": frame.to_pandas()})
     )
     suite = gx.ExpectationSuite(
         name="readings", expectations=[_expectation(gx.expectations, e) for e in expected]
     )
-    key = [c for c in ("quantity", "sensor_id", "ts_utc") if c in frame.columns]
+    key = [c for c in table_key if c in frame.columns and c != "network"]
     report = batch.validate(
         suite,
         result_format={

@@ -6,11 +6,8 @@ named `<quantity>/<sensor_id>`; a missing or unusable value is null.
 
 import polars as pl
 
+from leak_assets.quality.reasons import Reason
 from leak_assets.warehouse.schemas.telemetry import READINGS
-
-FLAG_OUTLIER = 1
-FLAG_INTERPOLATED = 2
-FLAG_GAP = 4
 
 
 def column_name(quantity: str, sensor_id: str) -> str:
@@ -61,8 +58,8 @@ def to_long(wide: pl.DataFrame, network: str) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row per column and step: `good` with mask 1 where there is a value, `missing` with
-        the gap flag and mask 0 where there is none. `received_at`, `source` and
-        `message_id` are null.
+        the gap flag and mask 0 where there is none. What is known of deliveries
+        only is null.
     """
     names = [name for name in wide.columns if name != "ts_utc"]
     has_value = pl.col("value_si").is_not_null()
@@ -76,8 +73,10 @@ def to_long(wide: pl.DataFrame, network: str) -> pl.DataFrame:
             "ts_utc",
             pl.col("value_si").cast(pl.Float64),
             pl.when(has_value).then(pl.lit("good")).otherwise(pl.lit("missing")).alias("quality"),
-            pl.when(has_value).then(0).otherwise(FLAG_GAP).cast(pl.Int64).alias("flags"),
+            pl.when(has_value).then(0).otherwise(int(Reason.GAP)).cast(pl.Int64).alias("flags"),
             has_value.cast(pl.Int8).alias("mask"),
+            pl.lit(None, pl.String).alias("estimator"),
+            pl.lit(None, pl.Int64).alias("offset_s"),
             pl.lit(None, READINGS.polars_schema["received_at"]).alias("received_at"),
             pl.lit(None, pl.String).alias("source"),
             pl.lit(None, pl.String).alias("message_id"),

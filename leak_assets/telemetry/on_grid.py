@@ -1,6 +1,6 @@
 """Usable readings on the grid of the contract: every sensor at every step, gaps sized and filled.
 
-What a value is worth is judged in `validate`. Sensors are numbered and steps counted, so that a day
+What a value is worth is judged in `judged`. Sensors are numbered and steps counted, so that a day
 is a matrix: sorting and joining by names took three times as long.
 """
 
@@ -34,9 +34,11 @@ def on_grid(usable: pl.DataFrame, cadence_s: int) -> pl.DataFrame:
     """
     cadence_us = cadence_s * 1_000_000
     clock_us = pl.col("ts_utc").dt.epoch("us")
+    step = -((-clock_us) // cadence_us)
     rows = usable.select(
         pl.col("number").cast(pl.Int64),
-        (-((-clock_us) // cadence_us)).alias("step"),
+        step.alias("step"),
+        ((step * cadence_us - clock_us) // 1_000_000).alias("offset_s"),
         "ts_utc",
         "value_si",
         *DELIVERY_ORDER,
@@ -71,7 +73,7 @@ def completed(observed: pl.DataFrame, layout: SensorLayout, contract: Contract) 
             "ts_utc": clock.cast(_UTC_US)[np.tile(np.arange(count), len(found))],
         }
     )
-    kept = ("value_si", "received_at", "source", "message_id")
+    kept = ("value_si", "offset_s", "received_at", "source", "message_id")
     grid = grid.with_columns(observed.get_column(name).gather(index) for name in kept)
     return _with_gaps(grid, contract)
 

@@ -15,9 +15,10 @@ from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.site import SITE_KINDS
 from leak_assets.warehouse import Written
 
+from .judged import reference_statistics
 from .raw_steps import RAW, RAW_TABLES, take_deliveries
 from .reference import chosen_reference_days, reference_is_over
-from .validate import reference_statistics, validate_day
+from .validate import validate_day
 
 _READINGS = "telemetry.readings"
 _UNUSABLE = "telemetry.unusable_readings"

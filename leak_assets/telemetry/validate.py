@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from leak_assets.quality.reasons import BAD, LINEAR, SUSPECT, Reason
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
@@ -20,7 +21,7 @@ from leak_assets.telemetry.readers.problems import (
 from leak_assets.units import QUANTITIES, si_factor, unit_choices
 from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS, UNUSABLE_READINGS
 
-from .long_wide import FLAG_GAP, FLAG_INTERPOLATED, FLAG_OUTLIER
+from .judged import Delivered, judged, last_runs
 from .on_grid import completed, in_order, on_grid
 from .raw import DELIVERY_ORDER
 
@@ -48,8 +49,8 @@ def validate_day(
     5. Gaps of at most `max_interpolated_steps` between two observed steps are filled linearly:
        quality `estimated`, flag 2, mask 0, because an estimate must not raise or hide a leak.
        Longer or open gaps stay null: quality `missing`, flag 4, mask 0.
-    6. Values further than `outlier_sigma` standard deviations from the reference mean get flag
-       1 and quality `suspect`; value and mask stay.
+    6. What a value or its time stamp shows (`judged`) is flagged: suspect values stay usable,
+       bad ones get mask 0. No value is dropped.
 
     Parameters
     ----------
@@ -63,8 +64,7 @@ def validate_day(
         Raw rows of the day before. With them gaps across midnight are seen whole, and readings
         after the last step of that day (off the grid, e.g. 23:57) count for 00:00.
     reference_stats
-        `sensor_id`, `quantity`, `mean_si`, `std_si` of leak-free reference readings (see
-        `reference_statistics`); without it nothing is flagged as an outlier.
+        As of `reference_statistics`; without it nothing is compared with the reference.
 
     Returns
     -------
@@ -75,7 +75,11 @@ def validate_day(
     step = timedelta(seconds=contract.cadence_s)
     tail_start = start - (contract.max_interpolated_steps + 2) * step
     usable, unusable = _usable(raw, layout, contract)
+    runs = None
     if previous is not None:
+        runs, _ = _usable(
+            last_runs(previous.filter(pl.col("ts_utc") <= tail_start)), layout, contract
+        )
         tail, _ = _usable(previous.filter(pl.col("ts_utc") > tail_start), layout, contract)
         usable = pl.concat([tail, usable])
     first_step = int(start.timestamp()) // contract.cadence_s
@@ -86,19 +90,10 @@ def validate_day(
     if (observed.get_column("step") < first_step).all():
         return READINGS.empty(), GAPS.empty(), quarantine
     steps = completed(observed, layout, contract)
+    steps = judged(steps, Delivered(usable, unusable, runs), contract, reference_stats)
     steps = steps.filter(pl.col("ts_utc") >= start)
-    readings = _marked(steps, network, contract, reference_stats)
+    readings = _marked(steps, network)
     return readings, _gaps(steps, network), quarantine
-
-
-def reference_statistics(readings: pl.DataFrame) -> pl.DataFrame:
-    """Return `sensor_id`, `quantity`, `mean_si`, `std_si` of usable reference readings."""
-    return (
-        readings.filter(pl.col("mask") == 1)
-        .group_by(*_SENSOR)
-        .agg(pl.col("value_si").mean().alias("mean_si"), pl.col("value_si").std().alias("std_si"))
-        .sort(*_SENSOR)
-    )
 
 
 def _usable(
@@ -194,39 +189,31 @@ def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> P
     )
 
 
-def _marked(
-    steps: pl.DataFrame, network: str, contract: Contract, reference_stats: pl.DataFrame | None
-) -> pl.DataFrame:
-    """Return the steps as rows of `telemetry.readings`."""
-    if reference_stats is None:
-        steps = steps.with_columns(pl.lit(None, pl.Float64).alias("deviation"))
-    else:
-        stats = reference_stats.select(*_SENSOR, "mean_si", "std_si")
-        steps = steps.join(stats, on=list(_SENSOR), how="left").with_columns(
-            pl.when(pl.col("std_si") > 0)
-            .then((pl.col("value_si") - pl.col("mean_si")).abs() / pl.col("std_si"))
-            .alias("deviation")
-        )
-    is_outlier = (pl.col("deviation") > contract.outlier_sigma).fill_null(False)
-    is_open = pl.col("is_missing") & ~pl.col("is_filled")
+def _marked(steps: pl.DataFrame, network: str) -> pl.DataFrame:
+    """Return the judged steps as rows of `telemetry.readings`."""
+    flags = (
+        pl.col("flags")
+        + pl.col("is_filled").cast(pl.Int64) * int(Reason.INTERPOLATED)
+        + (pl.col("is_missing") & ~pl.col("is_filled")).cast(pl.Int64) * int(Reason.GAP)
+    )
+    is_bad = (pl.col("flags") & int(BAD)) != 0
     return (
         steps.with_columns(
             pl.lit(network).alias("network"),
             pl.when("is_filled").then("filled").otherwise("value_si").alias("value_si"),
             pl.when("is_filled")
             .then(pl.lit("estimated"))
+            .when(is_bad)
+            .then(pl.lit("bad"))
             .when("is_missing")
             .then(pl.lit("missing"))
-            .when(is_outlier)
+            .when((pl.col("flags") & int(SUSPECT)) != 0)
             .then(pl.lit("suspect"))
             .otherwise(pl.lit("good"))
             .alias("quality"),
-            (
-                is_outlier.cast(pl.Int64) * FLAG_OUTLIER
-                + pl.col("is_filled").cast(pl.Int64) * FLAG_INTERPOLATED
-                + is_open.cast(pl.Int64) * FLAG_GAP
-            ).alias("flags"),
-            (~pl.col("is_missing")).cast(pl.Int8).alias("mask"),
+            flags.alias("flags"),
+            pl.when("is_filled").then(pl.lit(LINEAR)).alias("estimator"),
+            (~pl.col("is_missing") & ~is_bad).cast(pl.Int8).alias("mask"),
         )
         .select(READINGS.polars_schema.names())
         .sort("quantity", "sensor_id", "ts_utc")

@@ -55,9 +55,17 @@ READINGS = Table(
         _QUANTITY,
         _TS,
         Column("value_si", pl.Float64, "m for pressure and level, m3/s for flow and demand", True),
-        Column("quality", pl.String, "`good`, `suspect`, `estimated` or `missing`"),
-        Column("flags", pl.Int64, "bit mask: 1 outlier (3 sigma), 2 interpolated, 4 gap"),
-        Column("mask", pl.Int8, "1 = usable by models, 0 = not"),
+        Column("quality", pl.String, "`good`, `suspect`, `bad`, `estimated` or `missing`"),
+        Column(
+            "flags",
+            pl.Int64,
+            "reasons, added up: 1 outlier, 2 interpolated, 4 gap, 8 range, 16 rate_of_change,"
+            " 32 flat_line, 64 duplicate_time, 128 time_inconsistent, 256 reverse_flow,"
+            " 512 counter_rollover, 1024 unit_suspect",
+        ),
+        Column("mask", pl.Int8, "1 = usable by models, 0 = not (bad, estimated, missing)"),
+        Column("estimator", pl.String, "how an estimate was made: `linear`", True),
+        Column("offset_s", pl.Int64, "from its own time stamp to the step, s", True),
         Column("received_at", UTC_US, "when its delivery came to the platform", True),
         Column("source", pl.String, "source of its raw row, null where there is none", True),
         Column("message_id", pl.String, "message of its raw row, null where there is none", True),

@@ -102,7 +102,7 @@ def readings_of(wide: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             pl.lit(None, dtype).alias(column)
             for column, dtype in READINGS.polars_schema.items()
-            if column in ("received_at", "source", "message_id")
+            if column in ("estimator", "offset_s", "received_at", "source", "message_id")
         )
         .select(READINGS.polars_schema.names())
         .cast(dict(READINGS.polars_schema))

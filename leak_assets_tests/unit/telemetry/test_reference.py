@@ -8,8 +8,8 @@ import pytest
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.settings import Settings
+from leak_assets.telemetry.judged import reference_statistics
 from leak_assets.telemetry.reference import reference_days, reference_periods
-from leak_assets.telemetry.validate import reference_statistics
 from leak_assets.warehouse.schemas.telemetry import READINGS
 
 NETWORK = "hanoi"
@@ -43,6 +43,8 @@ def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, .
                 "quality": "missing" if sensor in dead else "good",
                 "flags": 0,
                 "mask": int(sensor not in dead),
+                "estimator": None,
+                "offset_s": 0,
                 "received_at": start,
                 "source": "file",
                 "message_id": "f:2",

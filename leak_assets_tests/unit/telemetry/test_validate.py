@@ -6,11 +6,14 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from leak_assets.sites.contract import Contract, check_frame
+from leak_assets.quality.reasons import Reason
+from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.telemetry.judged import reference_statistics
 from leak_assets.telemetry.long_wide import to_wide
 from leak_assets.telemetry.raw import merge_raw
-from leak_assets.telemetry.validate import reference_statistics, validate_day
+from leak_assets.telemetry.validate import validate_day
+from leak_assets.warehouse.contract import check_frame
 from leak_assets.warehouse.schemas.telemetry import GAPS, QUARANTINE, READINGS
 
 Rows = Callable[..., pl.DataFrame]
@@ -142,8 +145,10 @@ def test_ten_sigma_burst_is_flagged_and_kept(
     readings, _, _ = validate(burst, reference_stats=stats)
     row = of(readings, "12").row(1, named=True)
     assert row["value_si"] == pytest.approx(mean - 10 * sigma)
-    assert (row["quality"], row["flags"], row["mask"]) == ("suspect", 1, 1)
-    assert of(readings, "12")["flags"].to_list()[::2] == [0, 0]
+    # On quiet days the sensor never jumped like that either.
+    unusual = Reason.OUTLIER | Reason.RATE_OF_CHANGE
+    assert (row["quality"], row["flags"], row["mask"]) == ("suspect", unusual, 1)
+    assert not {f & Reason.OUTLIER for f in of(readings, "12")["flags"].to_list()[::2]} - {0}
     assert of(validate(burst)[0], "12")["flags"].to_list() == [0, 0, 0]
 
 
@@ -242,3 +247,111 @@ def test_later_data_do_not_change_observed_steps(
     wide = to_wide(late).filter(pl.col("ts_utc") <= until)
     columns = ["ts_utc", "pressure/12", "pressure/21"]
     assert to_wide(early).select(columns).equals(wide.select(columns))
+
+
+def flags_of(readings: pl.DataFrame, sensor: str) -> list[int]:
+    """Return the flags of a sensor, but for gaps."""
+    return [f & ~int(Reason.GAP) for f in of(readings, sensor)["flags"].to_list()]
+
+
+def test_stuck_sensor_is_flagged_within_one_window(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """From the 24th identical reading on a pressure is bad and masked; another value ends it."""
+    raw = raw_rows([*(("12", m, 30.0) for m in range(0, 180, 5)), ("12", 180, 31.0)])
+    readings, _, _ = validate(raw)
+    assert flags_of(readings, "12") == [0] * 23 + [Reason.FLAT_LINE] * 13 + [0]
+    assert set(readings.filter(pl.col("flags") == int(Reason.FLAT_LINE))["quality"]) == {"bad"}
+    assert to_wide(readings)["pressure/12"].null_count() == 13
+
+
+def test_flat_line_is_counted_across_midnight(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """A sensor that was stuck in the evening is stuck from the first step of the day."""
+    yesterday = raw_rows([("12", m, 30.0) for m in range(1300, 1440, 5)])
+    tomorrow = datetime(2019, 3, 5, tzinfo=yesterday["ts_utc"][0].tzinfo)
+    today = raw_rows([("12", 0, 30.0), ("12", 5, 30.0), ("12", 10, 30.5)], day=tomorrow)
+    readings, _, _ = validate(today, day=date(2019, 3, 5), previous=yesterday)
+    assert flags_of(readings, "12") == [Reason.FLAT_LINE, Reason.FLAT_LINE, 0]
+
+
+def test_zero_flow_at_night_is_not_stuck(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """A flow may rest at zero, and not at another value; never where it never was zero before."""
+    resting = raw_rows([("1", m, 0.0) for m in range(0, 240, 5)], quantity="flow", unit="m3/h")
+    assert not any(flags_of(validate(resting)[0], "1"))
+    stuck = raw_rows([("1", m, 7.0) for m in range(0, 240, 5)], quantity="flow", unit="m3/h")
+    assert flags_of(validate(stuck)[0], "1")[-1] == Reason.FLAT_LINE
+    busy = raw_rows(
+        [("1", m, 50.0 + m % 7) for m in range(0, 240, 5)], quantity="flow", unit="m3/h"
+    )
+    stats = reference_statistics(validate(busy)[0])
+    found = flags_of(validate(resting, reference_stats=stats)[0], "1")
+    assert found[-1] & Reason.FLAT_LINE
+
+
+def test_reverse_flow_keeps_its_sign(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """A meter that only ran forward is flagged when it runs backward; the sign stays."""
+    busy = raw_rows(
+        [("1", m, 50.0 + m % 7) for m in range(0, 240, 5)], quantity="flow", unit="m3/h"
+    )
+    stats = reference_statistics(validate(busy)[0])
+    back = raw_rows([("1", 0, 50.0), ("1", 5, -36.0)], quantity="flow", unit="m3/h")
+    row = of(validate(back, reference_stats=stats)[0], "1").row(1, named=True)
+    assert row["flags"] & Reason.REVERSE_FLOW
+    assert (row["value_si"], row["mask"], row["quality"]) == (pytest.approx(-0.01), 1, "suspect")
+
+
+def test_impossible_value_is_flagged_where_it_stood(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """The step says that its value was out of range; the value stands in the unusable rows."""
+    raw = raw_rows([*steps_of("12", range(0, 25, 5)), ("12", 25, 5000.0)])
+    other = raw_rows(steps_of("21", range(0, 60, 5)))
+    readings, _, unusable = validate(pl.concat([raw, other]))
+    row = of(readings, "12").row(5, named=True)
+    assert row["flags"] == Reason.RANGE | Reason.GAP
+    assert (row["quality"], row["mask"], row["value_si"]) == ("bad", 0, None)
+    assert unusable["raw_text"].to_list() == ["5000,0"]
+
+
+def test_times_within_a_delivery(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """Two values for one time, and a stamp that runs backwards, are flagged and kept."""
+    raw = raw_rows([("12", 0, 30.0), ("12", 5, 31.0), ("12", 5, 32.0), ("12", 15, 33.0),
+                    ("12", 10, 34.0)])  # fmt: skip
+    readings, _, _ = validate(raw)
+    assert flags_of(readings, "12") == [
+        0,
+        Reason.DUPLICATE_TIME,
+        Reason.TIME_INCONSISTENT,
+        0,
+    ]
+    assert set(readings.filter(pl.col("flags") > 4)["mask"]) == {1}
+    corrected = pl.concat(
+        [raw_rows([("12", 5, 31.0)]), raw_rows([("12", 5, 32.0)], received_minute=9)]
+    )
+    assert flags_of(validate(corrected)[0], "12") == [0]
+
+
+def test_stamps_of_the_future_are_flagged(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """A reading stamped after it was received shows a wrong clock."""
+    late = datetime(2019, 3, 6, tzinfo=raw_rows([("12", 0, 1.0)])["ts_utc"][0].tzinfo)
+    readings, _, _ = validate(raw_rows([("12", 0, 1.0), ("12", 5, 2.0)], day=late), day=late.date())
+    assert flags_of(readings, "12") == [0, Reason.TIME_INCONSISTENT]
+
+
+def test_the_way_to_the_step_is_kept(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """Each reading says how far its own time stamp lies before its step."""
+    readings, _, _ = validate(raw_rows([("12", 0, 1.0), ("12", 3, 2.0)]))
+    assert of(readings, "12")["offset_s"].to_list() == [0, 120]
+
+
+def test_micro_batches_judge_as_the_whole_day(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """What is flagged at a step does not change when the rest of the day comes."""
+    values = [("12", m, 30.0 if 60 <= m < 300 else 30.0 + m % 11) for m in range(0, 600, 5)]
+    whole = of(validate(raw_rows(values))[0], "12")
+    for until in (130, 200, 310, 450):
+        part = of(validate(raw_rows([v for v in values if v[1] < until]))[0], "12")
+        assert part.equals(whole.head(part.height)), until
