@@ -3,6 +3,7 @@
 Which judgement asks for what stands here; what each decides is in `quality`.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,8 @@ def reference_statistics(readings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def last_runs(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return the last raw row of each sensor, with how often in a row its value came.
+def last_runs(raw: pl.DataFrame, sensor_ids: Sequence[str]) -> pl.DataFrame:
+    """Return the last raw row of some sensors, with how often in a row its value came.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def last_runs(raw: pl.DataFrame) -> pl.DataFrame:
         Rows of the raw log before a day's grid begins.
     """
     return (
-        raw.sort("ts_utc", "received_at", "sequence")
+        raw.filter(pl.col("sensor_id").is_in(list(sensor_ids)))
+        .sort("ts_utc", "received_at", "sequence")
         .group_by(*_SENSOR)
         .agg(
             pl.exclude(_SENSOR).last(),
@@ -73,11 +75,20 @@ def last_runs(raw: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Delivered:
-    """What came of a day, before the grid: usable rows, unusable ones, and runs until then."""
+    """What came of a day, before the grid.
+
+    Parameters
+    ----------
+    usable, unusable
+        Raw rows.
+    runs
+        Gives the last value of sensors before the grid and how often in a row it came; None
+        where nothing is known of the day before.
+    """
 
     usable: pl.DataFrame
     unusable: pl.DataFrame
-    runs: pl.DataFrame | None
+    runs: Callable[[Sequence[str]], pl.DataFrame] | None = None
 
 
 def judged(
@@ -94,45 +105,68 @@ def judged(
     statistics
         As of `reference_statistics`; without it only what needs no reference is judged.
     """
-    sensors = steps.select(*_SENSOR).unique(maintain_order=True)
-    values = steps.get_column("value_si").fill_null(np.nan).to_numpy()
-    values = values.reshape(sensors.height, -1)
+    count = steps.get_column("ts_utc").n_unique()
+    sensors = steps.select(*_SENSOR).gather_every(count)
+
+    def matrix(column: pl.Expr) -> Floats:
+        values = steps.select(column.cast(pl.Float64).fill_null(np.nan)).to_series().to_numpy()
+        return np.asarray(values.reshape(sensors.height, -1))
+
+    values = matrix(pl.col("value_si"))
     quantity = sensors.get_column("quantity").to_list()
     mean, std, smallest, largest = _of(sensors, statistics, _STATISTICS)
-    runs, before = _of(sensors, delivered.runs, ("run_steps", "value_si"))
     rests = np.array([q in _RESTING for q in quantity]) & ~(smallest > 0)
     flat_after = np.array([contract.flat_after_steps(q) for q in quantity], dtype=np.int64)
-    lengths = run_lengths(values, before, np.nan_to_num(runs).astype(np.int64))
     is_flow = np.array([q == "flow" for q in quantity])
-    with np.errstate(invalid="ignore"):
-        is_outlier = (std > 0)[:, None] & (
-            np.abs(values - mean[:, None]) / np.where(std > 0, std, 1.0)[:, None]
-            > contract.outlier_sigma
-        )
+    stamp_s = matrix(pl.col("ts_utc").dt.epoch("us") / 1e6 - pl.col("offset_s"))
+    received_s = matrix(pl.col("received_at").dt.epoch("us") / 1e6)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = np.abs(values - mean[:, None]) / std[:, None]
+        is_outlier = (std > 0)[:, None] & (deviation > contract.outlier_sigma)
     found = {
         Reason.OUTLIER: is_outlier,
         Reason.RATE_OF_CHANGE: jumps(values, largest),
-        Reason.FLAT_LINE: flat_lines(lengths, values, flat_after, rests) & np.isfinite(values),
+        Reason.FLAT_LINE: flat_lines(_runs(sensors, values, delivered), values, flat_after, rests),
         Reason.REVERSE_FLOW: reversed_flows(values, np.where(is_flow, mean, np.nan), smallest),
+        Reason.TIME_INCONSISTENT: inconsistent_times(
+            stamp_s, received_s, matrix(pl.col("sequence"))
+        ),
     }
-    flags = sum(hit.astype(np.int64) * int(reason) for reason, hit in found.items())
-    steps = steps.with_columns(pl.Series("flags", np.ravel(flags), dtype=pl.Int64))
+    flags = np.zeros(values.shape, dtype=np.int64)
+    for reason, hit in found.items():
+        flags[hit] |= int(reason)
+    steps = steps.with_columns(pl.Series("flags", flags.ravel()))
     return _with_sparse(steps, _of_deliveries(steps, delivered), contract.cadence_s)
+
+
+def _runs(sensors: pl.DataFrame, values: Floats, delivered: Delivered) -> NDArray[np.int64]:
+    """Return how often in a row each value came; of the day before where it may have begun."""
+    runs = run_lengths(values)
+    if delivered.runs is None:
+        return runs
+    # Nearly every sensor has had two values in the first steps of the grid: what was before
+    # does not matter to it.
+    first = np.isfinite(values[:, :3]).cumsum(axis=1)
+    still = (runs[:, :3] == first) | (first == 0)
+    same = still.all(axis=1)
+    if not same.any():
+        return runs
+    ids = sensors.get_column("sensor_id").filter(pl.Series(same)).to_list()
+    before, steps = _of(sensors, delivered.runs(ids), ("value_si", "run_steps"))
+    return run_lengths(values, before, np.nan_to_num(steps).astype(np.int64))
 
 
 def _of_deliveries(steps: pl.DataFrame, delivered: Delivered) -> dict[Reason, pl.DataFrame]:
     """Return sensor, quantity and time of the raw rows that a judgement found, by reason."""
     begin = steps.get_column("ts_utc").min()
-    usable = delivered.usable
     found = {
         Reason.RANGE: delivered.unusable.filter(
             pl.col("reason") == "out_of_range", pl.col("ts_utc") >= begin
-        ).select(*_SENSOR, "ts_utc"),
-        Reason.TIME_INCONSISTENT: inconsistent_times(usable),
+        ).select(*_SENSOR, "ts_utc")
     }
     # One row for each step is the rule, and then nothing can have come twice.
-    if usable.height > steps.height - steps.get_column("value_si").null_count():
-        found[Reason.DUPLICATE_TIME] = repeated_times(usable)
+    if delivered.usable.height > steps.height - steps.get_column("value_si").null_count():
+        found[Reason.DUPLICATE_TIME] = repeated_times(delivered.usable)
     return found
 
 

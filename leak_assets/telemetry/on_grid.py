@@ -73,7 +73,7 @@ def completed(observed: pl.DataFrame, layout: SensorLayout, contract: Contract) 
             "ts_utc": clock.cast(_UTC_US)[np.tile(np.arange(count), len(found))],
         }
     )
-    kept = ("value_si", "offset_s", "received_at", "source", "message_id")
+    kept = ("value_si", "offset_s", "received_at", "sequence", "source", "message_id")
     grid = grid.with_columns(observed.get_column(name).gather(index) for name in kept)
     return _with_gaps(grid, contract)
 

@@ -3,7 +3,9 @@
 Every rule leaves its trace in quality, flags and mask; no value is dropped for being unusual.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import polars as pl
@@ -75,11 +77,10 @@ def validate_day(
     step = timedelta(seconds=contract.cadence_s)
     tail_start = start - (contract.max_interpolated_steps + 2) * step
     usable, unusable = _usable(raw, layout, contract)
-    runs = None
+    runs: Callable[[Sequence[str]], pl.DataFrame] | None = None
     if previous is not None:
-        runs, _ = _usable(
-            last_runs(previous.filter(pl.col("ts_utc") <= tail_start)), layout, contract
-        )
+        before = previous.filter(pl.col("ts_utc") <= tail_start)
+        runs = partial(_runs_before, before, layout, contract)
         tail, _ = _usable(previous.filter(pl.col("ts_utc") > tail_start), layout, contract)
         usable = pl.concat([tail, usable])
     first_step = int(start.timestamp()) // contract.cadence_s
@@ -134,6 +135,13 @@ def _usable(
         judged.filter(is_good).select(*raw.columns, "number", "value_si"),
         judged.filter(~is_good).select(*raw.columns, "reason"),
     )
+
+
+def _runs_before(
+    raw: pl.DataFrame, layout: SensorLayout, contract: Contract, sensor_ids: Sequence[str]
+) -> pl.DataFrame:
+    """Return the last usable row of sensors, with how often in a row its value came."""
+    return _usable(last_runs(raw, sensor_ids), layout, contract)[0]
 
 
 def _quarantine(
