@@ -19,6 +19,7 @@ from .commands import (
     incidents,
     models,
     networks,
+    plant,
     platform,
     report,
     signatures,
@@ -52,6 +53,7 @@ for topic in (
     signatures,
     networks,
     sites,
+    plant,
 ):
     topic.add_to(app)
 

@@ -5,7 +5,14 @@ Only multiplicative units of the quantities that sensors deliver belong here.
 
 from .errors import InputError
 
-SI_UNITS = {"pressure": "m", "level": "m", "flow": "m3/s", "demand": "m3/s"}
+SI_UNITS = {
+    "pressure": "m",
+    "level": "m",
+    "flow": "m3/s",
+    "demand": "m3/s",
+    "temperature": "°C",
+    "volume": "m3",
+}
 QUANTITIES = tuple(SI_UNITS)
 # Also the factor from m3/s to m3/h.
 SECONDS_PER_HOUR = 3600
@@ -38,7 +45,17 @@ _FLOW = {
     "gpm": _US_GALLON_M3 / 60.0,
     "ft3/s": 0.3048**3,
 }
-_FACTORS = {"pressure": _HEAD, "level": _LENGTH, "flow": _FLOW, "demand": _FLOW}
+_TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0}
+# Of cumulative counters.
+_VOLUME = {"m3": 1.0, "L": 1e-3, "gal": _US_GALLON_M3, "ft3": 0.3048**3}
+_FACTORS = {
+    "pressure": _HEAD,
+    "level": _LENGTH,
+    "flow": _FLOW,
+    "demand": _FLOW,
+    "temperature": _TEMPERATURE,
+    "volume": _VOLUME,
+}
 
 
 def unit_choices(quantity: str) -> tuple[str, ...]:

@@ -75,7 +75,12 @@ def simulate_plant_files(
     )
     readings = run.readings
     # A line of JSON is a message as the devices send it, with all three parameters.
-    rows = pl.DataFrame(messages(readings)) if file_format == "jsonl" else readings
+    # Files have the columns of any long export, so that `ingest` takes them as they are.
+    rows = (
+        pl.DataFrame(messages(readings))
+        if file_format == "jsonl"
+        else readings.rename({"parameter": "quantity"})
+    )
     files = write_frames(out, {"readings": rows, "labels": run.labels}, file_format)
     count = {"readings": readings.height, "anomalies": run.labels.height}
     if as_json:

@@ -16,6 +16,7 @@ _KINDS = {
     "detection": {"onnx"},
     "incidents": {"polars"},
     "water": {"polars"},
+    "plant": {"polars"},
 }
 
 

@@ -21,6 +21,7 @@ from leak_assets.incidents.steps import INCIDENTS_STEP
 from leak_assets.models.steps import EVALUATIONS_STEP, REGISTRY_STEP, TRAINING_RUNS_STEP
 from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
+from leak_assets.plant.steps import PLANT_ANOMALIES_STEP, PLANT_READINGS_STEP
 from leak_assets.summaries.steps import SUMMARIES_STEP
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.water.steps import BALANCE_STEP
@@ -100,6 +101,8 @@ GRAPH = Graph(
         RAW_STEP,
         READINGS_STEP,
         BALANCE_STEP,
+        PLANT_READINGS_STEP,
+        PLANT_ANOMALIES_STEP,
         CALIBRATIONS_STEP,
         RESIDUALS_STEP,
         CHANNELS_STEP,

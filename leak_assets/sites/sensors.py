@@ -10,8 +10,22 @@ from dataclasses import asdict, dataclass
 from leak_assets.errors import InputError
 from leak_assets.units import si_factor
 
-ELEMENT_TYPE = {"pressure": "node", "level": "node", "demand": "node", "flow": "link"}
-DEFAULT_UNIT = {"pressure": "m", "flow": "m3/h", "level": "m", "demand": "L/h"}
+ELEMENT_TYPE = {
+    "pressure": "node",
+    "level": "node",
+    "demand": "node",
+    "flow": "link",
+    "temperature": "node",
+    "volume": "link",
+}
+DEFAULT_UNIT = {
+    "pressure": "m",
+    "flow": "m3/h",
+    "level": "m",
+    "demand": "L/h",
+    "temperature": "°C",
+    "volume": "m3",
+}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from leak_assets_tests.benchmarks import (
     bench_hanoi,
     bench_landing,
     bench_latency,
+    bench_plant,
     bench_scenarios,
     bench_warehouse,
 )
@@ -20,6 +21,7 @@ from leak_assets_tests.benchmarks.figures import PAGE, Figure, print_figures, wr
 
 ALL = (
     bench_latency,
+    bench_plant,
     bench_hanoi,
     bench_events,
     bench_engine,

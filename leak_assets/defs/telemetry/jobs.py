@@ -7,10 +7,13 @@ micro-batch take a few seconds together.
 import dagster as dg
 
 from leak_assets.sites.site import SITE_KINDS
+from leak_assets.telemetry.raw_steps import RAW_TABLES
 
 _TO_INCIDENTS = dg.AssetSelection.groups(
     "telemetry", "water", "features", "detection", "incidents"
 ) - dg.AssetSelection.assets(["features", "training_windows"])
+
+_RAW = [table.split(".") for table in RAW_TABLES]
 
 # Great Expectations takes 3 s and 250 MiB to import, as long as everything else together.
 _EXPECTATIONS = dg.AssetSelection.checks(
@@ -25,13 +28,20 @@ MICRO_BATCH = dg.define_asset_job(
     " blocks.",
 )
 
-MICRO_BATCHES = [MICRO_BATCH]
+PLANT_BATCH = dg.define_asset_job(
+    "plant_batch",
+    selection=dg.AssetSelection.assets(*_RAW) | dg.AssetSelection.groups("plant"),
+    executor_def=dg.in_process_executor,
+    description="Landed files to anomalies for a range of days of one plant.",
+)
+
+MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH]
 # A job with the steps of one kind starts sooner than one that passes over those of all others.
-MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH)
+MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH) | {"plant": PLANT_BATCH}
 
 DAILY_BATCH = dg.define_asset_job(
     "daily_batch",
-    selection=_TO_INCIDENTS,
+    selection=_TO_INCIDENTS | dg.AssetSelection.groups("plant"),
     executor_def=dg.in_process_executor,
     description="The micro-batch of whole days: the Great Expectations suite blocks as well.",
 )

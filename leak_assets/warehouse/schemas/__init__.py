@@ -1,13 +1,40 @@
 """All tables and views of the warehouse, gathered from the modules beside this one."""
 
-from . import audit, detection, features, incidents, models, network, simulation, telemetry, water
+from . import (
+    audit,
+    detection,
+    features,
+    incidents,
+    models,
+    network,
+    plant,
+    simulation,
+    telemetry,
+    water,
+)
 from .table import Column, Table, View
 
-_MODULES = (network, simulation, telemetry, features, models, detection, incidents, water)
+_MODULES_WITH_TABLES = (
+    network,
+    simulation,
+    telemetry,
+    features,
+    models,
+    detection,
+    incidents,
+    water,
+    plant,
+)
+# Views may read those before them.
+_MODULES_WITH_VIEWS = (
+    models,
+    incidents,
+    water,
+    plant,
+    audit,
+)
 
-TABLES: dict[str, Table] = {t.full_name: t for module in _MODULES for t in module.TABLES}
-VIEWS: dict[str, View] = {
-    v.full_name: v for v in (*models.VIEWS, *incidents.VIEWS, *water.VIEWS, *audit.VIEWS)
-}
+TABLES: dict[str, Table] = {t.full_name: t for m in _MODULES_WITH_TABLES for t in m.TABLES}
+VIEWS: dict[str, View] = {v.full_name: v for m in _MODULES_WITH_VIEWS for v in m.VIEWS}
 
 __all__ = ["TABLES", "VIEWS", "Column", "Table", "View"]

@@ -93,4 +93,5 @@ class View:
         return f"{self.schema}.{self.name}"
 
 
+SITE = Column("site", pl.String, "name of the plant or household")
 NETWORK = Column("network", pl.String, "network name, e.g. `l-town`")

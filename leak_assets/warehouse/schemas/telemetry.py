@@ -5,7 +5,9 @@ import polars as pl
 from .table import NETWORK, UTC_US, Column, Table
 
 _SENSOR = Column("sensor_id", pl.String, "name of the instrumented element")
-_QUANTITY = Column("quantity", pl.String, "`pressure`, `flow`, `level` or `demand`")
+_QUANTITY = Column(
+    "quantity", pl.String, "`pressure`, `flow`, `level`, `demand`, `temperature` or `volume`"
+)
 _SOURCE = Column("source", pl.String, "kind of source: `file`; streams have names of their own")
 _MESSAGE = Column(
     "message_id",

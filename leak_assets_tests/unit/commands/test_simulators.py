@@ -38,7 +38,7 @@ def test_a_minute_of_the_plant_as_csv(tmp_path: Path) -> None:
         str(tmp_path / "labels.csv"),
     ]
     lines = (tmp_path / "readings.csv").read_text().splitlines()
-    assert lines[0] == "ts_utc,sensor_id,parameter,value,unit"
+    assert lines[0] == "ts_utc,sensor_id,quantity,value,unit"
     assert lines[1].startswith("2025-05-28T00:00:00Z,wtf-pipe-1,temperature,")
     assert len(lines) == 91
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 1
@@ -63,7 +63,7 @@ def test_plant_options_reach_the_plant(tmp_path: Path) -> None:
     )
     summary = json.loads(told)
     readings, labels = (pl.read_parquet(file) for file in summary["files"])
-    assert readings.equals(expected.readings)
+    assert readings.equals(expected.readings.rename({"parameter": "quantity"}))
     assert labels.equals(expected.labels)
     assert (summary["readings"], summary["anomalies"]) == (readings.height, labels.height)
     assert labels.height > 5
