@@ -19,6 +19,7 @@ from .commands import (
     incidents,
     models,
     networks,
+    past,
     plant,
     platform,
     report,
@@ -52,6 +53,7 @@ for topic in (
     report,
     signatures,
     networks,
+    past,
     sites,
     plant,
 ):

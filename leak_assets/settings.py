@@ -47,6 +47,23 @@ class Settings(BaseSettings):
     # Where Dagster's user interface is reached: audits link runs and assets to it.
     dagster_ui_url: str = Field("http://127.0.0.1:3000", validation_alias="DAGSTER_UI_URL")
 
+    # How long after a day was first published late rows still change it by themselves; later ones
+    # stay in the raw log until `leak-assets backfill` takes them in. A month's bills are closed.
+    correction_window_days: float = Field(
+        30, validation_alias="CORRECTION_WINDOW_DAYS", ge=0, le=36_500
+    )
+
+    # Retention, in days before a site's newest reading. What is removed can be made again; raw
+    # readings, results and decisions are kept for ever.
+    interim_retention_days: int = Field(
+        400, validation_alias="INTERIM_RETENTION_DAYS", ge=7, le=36_500
+    )
+    # In days since a revision was replaced: all of them, then the last one of each day, then none.
+    history_full_days: int = Field(30, validation_alias="HISTORY_FULL_DAYS", ge=0, le=36_500)
+    history_retention_days: int = Field(
+        1100, validation_alias="HISTORY_RETENTION_DAYS", ge=0, le=36_500
+    )
+
     # Economics: BattLeDIM's price of water; a utility sets its own.
     water_price_eur_per_m3: float = Field(
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0

@@ -74,6 +74,13 @@ def ingest(
                 soft_wrap=True,
             )
         console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
+        if summary.held_back:
+            console().print(
+                f"{summary.held_back} days have rows that came after their correction window of"
+                f" {ctx.settings.correction_window_days:g} days; leak-assets backfill --network"
+                f" {name} takes them in",
+                soft_wrap=True,
+            )
         for problem in summary.problems:
             console().print(problem, style="red", soft_wrap=True, markup=False)
     if summary.problems or any(row["status"] == "rejected" for row in files):

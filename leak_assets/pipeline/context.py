@@ -17,11 +17,16 @@ def _no_progress(_message: str) -> None:
 
 @dataclass(frozen=True)
 class StepContext:
-    """Warehouse, settings and progress callback of one run."""
+    """Warehouse, settings and progress callback of one run.
+
+    `reopens` is true where a person asks for days by name: what came after their correction
+    window is taken in as well.
+    """
 
     warehouse: Warehouse
     settings: Settings
     progress: Callable[[str], None] = field(default=_no_progress)
+    reopens: bool = False
 
     @classmethod
     def local(

@@ -6,7 +6,7 @@ the inputs that the step declares, so the audit trail and Dagster's graph cannot
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from leak_assets.settings import Settings
@@ -100,12 +100,57 @@ def is_stale(work: Work, partition: Partition) -> bool:
     judged = _judged(work, inputs)
     version = work.step.code_version
     for table in work.step.writes:
-        record = work.warehouse.record(table, partition_of(table, partition))
-        if record is None or record.code_version != version:
+        own = partition_of(table, partition)
+        record = work.warehouse.record(table, own)
+        if record is None:
+            if work.warehouse.is_retired(table, own):
+                continue
+            return True
+        if record.code_version != version:
             return True
         if _judged(work, record.inputs) != judged:
-            return True
+            return not held_back(work, partition, inputs)
     return False
+
+
+def held_back(work: Work, partition: Partition, inputs: Sequence[Input]) -> list[Written]:
+    """Return a day as it was published, where all that is new came after its correction window.
+
+    The window begins when a day is first published, not with the day: a history that is brought
+    in today, one quantity after the other, is not late.
+    """
+    step = work.step
+    if not step.holds_back or work.ctx.reopens:
+        return []
+    end = datetime.now(UTC) - timedelta(days=work.settings.correction_window_days)
+    waiting = waiting_inputs(work, inputs)
+    found = []
+    for table in step.writes:
+        record = work.warehouse.record(table, partition_of(table, partition))
+        if record is None or record.first_published_at > end:
+            return []
+        if record.code_version != step.code_version:
+            return []
+        if _others(record.inputs, waiting) != _others(inputs, waiting):
+            return []
+        found.append(Written(record, changed=False))
+    return found
+
+
+def waiting_inputs(work: Work, inputs: Sequence[Input]) -> set[tuple[str, str]]:
+    """Return table and partition of the inputs that the day they belong to has not taken in."""
+    found = set()
+    for source in inputs:
+        if source.name == work.step.holds_back:
+            own = dict(part.split("=", 1) for part in source.partition.split("__"))
+            record = work.warehouse.record(work.step.writes[0], own)
+            if record is not None and source not in record.inputs:
+                found.add((source.name, source.partition))
+    return found
+
+
+def _others(inputs: Sequence[Input], waiting: set[tuple[str, str]]) -> set[Input]:
+    return {source for source in inputs if (source.name, source.partition) not in waiting}
 
 
 def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
@@ -163,7 +208,13 @@ def _run_spread(work: Work, partitions: Sequence[Partition]) -> list[Written]:
     """Make days that have nothing of each other in several processes, a month at a time."""
     months = [partitions[n : n + MONTH] for n in range(0, len(partitions), MONTH)]
     one = partial(
-        _some_days, work.step, work.ctx.settings, work.warehouse.run_id, work.site, work.plan
+        _some_days,
+        work.step,
+        work.ctx.settings,
+        work.warehouse.run_id,
+        work.site,
+        work.plan,
+        work.ctx.reopens,
     )
     made = {months.index(month): written for month, written in fan_out(one, months)}
     return [written for number in sorted(made) for written in made[number]]
@@ -175,9 +226,11 @@ def _some_days(
     run_id: str,
     site: Site,
     plan: object,
+    reopens: bool,
     partitions: Sequence[Partition],
 ) -> list[Written]:
-    ctx = StepContext(Warehouse.from_settings(settings, run_id=run_id), settings)
+    warehouse = Warehouse.from_settings(settings, run_id=run_id)
+    ctx = StepContext(warehouse, settings, reopens=reopens)
     work = Work(ctx, site, step, plan=plan)
     return [written for partition in partitions for written in _run_apart(work, [partition])]
 
@@ -189,6 +242,7 @@ def _judged(work: Work, inputs: Sequence[Input]) -> set[Input]:
 
 def _run_apart(work: Work, partitions: Sequence[Partition]) -> list[Written]:
     """Make partitions that do not go on from each other."""
+    step = work.step
     written: list[Written] = []
     stale: dict[str, list[Input]] = {}
     wanted: list[Partition] = []
@@ -197,6 +251,14 @@ def _run_apart(work: Work, partitions: Sequence[Partition]) -> list[Written]:
         if inputs is None:
             continue
         if found := kept(work, partition, inputs):
+            written += found
+            continue
+        if found := held_back(work, partition, inputs):
+            work.progress(
+                f"{work.site.name} {day_of(partition)}: what came after the correction window of"
+                f" {work.settings.correction_window_days:g} days is kept in {step.holds_back};"
+                f" `leak-assets backfill --network {work.site.name}` takes it in"
+            )
             written += found
             continue
         stale[partition_name(partition)] = inputs

@@ -150,6 +150,9 @@ class Step:
         made: a long range is computed in several processes from there on.
     kinds
         Kinds of sites that it is made for; for others it writes nothing.
+    holds_back
+        Table whose rows are not taken in any more once a day was published longer ago than the
+        correction window: a person asks for such a day. Of steps by day.
     code
         Modules that the step is made of besides the one of `compute` or `run`.
     """
@@ -167,6 +170,7 @@ class Step:
     in_processes: bool = False
     is_apart: Callable[["Work", date], bool] | None = None
     kinds: tuple[SiteKind, ...] = ("network",)
+    holds_back: str = ""
     code: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ from leak_assets.telemetry.sources.landing import LandingFolder
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
-from .freshness import stale_days, through_newest
+from .freshness import held_back_days, stale_days, through_newest
 from .graph import GRAPH
 
 
@@ -42,8 +42,10 @@ class IngestSummary:
     incidents
         Incidents of the network, open or closed.
     problems
-        A line for each way in which a day's readings break the contract; nothing was made from
-        those days.
+        A line for each way in which a day's readings break the contract or a day cannot be made;
+        nothing was made from those days.
+    held_back
+        Days with rows in the raw log that came after the day's correction window.
     """
 
     days: int
@@ -51,6 +53,7 @@ class IngestSummary:
     windows: int
     incidents: int
     problems: tuple[str, ...] = ()
+    held_back: int = 0
 
 
 def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
@@ -81,6 +84,7 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
             "incident_id"
         ].n_unique(),
         problems=tuple(problems),
+        held_back=len(held_back_days(ctx, site)),
     )
 
 
@@ -142,8 +146,13 @@ def process_days(
     Returns
     -------
     tuple
-        What was written, and a line for each problem of readings that break the contract. Nothing
-        is made from a day that has one; the other days go on.
+        What was written, and a line for each problem: readings that break the contract, a day
+        that a step cannot make. Nothing more is made from that day; the other days go on.
+
+    Raises
+    ------
+    InputError
+        What stands in the way is the same for each of several days.
     """
     written: list[Written] = []
     problems: list[str] = []
@@ -151,12 +160,34 @@ def process_days(
     for step in steps or GRAPH.by_day():
         if step.compute is None:
             continue
-        written += run_step(step, ctx, site, day_partitions(sound, site.name))
+        failed: dict[date, InputError] = {}
+        written += _run_sound(step, ctx, site, sound, failed)
+        causes = set(map(str, failed.values()))
+        if len(failed) == len(sound) > 1 and len(causes) == 1:
+            raise failed[sound[0]]
+        problems += [f"{site.name} {day} {step.name}: {error}" for day, error in failed.items()]
+        sound = [day for day in sound if day not in failed]
         if "telemetry.readings" in step.writes:
             found = {day: check_contract(ctx, site, [day])[0] for day in sound}
             sound = [day for day in sound if not found[day]]
-            problems = [line for lines in found.values() for line in lines]
+            problems += [line for lines in found.values() for line in lines]
     return written, problems
+
+
+def _run_sound(
+    step: Step, ctx: StepContext, site: Site, days: Sequence[date], failed: dict[date, InputError]
+) -> list[Written]:
+    """Make all days that can be made, and note the others; what is up to date costs little."""
+    try:
+        return run_step(step, ctx, site, day_partitions(days, site.name))
+    except InputError as error:
+        if len(days) == 1:
+            failed[days[0]] = error
+            return []
+    half = len(days) // 2
+    return _run_sound(step, ctx, site, days[:half], failed) + _run_sound(
+        step, ctx, site, days[half:], failed
+    )
 
 
 def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, list[str]]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.pipeline.runner import inputs_of, is_stale
-from leak_assets.pipeline.step import Step
+from leak_assets.pipeline.runner import held_back, inputs_of, is_stale, waiting_inputs
+from leak_assets.pipeline.step import Partition, Step
 from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import Site
+from leak_assets.warehouse.lake import DamagedPartitionError, partition_name
 
 from .graph import GRAPH
 
@@ -45,8 +46,40 @@ def stale_days(ctx: StepContext, site: Site, steps: Sequence[Step] | None = None
     return [
         day
         for day in days_with_readings(ctx, site.name)
-        if any(is_stale(work, day_partition(day, site.name)) for work in works)
+        if any(_is_stale(work, day_partition(day, site.name)) for work in works)
     ]
+
+
+def _is_stale(work: Work, partition: Partition) -> bool:
+    try:
+        return is_stale(work, partition)
+    except DamagedPartitionError:
+        # Told when the day is made; the other days must not wait for it.
+        return True
+
+
+def held_back_days(ctx: StepContext, site: Site) -> list[date]:
+    """Return the days with rows in the raw log that came after the day's correction window."""
+    found = []
+    for work in _works(ctx, site, [step for step in GRAPH.by_day() if step.holds_back]):
+        for day in days_with_readings(ctx, site.name):
+            partition = day_partition(day, site.name)
+            if _is_held_back(work, partition):
+                found.append(day)
+    return found
+
+
+def _is_held_back(work: Work, partition: Partition) -> bool:
+    try:
+        inputs = inputs_of(work, partition)
+        own = work.step.holds_back, partition_name(partition)
+        return (
+            inputs is not None
+            and own in waiting_inputs(work, inputs)
+            and bool(held_back(work, partition, inputs))
+        )
+    except DamagedPartitionError:
+        return False
 
 
 def staleness(ctx: StepContext, site: Site, day: date) -> str:

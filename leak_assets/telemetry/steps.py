@@ -90,6 +90,7 @@ READINGS_STEP = Step(
     ),
     given=(CONTRACT,),
     compute=readings_frames,
+    holds_back=RAW,
     is_apart=reference_is_over,
     kinds=("network", "zones"),
     description="Raw readings in SI units on one grid, checked against the contract.",

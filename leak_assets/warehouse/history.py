@@ -66,6 +66,12 @@ def keep(path: Path, folder: Path, record: WriteRecord) -> None:
         os.link(path, folder / name)
 
 
+def retired_path(root: Path, path: Path) -> Path:
+    """Return where the record of a partition is kept whose file retention removed."""
+    table = path.parent
+    return root / "retired" / table.parent.name / table.name / f"{path.stem}.json"
+
+
 @dataclass(frozen=True)
 class Version:
     """One version of a partition that there is a file of."""

@@ -23,7 +23,7 @@ from leak_assets.settings import Settings
 from leak_assets.system.files import publish
 
 from .catalogue import SCHEMA_FILE, confine, create_as_of_views, create_views
-from .history import files_at, is_revision, keep
+from .history import files_at, is_revision, keep, retired_path
 from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
 from .seal import SEAL_KEY, is_broken, open_seal, seal
@@ -221,6 +221,10 @@ class Warehouse:
     def record(self, table_name: str, partition: Mapping[str, str]) -> WriteRecord | None:
         """Return the record of a partition's last write, or None where it does not exist."""
         return _read_record(self.path(table_name, partition))
+
+    def is_retired(self, table_name: str, partition: Mapping[str, str]) -> bool:
+        """Whether retention removed a partition: that it is missing is meant."""
+        return retired_path(self.root, self.path(table_name, partition)).exists()
 
     def as_input(self, table_name: str, partition: Mapping[str, str]) -> Input | None:
         """Return a partition as an input for another write, or None where it does not exist."""

@@ -278,7 +278,9 @@ def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
         assert changed(second) == [False, False, True, False]
         frames = [ctx.warehouse.read(TRAINING, batch) for batch in batches(4)]
         assert [frame.height for frame in frames if frame is not None] == [2, 4, 18, 8]
-        outcomes.append([replace(w.record, written_at="") for w in (*first, *second)])
+        outcomes.append(
+            [replace(w.record, written_at="", first_written_at="") for w in (*first, *second)]
+        )
     assert outcomes[0] == outcomes[1]
 
 
@@ -307,3 +309,53 @@ def test_a_step_of_the_site_reads_all_batches(ctx: StepContext, site: NetworkSit
     ]
     put(ctx, SCENARIOS, batches(4)[3], 1)
     assert is_stale(Work(ctx, site, step), {"network": SITE})
+
+
+HOLDING = replace(TWO_DAYS, holds_back=RAW)
+
+
+def with_window(ctx: StepContext, window_days: float) -> StepContext:
+    """Return a context whose days close so long after they were first published."""
+    update = {"correction_window_days": window_days}
+    return replace(ctx, settings=ctx.settings.model_copy(update=update))
+
+
+def test_late_rows_within_the_window_are_taken_in(ctx: StepContext, site: NetworkSite) -> None:
+    """ING4: a day published a moment ago is made again, whatever day it is."""
+    put_days(ctx, RAW, {4: 1})
+    run_step(HOLDING, ctx, site, days(4))
+    put_days(ctx, RAW, {4: 2})
+    assert is_stale(Work(ctx, site, HOLDING), days(4)[0])
+    run_step(HOLDING, ctx, site, days(4))
+    assert heights(ctx, READINGS) == {4: 2}
+
+
+def test_rows_after_the_window_wait_for_a_person(
+    ctx: StepContext, site: NetworkSite, told: list[str]
+) -> None:
+    """The day stays as published and is not stale; asked for by name it takes them in."""
+    closed = with_window(ctx, 0)
+    put_days(ctx, RAW, {4: 1})
+    run_step(HOLDING, closed, site, days(4))
+    put_days(ctx, RAW, {4: 2, 5: 1})
+    told.clear()
+    run_step(HOLDING, closed, site, days(4, 5))
+    assert heights(ctx, READINGS) == {4: 1, 5: 3}, "a day that was never published is never late"
+    assert not is_stale(Work(closed, site, HOLDING), days(4)[0])
+    (line,) = [line for line in told if "correction window of 0 days" in line]
+    assert "hanoi 2019-03-04" in line
+    assert "leak-assets backfill --network hanoi" in line
+    run_step(HOLDING, replace(closed, reopens=True), site, days(4))
+    assert heights(ctx, READINGS) == {4: 2, 5: 3}
+
+
+def test_a_closed_day_follows_new_code(ctx: StepContext, site: NetworkSite) -> None:
+    """Only late rows wait: what is made by other code is made again, with all rows there are."""
+    closed = with_window(ctx, 0)
+    put_days(ctx, RAW, {4: 1})
+    run_step(HOLDING, closed, site, days(4))
+    put_days(ctx, RAW, {4: 2})
+    other_code = replace(HOLDING, code=("leak_assets.units",))
+    assert is_stale(Work(closed, site, other_code), days(4)[0])
+    run_step(other_code, closed, site, days(4))
+    assert heights(ctx, READINGS) == {4: 2}
