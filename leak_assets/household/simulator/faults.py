@@ -1,4 +1,4 @@
-"""Faults of a home's plumbing: a slow leak, and a toilet flapper that lets the tank run out.
+"""Faults of a home's plumbing: slow leak, running toilet, tap left open, burst pipe.
 
 Only the water that they draw; whether somebody notices is the engine's business.
 """
@@ -14,7 +14,13 @@ from .uses import Draw, Use
 
 # 0.3 US gal/min, a common setting of low-flow alarms; 0.5 L/min through a flapper make the
 # 200 US gal (757 L) a day that US EPA WaterSense names for a running toilet.
-FAULT_FLOW_L_PER_MIN = {"slow_leak": 1.1, "toilet_flapper": 0.5}
+# A tap left open runs as REU 2016's tap at full; a burst washing machine hose takes 20 L/min.
+FAULT_FLOW_L_PER_MIN = {
+    "slow_leak": 1.1,
+    "toilet_flapper": 0.5,
+    "tap_left_open": 6.0,
+    "burst": 20.0,
+}
 FAULT_KINDS = tuple(FAULT_FLOW_L_PER_MIN)
 # The fill valve opens when 2 L are gone, so that 0.5 L/min refill every 4 minutes.
 REFILL_L, REFILL_FLOW_L_PER_MIN = 2.0, 6.0
@@ -27,7 +33,8 @@ class Fault:
     Parameters
     ----------
     kind
-        `slow_leak` (runs all the time) or `toilet_flapper` (equal refills, again and again).
+        `slow_leak`, `tap_left_open`, `burst` (run all the time) or `toilet_flapper` (equal refills,
+        again and again).
     start_at, end_at
         With time zone; without end it lasts to the end of the history.
     flow_l_per_min
@@ -77,7 +84,7 @@ class Fault:
         if end <= max(begin, start_at):
             return None
         seconds = (end - begin).total_seconds()
-        if self.kind == "slow_leak":
+        if self.kind != "toilet_flapper":
             draws: tuple[Draw, ...] = (Draw(0.0, seconds, self.flow),)
         else:
             # The tank has to run out before it fills again.

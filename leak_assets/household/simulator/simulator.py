@@ -5,7 +5,7 @@ the labels are what it can be compared with.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -78,6 +78,8 @@ def simulate_history(
     step_s: int = STEP_S,
     faults: Sequence[Fault] = (),
     vacations: Sequence[tuple[date, date]] = (),
+    guests: Sequence[tuple[date, date, int]] = (),
+    extra_uses: Sequence[Use] = (),
 ) -> History:
     """Return the flow of a household over local days, from midnight to midnight.
 
@@ -103,6 +105,10 @@ def simulate_history(
         Leaks of the home; they run at any hour.
     vacations
         First and last day of each; nobody uses water.
+    guests
+        First and last day of each visit, and how many people come.
+    extra_uses
+        Uses beside the habits: a bath, a pool's filling.
 
     Raises
     ------
@@ -121,20 +127,22 @@ def simulate_history(
     uses = [fault.use(start_at, end_at) for fault in faults]
     # A use may run past midnight, and irrigation start before it: one more day at both ends.
     for day in (first_day + timedelta(days=i) for i in range(-1, days + 1)):
-        found = [] if day in away else uses_of_day(household, seed, day)
+        found = [] if day in away else uses_of_day(_with_guests(household, day, guests), seed, day)
         if include_irrigation:
             found += irrigation_of_day(household, seed, day)
         uses += [use.within(start_at, end_at) for use in found]
+    uses += [use.within(start_at, end_at) for use in extra_uses]
     kept = [use for use in uses if use is not None]
     calendar = [first_day + timedelta(days=i) for i in range(days)]
     return History(
-        _flow(kept, start_at, end_at, step_s),
+        flow_of(kept, start_at, end_at, step_s),
         _labels(kept),
-        _occupancy(household, seed, calendar, away),
+        _occupancy(household, seed, calendar, away, guests),
     )
 
 
-def _flow(uses: list[Use], start_at: datetime, end_at: datetime, step_s: int) -> pl.DataFrame:
+def flow_of(uses: list[Use], start_at: datetime, end_at: datetime, step_s: int) -> pl.DataFrame:
+    """Return what uses draw, as `FLOW_SCHEMA`."""
     steps = -int(-(end_at - start_at).total_seconds() // step_s)
     total, hot = np.zeros(steps), np.zeros(steps)
     for use in uses:
@@ -174,7 +182,11 @@ def _labels(uses: list[Use]) -> pl.DataFrame:
 
 
 def _occupancy(
-    household: Household, seed: int, calendar: list[date], away: set[date]
+    household: Household,
+    seed: int,
+    calendar: list[date],
+    away: set[date],
+    guests: Sequence[tuple[date, date, int]],
 ) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for day in calendar:
@@ -185,7 +197,8 @@ def _occupancy(
         midnight = at_local(household.zone, day + timedelta(days=1), 0)
         for name, begin, end in periods:
             start_at, end_at = (at_local(household.zone, day, round(s)) for s in (begin, end))
-            people = household.people if name in ("home", "night") else 0
+            there = name in ("home", "night")
+            people = _with_guests(household, day, guests).people if there else 0
             if start_at < min(end_at, midnight):
                 rows.append(
                     {
@@ -196,6 +209,13 @@ def _occupancy(
                     }
                 )
     return pl.DataFrame(rows, schema=OCCUPANCY_SCHEMA)
+
+
+def _with_guests(
+    household: Household, day: date, guests: Sequence[tuple[date, date, int]]
+) -> Household:
+    more = sum(people for first, last, people in guests if first <= day <= last)
+    return replace(household, people=household.people + more) if more else household
 
 
 def _check(

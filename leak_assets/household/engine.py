@@ -1,0 +1,288 @@
+"""The engine of one home: a state, a measured step, the state after it and what happened.
+
+The same function for a live stream and for a replayed day; the state serializes, so a restart in
+the middle of a session loses nothing.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from .decision import Judgement, judge
+from .learning import Learned
+from .meter import Meter, Reading, Step, take
+from .rules import RuleMemory, broken_rules, remember
+from .sessions import JudgedSession, Running, Session, advance
+from .settings import HomeSettings
+
+EventKind = Literal["on", "off", "pause_began", "pause_ended"]
+Status = Literal["ok", "learning", "paused", "stale"]
+# A rule that needs no running water is over when nothing of it was seen for so long.
+_NOTHING = Judgement()
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that is on: since when, by what, why."""
+
+    since_s: float
+    kinds: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HomeState:
+    """All that the engine knows of a home between two readings.
+
+    Parameters
+    ----------
+    last_s
+        End of the last measured step.
+    running, session_alarmed, explained_s
+        The session that has not ended, whether it had an alarm, and for how long from its start
+        a recurring use explained it.
+    gate
+        Evaluations in a row with a risk at the gate or above.
+    paused_until_s, pause_reason
+        No alarm begins before.
+    guests
+        Whether guests are in the house.
+    """
+
+    meter: Meter = field(default_factory=Meter)
+    last_s: float | None = None
+    running: Running | None = None
+    session_alarmed: bool = False
+    explained_s: float = 0.0
+    rules: RuleMemory = field(default_factory=RuleMemory)
+    alarm: Alarm | None = None
+    gate: int = 0
+    paused_until_s: float | None = None
+    pause_reason: str = ""
+    guests: bool = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the alarm is on."""
+        return self.alarm is not None
+
+    def status(self, now_s: float, learned: Learned, settings: HomeSettings) -> Status:
+        """Return how the engine is; a stale feed never clears an alarm."""
+        if self.last_s is None or now_s - self.last_s > settings.stale_s:
+            return "stale"
+        if self.paused_until_s is not None and now_s < self.paused_until_s:
+            return "paused"
+        return "learning" if learned.days < settings.learning_days else "ok"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person should see later: on, off, a pause; `attributes` at that moment."""
+
+    at_s: float
+    event: EventKind
+    kinds: tuple[str, ...]
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step changed."""
+
+    state: HomeState
+    judgement: Judgement
+    events: tuple[Event, ...] = ()
+    session: JudgedSession | None = None
+
+
+def on_reading(
+    state: HomeState,
+    reading: Reading,
+    learned: Learned,
+    settings: HomeSettings,
+    *,
+    now_s: float | None = None,
+) -> tuple[Outcome, tuple[str, ...]]:
+    """Return what a reading changes, and what was wrong with it.
+
+    An unusable reading changes nothing but the meter: it is time without readings.
+    """
+    meter, step, problems = take(state.meter, reading, settings, now_s=now_s)
+    state = replace(state, meter=meter)
+    if step is None:
+        return Outcome(state, _NOTHING), problems
+    return on_step(state, step, learned, settings), problems
+
+
+def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettings) -> Outcome:
+    """Return what a measured step changes."""
+    missing_s = 0.0 if state.last_s is None else step.start_s - state.last_s
+    events: list[Event] = []
+    if state.paused_until_s is not None and step.end_s >= state.paused_until_s:
+        why = (f"the pause is over ({state.pause_reason})",)
+        state = replace(state, paused_until_s=None, pause_reason="")
+        events.append(_event(step.end_s, "pause_ended", (), why, state, _NOTHING))
+    running, ended = advance(state.running, step, missing_s, settings)
+    rules = remember(state.rules, step, missing_s, ended, settings)
+    fresh = running is not None and (state.running is None or ended is not None)
+    alarmed = state.session_alarmed
+    if running is None and ended is None and rules == state.rules and state.alarm is None:
+        after = replace(state, last_s=step.end_s, rules=rules)
+        return Outcome(after, _NOTHING, tuple(events))
+    judgement = _NOTHING
+    wet = running is not None and running.dry_s == 0
+    explained_s = 0.0 if fresh else state.explained_s
+    if running is not None and wet:
+        judgement = judge(running, learned, settings, explained_s=explained_s, guests=state.guests)
+        if judgement.matched is not None:
+            explained_s = running.elapsed_s
+    gate = _gate(0 if fresh else state.gate, judgement, settings) if wet else state.gate
+    kinds, reasons = _leaks(judgement, gate, rules, running, step, learned, settings)
+    after = replace(
+        state,
+        last_s=step.end_s,
+        running=running,
+        rules=rules,
+        gate=gate if running is not None else 0,
+        session_alarmed=False if fresh or running is None else alarmed,
+        explained_s=explained_s if running is not None else 0.0,
+    )
+    judged = None
+    if ended is not None:
+        judged = JudgedSession(ended, state.explained_s, alarmed or "tank_refill" in kinds)
+    after, event = _alarm(after, kinds, reasons, judgement, ended, step, learned, settings)
+    if event is not None:
+        events.append(event)
+    if after.alarm is not None and running is not None:
+        after = replace(after, session_alarmed=True)
+    return Outcome(after, judgement, tuple(events), judged)
+
+
+def _gate(count: int, judgement: Judgement, settings: HomeSettings) -> int:
+    confirmed = judgement.longer_than_ever is not None or not settings.confirm_by_habit
+    near = judgement.ready and confirmed and judgement.risk >= settings.gate_risk
+    return count + 1 if near and judgement.matched is None and not judgement.vacation else 0
+
+
+def _leaks(
+    judgement: Judgement,
+    gate: int,
+    rules: RuleMemory,
+    running: Running | None,
+    step: Step,
+    learned: Learned,
+    settings: HomeSettings,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return by what there is a leak now, and why."""
+    kinds: list[str] = []
+    reasons: list[str] = []
+    if judgement.leak:
+        kinds.append("vacation" if judgement.vacation else "risk")
+        reasons += judgement.reasons
+    elif gate >= settings.gate_count:
+        kinds.append("confirm_gate")
+        reasons += [
+            *judgement.reasons,
+            f"{gate} evaluations at risk {settings.gate_risk:g} or more",
+        ]
+    if judgement.matched is None:
+        broken = broken_rules(rules, running, step, learned, settings)
+        kinds += broken
+        reasons += broken.values()
+    return tuple(kinds), tuple(reasons)
+
+
+def _alarm(
+    state: HomeState,
+    kinds: tuple[str, ...],
+    reasons: tuple[str, ...],
+    judgement: Judgement,
+    ended: Session | None,
+    step: Step,
+    learned: Learned,
+    settings: HomeSettings,
+) -> tuple[HomeState, Event | None]:
+    """Return the state with its alarm raised or cleared.
+
+    It is cleared by measured rest alone: the session's water has stopped, or refills stay away.
+    """
+    at_s = step.end_s
+    if state.alarm is None:
+        learning = learned.days < settings.learning_days
+        if not kinds or learning or state.paused_until_s is not None:
+            return state, None
+        on = replace(state, alarm=Alarm(at_s, kinds, reasons))
+        return on, _event(at_s, "on", kinds, reasons, on, judgement)
+    more = tuple(kind for kind in kinds if kind not in state.alarm.kinds)
+    if more:
+        alarm = replace(
+            state.alarm, kinds=(*state.alarm.kinds, *more), reasons=(*state.alarm.reasons, *reasons)
+        )
+        return replace(state, alarm=alarm), None
+    refilling = "tank_refill" in kinds
+    rests = state.running is None and step.flow_l_per_min < settings.min_flow_l_per_min
+    if rests and not refilling:
+        off = replace(state, alarm=None)
+        ran_s = at_s - state.alarm.since_s
+        why = (f"the water rests; the alarm was on for {ran_s / 60:.0f} min",)
+        return off, _event(at_s, "off", state.alarm.kinds, why, off, judgement)
+    return state, None
+
+
+def pause(state: HomeState, at_s: float, until_s: float, reason: str) -> tuple[HomeState, Event]:
+    """Return the state in which no alarm begins before an instant: irrigation, a pool's filling.
+
+    An alarm that is on stays on.
+    """
+    paused = replace(state, paused_until_s=until_s, pause_reason=reason)
+    why = (f"paused for {(until_s - at_s) / 60:.0f} min: {reason}",)
+    return paused, _event(at_s, "pause_began", (), why, paused, _NOTHING)
+
+
+def resume(state: HomeState, at_s: float) -> tuple[HomeState, Event]:
+    """Return the state whose pause ends now."""
+    why = (f"the pause was ended ({state.pause_reason})",)
+    after = replace(state, paused_until_s=None, pause_reason="")
+    return after, _event(at_s, "pause_ended", (), why, after, _NOTHING)
+
+
+def attributes(
+    state: HomeState, judgement: Judgement, reasons: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """Return the sixteen attributes of the binary sensor.
+
+    `p95_s` and `p99_s` are the bucket's durations; of water that rests all is empty or zero.
+    """
+    running, bucket, matched = state.running, judgement.bucket, judgement.matched
+    context = running.context if running else None
+    why = reasons if reasons is not None else judgement.reasons
+    if not why and state.alarm is not None:
+        why = state.alarm.reasons
+    return {
+        "bucket_used": f"{bucket.rung}: {bucket.name}" if bucket else None,
+        "baseline_ready": judgement.ready,
+        "count": bucket.count if bucket else 0,
+        "p95_s": bucket.duration_s[2] if bucket else None,
+        "p99_s": bucket.duration_s[3] if bucket else None,
+        "matched_prototype_id": matched.prototype.prototype_id if matched else None,
+        "prototype_confidence": matched.prototype.confidence if matched else None,
+        "start_time_delta_min": matched.late_min if matched else None,
+        "risk_score": judgement.risk,
+        "reasons": list(why),
+        "occupancy_raw": context.occupancy_raw if context else state.meter.occupancy,
+        "occupancy_class": context.occupancy_class if context else None,
+        "people_bin": context.people_bin if context else None,
+        "elapsed_s": running.elapsed_s if running else 0.0,
+        "flow_now_l_per_min": running.flow_l_per_min if running else 0.0,
+        "hot_pct_current": running.hot_pct if running else None,
+    }
+
+
+def _event(
+    at_s: float,
+    event: EventKind,
+    kinds: tuple[str, ...],
+    reasons: tuple[str, ...],
+    state: HomeState,
+    judgement: Judgement,
+) -> Event:
+    return Event(at_s, event, kinds, attributes(state, judgement, reasons))

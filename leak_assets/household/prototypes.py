@@ -1,0 +1,231 @@
+"""Prototypes: uses that come back on a weekday at a time, of one duration and flow.
+
+How they are found, how sure they are, when they are forgotten, and whether running water is one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .sessions import LEVELS_L_PER_MIN, Running
+from .settings import HomeSettings
+
+# Occurrences that make a prototype as sure as it gets.
+FULL_COUNT = 5
+_DAY_MIN, _WEEK_MIN = 1440.0, 10080.0
+PROTOTYPES_SCHEMA = pl.Schema(
+    {
+        "prototype_id": pl.String(),
+        "weekday": pl.Int64(),
+        "start_minute": pl.Float64(),
+        "duration_s": pl.Float64(),
+        "avg_flow_l_per_min": pl.Float64(),
+        "hot_pct": pl.Float64(),
+        "occurrences": pl.Int64(),
+        "first_seen": pl.Date(),
+        "last_seen": pl.Date(),
+        "confidence": pl.Float64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """A use that recurs: weekday (Monday 0), local start in minutes, duration, flow, heat."""
+
+    prototype_id: str
+    weekday: int
+    start_minute: float
+    duration_s: float
+    avg_flow_l_per_min: float
+    hot_pct: float | None
+    occurrences: int
+    first_seen: date
+    last_seen: date
+    confidence: float
+
+    def late_min(self, weekday: int, minute_of_day: float) -> float:
+        """Return how much later (+) or earlier (-) than usual a local time is, min."""
+        late = (weekday - self.weekday) * _DAY_MIN + minute_of_day - self.start_minute
+        return (late + _WEEK_MIN / 2) % _WEEK_MIN - _WEEK_MIN / 2
+
+
+@dataclass(frozen=True)
+class Match:
+    """A prototype that explains running water, and how late it is."""
+
+    prototype: Prototype
+    late_min: float
+
+
+def confidence(occurrences: int, days: int, settings: HomeSettings) -> float:
+    """Return `min(1, n / 5) · 0.5^(days since last seen / half-life)`."""
+    return float(min(1.0, occurrences / FULL_COUNT) * 0.5 ** (days / settings.half_life_days))
+
+
+def find_prototypes(sessions: pl.DataFrame, today: date, settings: HomeSettings) -> list[Prototype]:
+    """Return the prototypes of a home's sessions of the horizon, as sure as they are today."""
+    long_runs = ["no_flow", "missing"] if settings.learn_from_long_runs else ["no_flow"]
+    candidates = sessions.filter(
+        pl.col("duration_s") >= settings.prototype_min_s,
+        pl.col("hot_pct").is_null() | (pl.col("hot_pct") <= settings.prototype_max_hot_pct),
+        pl.col("ended_by").is_in(long_runs),
+    ).with_columns(day=pl.col("start_at").dt.convert_time_zone(settings.zone).dt.date())
+    found: list[Prototype] = []
+    for (weekday,), group in sorted(candidates.group_by("weekday"), key=lambda item: item[0]):
+        if group["day"].n_unique() >= settings.prototype_count:
+            found += _of_weekday(int(weekday), group.sort("start_at"), today, settings)
+    return found
+
+
+def _of_weekday(
+    weekday: int, group: pl.DataFrame, today: date, settings: HomeSettings
+) -> list[Prototype]:
+    """Return the prototypes of one weekday: the densest cluster first, then among the rest."""
+    columns = ("minute_of_day", "duration_s", "avg_flow_l_per_min", "hot_pct")
+    values = np.column_stack([group[name].fill_null(0.0).to_numpy() for name in columns])
+    days = group["day"].to_list()
+    free = np.ones(group.height, dtype=bool)
+    near = np.array([_near(values, row, settings) for row in values])
+    found: list[Prototype] = []
+    while True:
+        size = (near & free).sum(axis=1) * free
+        leader = int(size.argmax())
+        if size[leader] < settings.prototype_count:
+            return found
+        middle = np.median(values[near[leader] & free], axis=0)
+        members = _near(values, middle, settings) & free
+        seen = sorted({days[i] for i in np.flatnonzero(members)})
+        free[leader] = False
+        if len(seen) < settings.prototype_count:
+            continue
+        free &= ~members
+        sure = confidence(len(seen), (today - seen[-1]).days, settings)
+        if sure < settings.min_confidence or (today - seen[-1]).days > settings.horizon_days:
+            continue
+        minute, duration_s, flow, hot = np.median(values[members], axis=0).tolist()
+        name = f"{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[weekday]}"
+        clock = f"{int(minute) // 60:02d}{int(minute) % 60:02d}"
+        found.append(
+            Prototype(
+                f"{name}-{clock}-{duration_s / 60:.0f}min-{flow:.0f}l",
+                weekday,
+                minute,
+                duration_s,
+                flow,
+                hot,
+                len(seen),
+                seen[0],
+                seen[-1],
+                sure,
+            )
+        )
+
+
+def _near(
+    values: NDArray[np.float64], middle: NDArray[np.float64], settings: HomeSettings
+) -> NDArray[np.bool_]:
+    minute, duration_s, flow, hot = values.T
+    share = settings.prototype_tolerance
+    return np.asarray(
+        (np.abs(minute - middle[0]) <= settings.prototype_start_min)
+        & (np.abs(duration_s - middle[1]) <= share * middle[1])
+        & (np.abs(flow - middle[2]) <= share * middle[2])
+        & (np.abs(hot - middle[3]) <= settings.prototype_max_hot_pct)
+    )
+
+
+def match(
+    running: Running, prototypes: Iterable[Prototype], settings: HomeSettings
+) -> Match | None:
+    """Return the prototype that a running session is so far, the surest of several.
+
+    Start within the minutes, not longer than its duration and as strong, each within tolerance.
+    """
+    context = running.context
+    best: Match | None = None
+    for prototype in prototypes:
+        late = prototype.late_min(context.weekday, context.minute_of_day)
+        if (
+            prototype.confidence >= settings.high_confidence
+            and abs(late) <= settings.prototype_start_min
+            and fits(prototype, running.elapsed_s, running.avg_flow_l_per_min, settings)
+            and (best is None or prototype.confidence > best.prototype.confidence)
+        ):
+            best = Match(prototype, late)
+    return best
+
+
+def fits(
+    prototype: Prototype, elapsed_s: float, flow_l_per_min: float, settings: HomeSettings
+) -> bool:
+    """Whether water that has run so long and so strong can still be the prototype."""
+    share = settings.prototype_tolerance
+    expected = prototype.avg_flow_l_per_min
+    return (
+        elapsed_s <= (1 + share) * prototype.duration_s + 1e-6
+        and abs(flow_l_per_min - expected) <= share * expected + 1e-9
+    )
+
+
+def carried(
+    running: Running,
+    prototypes: Iterable[Prototype],
+    other_flow_l_per_min: float,
+    settings: HomeSettings,
+) -> Match | None:
+    """Return the prototype below other uses of the same time: irrigation while somebody showers.
+
+    The flow has been held at the prototype's level since its usual start, for no longer than it
+    takes, and what runs beside is no more than people draw.
+
+    Parameters
+    ----------
+    other_flow_l_per_min
+        What this home's people draw at most at a time.
+    """
+    context = running.context
+    for prototype in prototypes:
+        if prototype.confidence < settings.high_confidence:
+            continue
+        expected = prototype.avg_flow_l_per_min
+        floor = (1 - settings.prototype_tolerance) * expected
+        level = max((i for i, held in enumerate(LEVELS_L_PER_MIN) if held <= floor), default=0)
+        held_s = running.held_s[level]
+        if not level or not 0 < held_s <= (1 + settings.prototype_tolerance) * prototype.duration_s:
+            continue
+        most = (1 + settings.prototype_tolerance) * expected + other_flow_l_per_min
+        began_min = context.minute_of_day + (running.elapsed_s - held_s) / 60
+        late = prototype.late_min(context.weekday, began_min)
+        if abs(late) <= settings.prototype_start_min and running.flow_l_per_min <= most:
+            return Match(prototype, late)
+    return None
+
+
+def explained(
+    sessions: pl.DataFrame, prototypes: Iterable[Prototype], settings: HomeSettings
+) -> pl.Series:
+    """Return for each session whether a sure prototype was all of it."""
+    share = settings.prototype_tolerance
+    minute = pl.col("weekday") * _DAY_MIN + pl.col("minute_of_day")
+    found = pl.lit(value=False)
+    for prototype in prototypes:
+        if prototype.confidence < settings.high_confidence:
+            continue
+        usual = prototype.weekday * _DAY_MIN + prototype.start_minute
+        late = (minute - usual + _WEEK_MIN / 2) % _WEEK_MIN - _WEEK_MIN / 2
+        flow = prototype.avg_flow_l_per_min
+        found |= (
+            (late.abs() <= settings.prototype_start_min)
+            & (pl.col("duration_s") <= (1 + share) * prototype.duration_s)
+            & ((pl.col("avg_flow_l_per_min") - flow).abs() <= share * flow)
+        )
+    return (
+        sessions.select(explained=found).to_series()
+        if sessions.height
+        else pl.Series("explained", [], dtype=pl.Boolean)
+    )
