@@ -150,11 +150,11 @@ def bucket_frame(sessions: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame
                 pl.col(column).filter(upto >= share / 100 - 1e-9).first().alias(name.format(share))
                 for share in _SHARES
             ]
-            count = [
-                pl.len().cast(pl.Int64).alias("sessions"),
-                pl.col("weight").sum().alias("weight"),
-            ]
-            aggregates = [*quantiles, *(count if column == "duration_s" else [])]
+            if column == "duration_s":
+                quantiles += [
+                    pl.len().cast(pl.Int64).alias("sessions"),
+                    pl.col("weight").sum().alias("weight"),
+                ]
             parts.append(
                 frame.group_by(keys, maintain_order=False).agg(quantiles)
                 if keys

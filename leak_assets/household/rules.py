@@ -6,6 +6,7 @@ Each remembers the little that it needs and says its reason; the engine raises t
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from .context import zone_of
 from .learning import Learned
@@ -92,7 +93,7 @@ def refill_spacing_s(refills: Iterable[Refill], settings: HomeSettings) -> float
     for starts, count in ((quick, settings.refill_count), (equal[-SLOW_COUNT:], SLOW_COUNT)):
         if len(starts) < count:
             continue
-        spaces = sorted(b - a for a, b in zip(starts, starts[1:], strict=False))
+        spaces = sorted(b - a for a, b in pairwise(starts))
         middle = spaces[len(spaces) // 2]
         if all(abs(space - middle) <= SPACING_TOLERANCE * middle for space in spaces):
             return middle
