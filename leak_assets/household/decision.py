@@ -149,7 +149,9 @@ def longer_than_ever(
     minutes from use that only lasts long.
     """
     margin = settings.habit_margin * (GUESTS_MARGIN if guests else 1.0)
-    limits = learned.holdings(running.context.occupancy_class)
+    ever = learned.holdings(running.context.occupancy_class)
+    # A flow a little above a level is compared with the level below: showers differ by a fifth.
+    limits = (ever[0], *ever[:-1])
     most_s = running.elapsed_s if elapsed_s is None else elapsed_s
     held = (most_s, *(min(held_s, most_s) for held_s in running.held_s[1:]))
     for level, held_s, ever_s in zip(
@@ -189,7 +191,7 @@ def _of_risk(
 
 def _of_holding(running: Running, learned: Learned, level: float) -> str:
     index = LEVELS_L_PER_MIN.index(level)
-    ever_s = learned.holdings(running.context.occupancy_class)[index]
+    ever_s = learned.holdings(running.context.occupancy_class)[max(0, index - 1)]
     held_s = running.held_s[index] if index else running.elapsed_s
     what = f"{level:g} L/min or more" if index else "water"
-    return f"{what} for {held_s / 60:.1f} min; the longest here was {ever_s / 60:.1f} min"
+    return f"{what} for {held_s / 60:.1f} min; the like lasted {ever_s / 60:.1f} min at most here"

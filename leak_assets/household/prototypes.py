@@ -16,6 +16,8 @@ from .settings import HomeSettings
 
 # Occurrences that make a prototype as sure as it gets.
 FULL_COUNT = 5
+DAILY_WEEKDAYS = 4
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN, _WEEK_MIN = 1440.0, 10080.0
 PROTOTYPES_SCHEMA = pl.Schema(
     {
@@ -29,16 +31,29 @@ PROTOTYPES_SCHEMA = pl.Schema(
         "first_seen": pl.Date(),
         "last_seen": pl.Date(),
         "confidence": pl.Float64(),
+        "longest_s": pl.List(pl.Float64()),
     }
 )
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """A use that recurs: weekday (Monday 0), local start in minutes, duration, flow, heat."""
+    """A use that recurs.
+
+    Parameters
+    ----------
+    weekday
+        Monday 0; None of a use of any day.
+    start_minute
+        Usual start, minutes of the local day.
+    duration_s, avg_flow_l_per_min, hot_pct
+        Medians of its occurrences.
+    longest_s
+        For how long it holds each level of flow: what a softener's phases look like.
+    """
 
     prototype_id: str
-    weekday: int
+    weekday: int | None
     start_minute: float
     duration_s: float
     avg_flow_l_per_min: float
@@ -47,11 +62,21 @@ class Prototype:
     first_seen: date
     last_seen: date
     confidence: float
+    longest_s: tuple[float, ...] = ()
 
     def late_min(self, weekday: int, minute_of_day: float) -> float:
         """Return how much later (+) or earlier (-) than usual a local time is, min."""
+        if self.weekday is None:
+            late = minute_of_day - self.start_minute
+            return (late + _DAY_MIN / 2) % _DAY_MIN - _DAY_MIN / 2
         late = (weekday - self.weekday) * _DAY_MIN + minute_of_day - self.start_minute
         return (late + _WEEK_MIN / 2) % _WEEK_MIN - _WEEK_MIN / 2
+
+    @property
+    def is_varied(self) -> bool:
+        """Whether its flow changes on the way, as of a softener or of zones of a garden."""
+        typical = _level_below(self.avg_flow_l_per_min)
+        return bool(self.longest_s) and self.longest_s[typical] < 0.8 * self.duration_s
 
 
 @dataclass(frozen=True)
@@ -78,14 +103,23 @@ def find_prototypes(sessions: pl.DataFrame, today: date, settings: HomeSettings)
     found: list[Prototype] = []
     for (weekday,), group in sorted(candidates.group_by("weekday"), key=lambda item: item[0]):
         if group["day"].n_unique() >= settings.prototype_count:
-            found += _of_weekday(int(weekday), group.sort("start_at"), today, settings)
-    return found
+            found += _of_days(int(weekday), group.sort("start_at"), today, settings)
+    daily = _of_days(None, candidates.sort("start_at"), today, settings)
+    return found + daily
 
 
-def _of_weekday(
-    weekday: int, group: pl.DataFrame, today: date, settings: HomeSettings
+def _of_days(
+    weekday: int | None, group: pl.DataFrame, today: date, settings: HomeSettings
 ) -> list[Prototype]:
-    """Return the prototypes of one weekday: the densest cluster first, then among the rest."""
+    """Return the prototypes of a weekday, or of any day: the densest cluster, then of the rest.
+
+    A use of any day was seen on `DAILY_WEEKDAYS` weekdays and `FULL_COUNT` days.
+    """
+    if group.is_empty():
+        return []
+    least = settings.prototype_count if weekday is not None else FULL_COUNT
+    holdings = np.array(group["longest_s"].to_list())
+    weekdays = group["weekday"].to_numpy()
     columns = ("minute_of_day", "duration_s", "avg_flow_l_per_min", "hot_pct")
     values = np.column_stack([group[name].fill_null(0.0).to_numpy() for name in columns])
     days = group["day"].to_list()
@@ -95,20 +129,22 @@ def _of_weekday(
     while True:
         size = (near & free).sum(axis=1) * free
         leader = int(size.argmax())
-        if size[leader] < settings.prototype_count:
+        if size[leader] < least:
             return found
         middle = np.median(values[near[leader] & free], axis=0)
         members = _near(values, middle, settings) & free
         seen = sorted({days[i] for i in np.flatnonzero(members)})
         free[leader] = False
-        if len(seen) < settings.prototype_count:
+        if len(seen) < least:
+            continue
+        if weekday is None and np.unique(weekdays[members]).size < DAILY_WEEKDAYS:
             continue
         free &= ~members
         sure = confidence(len(seen), (today - seen[-1]).days, settings)
         if sure < settings.min_confidence or (today - seen[-1]).days > settings.horizon_days:
             continue
         minute, duration_s, flow, hot = np.median(values[members], axis=0).tolist()
-        name = f"{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[weekday]}"
+        name = "daily" if weekday is None else _WEEKDAYS[weekday]
         clock = f"{int(minute) // 60:02d}{int(minute) % 60:02d}"
         found.append(
             Prototype(
@@ -122,6 +158,7 @@ def _of_weekday(
                 seen[0],
                 seen[-1],
                 sure,
+                tuple(np.median(holdings[members], axis=0).tolist()),
             )
         )
 
@@ -153,7 +190,12 @@ def match(
         if (
             prototype.confidence >= settings.high_confidence
             and abs(late) <= settings.prototype_start_min
-            and fits(prototype, running.elapsed_s, running.avg_flow_l_per_min, settings)
+            and (
+                fits(prototype, running.elapsed_s, running.avg_flow_l_per_min, settings)
+                # The meter's first step is wet in part only.
+                or fits(prototype, running.elapsed_s, running.flow_l_per_min, settings)
+                or _fits_phases(prototype, running, settings)
+            )
             and (best is None or prototype.confidence > best.prototype.confidence)
         ):
             best = Match(prototype, late)
@@ -170,6 +212,25 @@ def fits(
         elapsed_s <= (1 + share) * prototype.duration_s + 1e-6
         and abs(flow_l_per_min - expected) <= share * expected + 1e-9
     )
+
+
+def _fits_phases(prototype: Prototype, running: Running, settings: HomeSettings) -> bool:
+    """Whether water is within what a prototype of several phases draws.
+
+    No level is held for longer than the prototype holds it, or the level below: tolerance of flow.
+    """
+    if not prototype.is_varied:
+        return False
+    longer = 1 + settings.prototype_tolerance
+    usual = (prototype.longest_s[0], *prototype.longest_s[:-1])
+    return running.elapsed_s <= longer * prototype.duration_s and all(
+        held_s <= longer * usual_s + settings.step_s
+        for held_s, usual_s in zip(running.longest_s, usual, strict=True)
+    )
+
+
+def _level_below(flow_l_per_min: float) -> int:
+    return max(i for i, level in enumerate(LEVELS_L_PER_MIN) if level <= 0.8 * flow_l_per_min)
 
 
 def carried(
@@ -198,7 +259,10 @@ def carried(
         held_s = running.held_s[level]
         if not level or not 0 < held_s <= (1 + settings.prototype_tolerance) * prototype.duration_s:
             continue
-        most = (1 + settings.prototype_tolerance) * expected + other_flow_l_per_min
+        # At least half of the water is the prototype's: a drip line does not excuse a burst.
+        most = min(
+            (1 + settings.prototype_tolerance) * expected + other_flow_l_per_min, 2 * expected
+        )
         began_min = context.minute_of_day + (running.elapsed_s - held_s) / 60
         late = prototype.late_min(context.weekday, began_min)
         if abs(late) <= settings.prototype_start_min and running.flow_l_per_min <= most:
@@ -216,8 +280,9 @@ def explained(
     for prototype in prototypes:
         if prototype.confidence < settings.high_confidence:
             continue
-        usual = prototype.weekday * _DAY_MIN + prototype.start_minute
-        late = (minute - usual + _WEEK_MIN / 2) % _WEEK_MIN - _WEEK_MIN / 2
+        span = _DAY_MIN if prototype.weekday is None else _WEEK_MIN
+        usual = (prototype.weekday or 0) * _DAY_MIN + prototype.start_minute
+        late = (minute - usual + span / 2) % span - span / 2
         flow = prototype.avg_flow_l_per_min
         found |= (
             (late.abs() <= settings.prototype_start_min)

@@ -16,7 +16,7 @@ from .settings import HomeSettings
 
 # A cistern fills in less; its refills come back at equal times, people do not.
 LONGEST_REFILL_S = 180.0
-SPACING_TOLERANCE = 0.25
+SPACING_TOLERANCE = 0.15
 # A toilet that loses little refills rarely: so many at equal times within hours.
 SLOW_COUNT, SLOW_WINDOW_S, MEMORY = 6, 4 * 3600.0, 40
 NIGHT_ENDS_H = 5
@@ -24,10 +24,11 @@ NIGHT_ENDS_H = 5
 
 @dataclass(frozen=True)
 class Refill:
-    """A short session that may be a refill: start (s since 1970) and volume."""
+    """A short session that may be a refill: start (s since 1970), volume, how long it took."""
 
     start_s: float
     volume_l: float
+    duration_s: float
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def remember(
         return replace(memory, unrested_s=unrested_s)
     start_s = ended.start_at.timestamp()
     recent = [r for r in memory.refills if r.start_s > start_s - SLOW_WINDOW_S][-MEMORY + 1 :]
-    refills = (*recent, Refill(start_s, ended.volume_l))
+    refills = (*recent, Refill(start_s, ended.volume_l, ended.duration_s))
     until_s = memory.refilling_until_s
     spacing_s = refill_spacing_s(refills, settings)
     if spacing_s is not None:
@@ -88,6 +89,7 @@ def refill_spacing_s(refills: Iterable[Refill], settings: HomeSettings) -> float
         r.start_s
         for r in all_refills
         if abs(r.volume_l - last.volume_l) <= settings.refill_tolerance * last.volume_l
+        and abs(r.duration_s - last.duration_s) <= settings.step_s + 1e-6
     ]
     quick = [s for s in equal if s >= last.start_s - settings.refill_window_s]
     for starts, count in ((quick, settings.refill_count), (equal[-SLOW_COUNT:], SLOW_COUNT)):

@@ -103,8 +103,8 @@ class HomeSettings:
     gate_risk: float = 0.9
     gate_count: int = 3
     confirm_by_habit: bool = True
-    habit_margin: float = 1.4
-    habit_floor_s: float = 420.0
+    habit_margin: float = 1.6
+    habit_floor_s: float = 600.0
     vacation_grace_s: float = 120.0
     prototype_count: int = 3
     prototype_start_min: float = 20.0
