@@ -355,7 +355,7 @@ def test_impossible_households_are_refused(changes: dict[str, object], words: li
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("flood", MARCH), ["'burst'", "slow_leak or toilet_flapper"]),
+        (("flood", MARCH), ["'flood'", "slow_leak or toilet_flapper"]),
         (("slow_leak", datetime(2019, 3, 1)), ["start of slow_leak", "no time zone"]),  # noqa: DTZ001
         (("slow_leak", MARCH, MARCH), ["not after its start"]),
         (("slow_leak", MARCH, None, 0.0), ["flow_l_per_min = 0.0"]),
