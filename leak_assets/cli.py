@@ -14,6 +14,7 @@ from . import __version__
 from .commands import (
     audit,
     benchmark,
+    collect,
     data,
     detection,
     incidents,
@@ -45,6 +46,7 @@ for topic in (
     simulation,
     generators,
     data,
+    collect,
     models,
     detection,
     benchmark,

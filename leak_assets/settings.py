@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0
     )
 
+    # Streams: user and password of the broker, which stand in no URL or file; what may wait.
+    source_username: str | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_USERNAME")
+    source_password: SecretStr | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_PASSWORD")
+    spool_most_mib: int = Field(1024, validation_alias="SPOOL_MOST_MIB", ge=1)
+
     @classmethod
     def from_environment(cls) -> Self:
         """Return the settings of the environment and `.env`.
@@ -97,6 +102,11 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """Landing zone: `landing/<network>/<file>`; taken files go to `<network>/done/<day>/`."""
         return self.home.resolve() / "var" / "landing"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Batches of streams that wait to be taken: `spool/<source>/<network>/<batch>.parquet`."""
+        return self.home.resolve() / "var" / "spool"
 
     @property
     def networks_dir(self) -> Path:

@@ -20,8 +20,8 @@ from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
 from leak_assets.quality.steps import check_contract
 from leak_assets.sites.site import NetworkSite, Site
+from leak_assets.telemetry.sources.every import EverySource
 from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
-from leak_assets.telemetry.sources.landing import LandingFolder
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
@@ -122,13 +122,13 @@ def take_waiting(ctx: StepContext, site: Site) -> tuple[list[Written], set[date]
     """
     written: list[Written] = []
     delivered: set[date] = set()
-    landing, attempts = LandingFolder(ctx.settings, ctx.warehouse), Attempts()
-    while run := _next_run(landing, site.name, attempts):
+    source, attempts = EverySource(ctx.settings, ctx.warehouse), Attempts()
+    while run := _next_run(source, site.name, attempts):
         days = day_partitions(run.days, site.name)
         written += run_step(GRAPH.step("raw_readings"), ctx, site, days)
         delivered.update(run.days)
-    waiting = [delivery for delivery in landing.waiting() if delivery.network == site.name]
-    for line in landing.problems() + given_up(waiting, attempts):
+    waiting = [delivery for delivery in source.waiting() if delivery.network == site.name]
+    for line in source.problems() + given_up(waiting, attempts):
         ctx.progress(line)
     return written, delivered
 
@@ -213,8 +213,8 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, 
     return failures
 
 
-def _next_run(landing: LandingFolder, network: str, attempts: Attempts) -> IntakeRun | None:
-    waiting = [delivery for delivery in landing.waiting() if delivery.network == network]
+def _next_run(source: EverySource, network: str, attempts: Attempts) -> IntakeRun | None:
+    waiting = [delivery for delivery in source.waiting() if delivery.network == network]
     run = next(iter(plan_runs(waiting, attempts)), None)
     if run is not None:
         attempts.count(run)

@@ -23,7 +23,7 @@ from leak_assets.warehouse.schemas import TABLES
 
 from .ledger import LEDGER, days_as_text, ledger_row, names_in_ledger
 from .raw import distinct_readings, merge_raw, without_own
-from .sources.landing import LandingFolder
+from .sources.every import EverySource
 from .sources.source import DeliveredReadings, Delivery, DeliveryLeftError, Source
 
 RAW = "telemetry.raw_readings"
@@ -78,7 +78,7 @@ def take_deliveries(
     days
         Days of the run, in any order.
     source
-        Where deliveries come from; the landing zone by default.
+        Where deliveries come from; by default every source that there is.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def take_deliveries(
         Partitions of `telemetry.raw_readings` (days of the readings), `telemetry.quarantine` and
         `telemetry.ingest_ledger` (days of receipt) that changed.
     """
-    origin: Source[Any] = source or LandingFolder(ctx.settings, ctx.warehouse)
+    origin = source or EverySource(ctx.settings, ctx.warehouse)
     # Merging reads, adds and writes a day: two processes must not do that at the same time.
     with locks(ctx.settings).hold(site.name):
         arrivals = list(_read_waiting(ctx, site, set(days), origin))

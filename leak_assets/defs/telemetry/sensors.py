@@ -9,6 +9,7 @@ from leak_assets.defs.resources import Platform
 from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.runs.freshness import through_newest
 from leak_assets.sites.site import find_site
+from leak_assets.telemetry.sources.every import EverySource
 from leak_assets.telemetry.sources.intake import (
     MOST_ATTEMPTS,
     Attempts,
@@ -16,7 +17,6 @@ from leak_assets.telemetry.sources.intake import (
     given_up,
     plan_runs,
 )
-from leak_assets.telemetry.sources.landing import LandingFolder
 
 from .jobs import MICRO_BATCH_OF, MICRO_BATCHES
 
@@ -42,13 +42,14 @@ _UNDER_WAY = [
     jobs=[*MICRO_BATCHES, NETWORK_MODEL],
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs the micro-batch for the files that wait in `var/landing/<network>/`."
-    " A file has arrived when the ledger has it; the cursor counts attempts.",
+    description="Runs the micro-batch for the files that wait in `var/landing/<network>/` and for"
+    " what streams brought. A delivery has arrived when the ledger has it; the cursor counts"
+    " attempts.",
 )
 def landing_zone(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """Request one micro-batch for each network and range of days with waiting files."""
     attempts = Attempts.from_json(context.cursor)
-    source = LandingFolder(platform.settings(), platform.at(NAME).warehouse)
+    source = EverySource(platform.settings(), platform.at(NAME).warehouse)
     deadline = time.monotonic() + TICK_S
     while True:
         waiting = source.waiting()

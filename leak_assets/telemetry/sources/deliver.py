@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leak_assets.errors import InputError
+from leak_assets.system.files import sync_folder
 
 from .landing import SETTLE_S, is_inside, is_unfinished, names_like, reserve
 
@@ -102,7 +103,7 @@ def _copy(source: Path, folder: Path) -> Delivered:
                 return Delivered(target, digest)
             if reserve(target):
                 temporary.replace(target)
-                _fsync_folder(folder)
+                sync_folder(folder)
                 return Delivered(target, digest)
         raise AssertionError("names are endless")
     finally:
@@ -148,11 +149,3 @@ def _visible_files(path: Path) -> list[Path]:
     if not files:
         raise InputError("the folder holds no file", remedy="Name files to deliver", file=path)
     return files
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
