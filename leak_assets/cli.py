@@ -27,6 +27,7 @@ from .commands import (
     signatures,
     simulation,
     sites,
+    water,
 )
 from .commands import simulators as generators
 from .errors import HydraulicError, InputError
@@ -58,6 +59,7 @@ for topic in (
     past,
     sites,
     plant,
+    water,
 ):
     topic.add_to(app)
 

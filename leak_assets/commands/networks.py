@@ -38,18 +38,32 @@ def register_network(
         typer.Option(formats=["%Y-%m-%d"], help="First leak-free day of the telemetry."),
     ] = None,
     reference_days: Annotated[int | None, typer.Option(min=1, help="Leak-free days.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of local days and nights, e.g. Europe/Rome.")
+    ] = None,
+    country: Annotated[
+        str | None, typer.Option(help="ISO 3166 code for holidays, e.g. IT or DE-BY.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Check a network model and register it by name."""
+    from leak_assets.features.calendar import Calendar
     from leak_assets.pipeline.network_step import NETWORK_STEP
     from leak_assets.pipeline.runner import run_step
     from leak_assets.sites import register
 
     ctx = StepContext.local(command="register")
     first = reference_first_day.date() if reference_first_day else None
+    Calendar(timezone or "UTC", country or "")
     entry = register(
-        path, ctx.settings, name=name, reference_first_day=first, reference_days=reference_days
+        path,
+        ctx.settings,
+        name=name,
+        reference_first_day=first,
+        reference_days=reference_days,
+        timezone=timezone,
+        country=country,
     )
     written = run_step(NETWORK_STEP, ctx, ctx.network(entry.name), [{"network": entry.name}])
     rows = [{"table": w.record.table, "rows": w.record.rows} for w in written]

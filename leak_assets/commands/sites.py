@@ -47,9 +47,15 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Check a site's file and register it; the same name again replaces it."""
-    from leak_assets.sites.described import register_site
+    from leak_assets.features.calendar import Calendar
+    from leak_assets.sites.areas import areas_from
+    from leak_assets.sites.described import read_description, register_site
 
     settings = StepContext.local(command="register").settings
+    read = read_description(path).description
+    Calendar(read.timezone, read.country)
+    if read.kind == "zones":
+        areas_from(read.details.get("areas"), read.layout(), file=path)
     said = register_site(path, settings).description
     row = {"site": said.name, "kind": said.kind, "sensors": len(said.layout().sensors)}
     print_rows([row], as_json=as_json, title=f"Registered {said.name}")

@@ -1,18 +1,20 @@
 """What Dagster shows of a step beside rows and times: figures of merit and pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
 
+from leak_assets.errors import InputError
 from leak_assets.features.steps import learning_state
 from leak_assets.models.steps import held_out_metrics, newest_artefacts
-from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
 from leak_assets.reports.incident_plots import incident_plots
 from leak_assets.reports.signature_figure import signature_heatmap
+from leak_assets.reports.water_report import PICTURE_SPAN, balance_plot, reported_period
 from leak_assets.sites.site import Site, require_network
 from leak_assets.sites.tables import links_frame, nodes_frame
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
@@ -75,11 +77,27 @@ def _evaluations(ctx: StepContext, site: Site, _partitions: Sequence[Partition])
     return metrics, {}
 
 
+def _water_balance(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
+    day = max(date.fromisoformat(partition["date"]) for partition in partitions)
+    record = ctx.warehouse.record("telemetry.readings", day_partition(day, site.name))
+    end = datetime.combine(day, time(), UTC) + timedelta(days=1, seconds=-site.contract.cadence_s)
+    # Drawn when the day is over: a micro-batch does not wait for a picture.
+    if record is None or record.last_ts is None or datetime.fromisoformat(record.last_ts) < end:
+        return {}, {}
+    try:
+        first, last = reported_period(ctx.warehouse, site.name, day - PICTURE_SPAN, day)
+    except InputError:
+        # No flow meters close an area.
+        return {}, {}
+    return {}, {"nights and days": balance_plot(ctx.warehouse, site.name, first, last)}
+
+
 SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] = {
     "calibrations": _calibrations,
     "incidents": _incidents,
     "leak_signatures": _signatures,
     "sensor_placement": _placement,
     "training_runs": _training_runs,
+    "water_balance": _water_balance,
     "evaluations": _evaluations,
 }

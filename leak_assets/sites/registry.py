@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import available_timezones
 
 import yaml
 
@@ -64,6 +65,9 @@ class Network:
     is_registered
         Packaged or registered, so that its name stands for this model everywhere. False for a
         file that was given by path and is known to this run only.
+    timezone, country
+        IANA zone of its local days and nights, and ISO 3166 code for holidays. Delivered times
+        without offset are UTC all the same.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Network:
     pattern_first_weekday: int = 0
     settings_path: Path | None = None
     is_registered: bool = True
+    timezone: str = "UTC"
+    country: str = ""
 
     @property
     def pattern_epoch(self) -> date:
@@ -207,6 +213,8 @@ def register(
     reference_first_day: date | None = None,
     reference_days: int | None = None,
     pattern_first_weekday: str | None = None,
+    timezone: str | None = None,
+    country: str | None = None,
 ) -> Network:
     """Register a user's model: check it, copy it to `networks_dir` and write its YAML.
 
@@ -221,7 +229,7 @@ def register(
         The user's `.inp` file.
     name
         Name to give it; by default made from the file name.
-    title, reference_days, pattern_first_weekday
+    title, reference_days, pattern_first_weekday, timezone, country
         Written to the YAML; None keeps what it says, or the default.
     reference_first_day
         Added to those in the YAML: days before the new period keep the reference they had.
@@ -251,6 +259,8 @@ def register(
         "title": title,
         "reference_days": reference_days,
         "pattern_first_weekday": pattern_first_weekday,
+        "timezone": timezone,
+        "country": country,
     }
     given = {key: value for key, value in given.items() if value is not None}
     packaged = _packaged_paths().get(wanted)
@@ -367,7 +377,17 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
             file=file,
             column="reference_days",
         )
+    timezone = str(options.get("timezone", "UTC"))
+    if timezone not in available_timezones():
+        raise InputError(
+            f"{timezone!r} is no time zone",
+            remedy="Use an IANA name, e.g. Europe/Rome",
+            file=file,
+            column="timezone",
+        )
     return {
+        "timezone": timezone,
+        "country": str(options.get("country", "")),
         "title": str(options.get("title", file.stem)),
         "reference_first_days": _first_days(options, file),
         "reference_days": days,

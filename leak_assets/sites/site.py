@@ -172,6 +172,8 @@ def network_site(
         contract=load_contract(),
         network=network,
         layout=layout,
+        timezone=network.timezone,
+        country=network.country,
         reference_first_days=network.reference_first_days,
         reference_days=network.reference_days,
         provenance=Provenance.of(network, layout),

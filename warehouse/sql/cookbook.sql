@@ -88,3 +88,21 @@ JOIN simulation.telemetry AS t
     ON t.scenario_id = f.scenario_id AND t.element_id = f.sensor_id AND t.quantity = f.quantity
     AND t.ts_utc >= f.fault_start AND t.ts_utc < f.fault_end
 ORDER BY t.scenario_id, t.ts_utc LIMIT 20;
+
+-- Nights that are unusual for their area, worst first: what to look at, not incidents.
+SELECT network, zone_id, night, round(mnf_m3_per_h, 1) AS m3_per_h,
+    round(excess_m3_per_h, 1) AS above_usual, nights_above
+FROM water.night_flow_bands WHERE is_indication
+ORDER BY excess_m3_per_h DESC;
+
+-- Water balance of each area by month: input, night flow, losses, index.
+SELECT network, zone_id, date_trunc('month', local_date) AS month,
+    round(avg(net_inflow_m3)) AS m3_per_day, round(median(mnf_m3_per_h), 1) AS mnf_m3_per_h,
+    round(avg(losses_m3)) AS lost_m3_per_day, round(avg(ili), 1) AS ili,
+    round(100 * sum(non_revenue_m3) / sum(net_inflow_m3) FILTER (used_m3 IS NOT NULL), 1) AS nrw_pct
+FROM water.dma_balance_daily
+GROUP BY ALL ORDER BY network, zone_id, month;
+
+-- System input volume of each site by day: areas hand on to each other, so net inflows add up.
+SELECT network, local_date, round(sum(net_inflow_m3)) AS m3, count(net_inflow_m3) = count(*) AS is_whole
+FROM water.dma_balance_daily GROUP BY ALL ORDER BY network, local_date;
