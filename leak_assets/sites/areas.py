@@ -45,8 +45,9 @@ class Area(_Strict):
         Tanks inside.
     pressures
         Pressure sensors inside; their mean is the area's pressure.
-    customers
-        Demand meters of all customers inside; empty where not all are metered.
+    customers, customers_share
+        Demand meters of customers inside, and the share of all customers' use that they measure;
+        what they read is divided by it.
     connections, population, mains_km, service_pipes_km, pressure_m
         Number of service connections, people, length of mains, length of the customers' pipes
         between street and meter, usual mean pressure (m) where no sensor measures it.
@@ -63,6 +64,7 @@ class Area(_Strict):
     tanks: tuple[Tank, ...] = ()
     pressures: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
+    customers_share: float = Field(1.0, gt=0, le=1)
     connections: int | None = Field(None, gt=0)
     population: int | None = Field(None, gt=0)
     mains_km: float | None = Field(None, gt=0)

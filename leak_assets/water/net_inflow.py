@@ -41,7 +41,7 @@ class AreaFlow:
     pressure_m
         Mean of the pressure sensors that have a value.
     used
-        What the customers' meters read, m3/s; NaN without such.
+        What customers use by their meters, m3/s; NaN without such.
     """
 
     start: datetime
@@ -143,7 +143,7 @@ def area_flow(
         np.maximum(-signed, 0.0).sum(axis=0),
         np.sum(volumes, axis=0) if volumes else None,
         _mean_of_known([column("pressure", name) for name in area.pressures], count),
-        _sum([column("demand", name) for name in area.customers], count),
+        _sum([column("demand", name) for name in area.customers], count) / area.customers_share,
     )
 
 

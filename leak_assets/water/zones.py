@@ -23,8 +23,8 @@ from leak_assets.sites.site import DescribedSite, NetworkSite, Site
 
 from .net_inflow import Floats, Volume
 
-# Customers' meters are the use of a zone where they stand for almost all of its nominal demand.
-_ALL_METERED = 0.95
+# Customers' meters tell the use of a zone where they stand for so much of its nominal demand.
+_MOST_METERED = 0.8
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,9 @@ def _area(number: int, zone: Zone, model: Any, layout: SensorLayout) -> dict[str
         "pressures": [name for name in layout.ids("pressure") if name in inside],
         "mains_km": length / 1000.0 or None,
     }
-    if _demand(model, meters) >= _ALL_METERED * _demand(model, zone.junctions):
-        area["customers"] = meters
+    demand = _demand(model, zone.junctions)
+    if meters and _demand(model, meters) >= _MOST_METERED * demand:
+        area |= {"customers": meters, "customers_share": _demand(model, meters) / demand}
     return area
 
 

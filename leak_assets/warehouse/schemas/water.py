@@ -68,7 +68,9 @@ DMA_BALANCE_DAILY = Table(
             "inflow - outflow - stored: system input volume of the area",
             True,
         ),
-        Column("used_m3", pl.Float64, "through the customers' meters, where all have one", True),
+        Column(
+            "used_m3", pl.Float64, "by the customers' meters, where (almost) all have one", True
+        ),
         Column("non_revenue_m3", pl.Float64, "net inflow - used, where that is measured", True),
         Column("pressure_m", pl.Float64, "mean pressure, measured or as the area's figure", True),
         Column("mnf_m3_per_h", pl.Float64, "minimum night flow of the day's night", True),

@@ -124,6 +124,18 @@ def test_a_meter_that_runs_backwards_counts_on_the_other_side() -> None:
     assert (flow.inflow[0], flow.outflow[0], flow.net[0]) == pytest.approx((0.005, 0.002, 0.003))
 
 
+def test_what_customers_use_is_by_the_share_that_their_meters_see() -> None:
+    """Two meters read 1 and 2 L/s and stand for three quarters of the use: 4 L/s."""
+    frame = pl.DataFrame({"ts_utc": [MIDNIGHT], "demand/a": [0.001], "demand/b": [0.002]}).cast(
+        {"ts_utc": pl.Datetime("us", "UTC")}
+    )
+    area = AREA.model_copy(update={"customers": ("a", "b"), "customers_share": 0.75})
+    flow = area_flow(
+        to_long(frame, "n"), area, start=MIDNIGHT, end=MIDNIGHT + timedelta(hours=1), step_s=3600
+    )
+    assert flow.used[0] == pytest.approx(0.004)
+
+
 @given(
     low=st.lists(st.floats(0, 1e4), min_size=24, max_size=24),
     rest=st.floats(0, 1e4),

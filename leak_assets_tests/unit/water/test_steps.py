@@ -8,12 +8,17 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from leak_assets.cli import run
+from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import process_landing_zone
 from leak_assets.runs.freshness import stale_days
+from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
+from leak_assets.sites.site import find_site
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.warehouse.schemas.water import MINIMUM_NIGHT_FLOW
+from leak_assets.water.zones import areas_of
 
 ROME = ZoneInfo("Europe/Rome")
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
@@ -21,12 +26,16 @@ SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 
 def land(ctx: StepContext, folder: Path, quantity: str, values: Mapping[str, float],
          first: date, days: int) -> None:  # fmt: skip
-    """Deliver whole local days of constant values, hourly, with each time's offset."""
+    """Deliver whole local days, hourly, with each time's offset.
+
+    All sensors go up and down together by up to 0.2: what never moves is judged to be stuck.
+    """
     start = datetime(first.year, first.month, first.day, tzinfo=ROME)
     end = (start + timedelta(days=days)).astimezone(UTC)
     at, lines = start.astimezone(UTC), ["Timestamp;" + ";".join(values)]
     while at < end:
-        text = ";".join(f"{value:g}".replace(".", ",") for value in values.values())
+        move = 0.1 * (len(lines) * 7 % 5 - 2)
+        text = ";".join(f"{value + move:g}".replace(".", ",") for value in values.values())
         lines.append(f"{at.astimezone(ROME).isoformat(sep=' ')};{text}")
         at += timedelta(hours=1)
     file = folder / f"{first}_{quantity}.csv"
@@ -58,15 +67,15 @@ def test_days_on_which_clocks_change_are_balanced_whole(
     assert [row["local_date"] for row in found] == [day + timedelta(days=n) for n in (-1, 0, 1)]
     row = found[1]
     assert (row["hours"], row["coverage"], row["day_type"]) == (hours, 1.0, "sunday")
-    assert row["inflow_m3"] == pytest.approx(18.0 * hours)
-    assert row["outflow_m3"] == pytest.approx(10.8 * hours)
+    assert row["inflow_m3"] == pytest.approx(18.0 * hours, abs=1.5)
+    assert row["outflow_m3"] == pytest.approx(10.8 * hours, abs=1.5)
     assert row["net_inflow_m3"] == pytest.approx(7.2 * hours)
     assert row["mnf_m3_per_h"] == pytest.approx(7.2)
     # 7.2 less 1000 connections x 1.7 L; 24 hours of it over (180 + 800) L/m x 50.99 m of 5 bar.
     assert row["losses_m3"] == pytest.approx(5.5 * 24)
-    assert row["ili"] == pytest.approx(132.0 / (0.98 * 50.99), rel=1e-4)
+    assert row["ili"] == pytest.approx(132.0 / (0.98 * 50.99), rel=0.01)
     (lower,) = [r for r in rows(rome, "water.minimum_night_flow", "lower") if r["night"] == day]
-    assert lower["mnf_m3_per_h"] == pytest.approx(10.8)
+    assert lower["mnf_m3_per_h"] == pytest.approx(10.8, abs=0.73)
     assert lower["net_night_flow_m3_per_h"] is None
     assert stale_days(rome, site) == []
 
@@ -86,7 +95,10 @@ def test_what_is_known_of_an_area_makes_its_days_stale(rome: StepContext, tmp_pa
 
 def test_a_night_is_there_as_soon_as_it_is_over(rome: StepContext, tmp_path: Path) -> None:
     """Half a day of readings: the night counts, the day's volume does not yet."""
-    lines = [f"2026-06-01 {hour:02}:00:00+02:00;{2 if hour == 3 else 4};1" for hour in range(2, 12)]
+    lines = [
+        f"2026-06-01 {hour:02}:00:00+02:00;{2 if hour == 3 else 4 + hour};{1 if hour == 3 else hour}"
+        for hour in range(2, 12)
+    ]
     file = tmp_path / "half_Flows.csv"
     file.write_text("Timestamp;m1;m2\n" + "\n".join(lines) + "\n")
     deliver([file], rome.settings.landing_dir, "rome")
@@ -94,7 +106,7 @@ def test_a_night_is_there_as_soon_as_it_is_over(rome: StepContext, tmp_path: Pat
     (night,) = rows(rome, "water.minimum_night_flow", "upper")
     assert night["mnf_m3_per_h"] == pytest.approx(3.6)
     (day,) = rows(rome, "water.dma_balance_daily", "upper")
-    assert (day["net_inflow_m3"], day["mnf_m3_per_h"]) == (None, pytest.approx(3.6))
+    assert (day["net_inflow_m3"], day["mnf_m3_per_h"]) == (None, night["mnf_m3_per_h"])
     assert day["coverage"] == pytest.approx(10 / 24)
 
 
@@ -126,3 +138,56 @@ def test_a_leak_shows_above_the_band_of_the_nights_before(rome: StepContext) -> 
     assert [b["is_indication"] for b in bands] == [False] * 22 + [True, True]
     assert bands[13]["upper_m3_per_h"] is None
     assert bands[20]["excess_m3_per_h"] == pytest.approx(2.9)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("meters: {m2: 1}", "meters: {m3: 1}", "flow sensor 'm3', which the site does not have"),
+        ("meters: {m2: 1}", "meters: {m2: 2}", "area number 2, key `meters.m2`"),
+        ("name: lower", "name: upper", "area 'upper' is given twice"),
+        ("mains_km", "mains", "area number 1, key `mains`"),
+        ("areas:", "area:", "`areas` is no list of areas"),
+        ("country: IT", "country: XX", "no holidays are known of 'XX'"),
+    ],
+)
+def test_areas_that_cannot_be_used_are_refused_at_the_door(
+    rome: StepContext, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str,
+    words: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """`sites register` says it in one line, and what was registered stays."""
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(rome.settings.home))
+    before = areas_of(rome.site("rome"))
+    file = tmp_path / "rome.yaml"
+    file.write_text(file.read_text().replace(old, new))
+    assert run(["sites", "register", str(file)]) == 2
+    assert words in capsys.readouterr().err
+    assert areas_of(rome.site("rome")) == before
+
+
+def test_a_network_says_of_its_areas_what_its_model_does_not(tmp_path: Path) -> None:
+    """L-Town: meters, tank, mains and customers' meters by the model, connections by YAML."""
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path)
+    settings.networks_dir.mkdir(parents=True)
+    file = settings.networks_dir / "l-town.yaml"
+    file.write_text(
+        "timezone: Europe/Nicosia\ncountry: CY\nareas: [{name: '1', connections: 90}]\n"
+    )
+    site = find_site("l-town", settings)
+    assert (site.timezone, site.country) == ("Europe/Nicosia", "CY")
+    main, upper = areas_of(site).areas
+    assert main.meters == {"p227": 1, "p235": 1, "PUMP_1": -1}
+    assert (main.tanks, main.customers, main.connections) == ((), (), None)
+    assert upper.meters == {"PUMP_1": 1}
+    assert [tank.level for tank in upper.tanks] == ["T1"]
+    assert len(upper.customers) == 82
+    assert upper.customers_share == pytest.approx(0.906, abs=1e-3)
+    assert upper.connections == 90
+    assert main.mains_km is not None
+    assert 35 < main.mains_km < 43
+    file.write_text("areas: [{name: '7', connections: 90}]\n")
+    with pytest.raises(InputError, match="l-town has no metered area '7'"):
+        areas_of(find_site("l-town", settings))
+    file.write_text("timezone: Europe/Nikosia\n")
+    with pytest.raises(InputError, match="'Europe/Nikosia' is no time zone"):
+        find_site("l-town", settings)
