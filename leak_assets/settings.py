@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     history_retention_days: int = Field(
         1100, validation_alias="HISTORY_RETENTION_DAYS", ge=0, le=36_500
     )
+    # Who speaks where no command says it; by default the login.
+    user: str | None = Field(None, validation_alias="LEAK_ASSETS_USER")
 
     # Economics: BattLeDIM's price of water; a utility sets its own.
     water_price_eur_per_m3: float = Field(

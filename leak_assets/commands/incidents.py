@@ -1,22 +1,33 @@
-"""Commands of the incidents: list them, show one with its candidates and evidence."""
+"""Commands of the incidents that only look: list, show, history, where to search, precision.
 
-from typing import Annotated
+What people say of incidents is in `incident_people`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from leak_assets.errors import InputError
+from leak_assets.incidents import people, places
+from leak_assets.incidents.transitions import STATUSES, legal_actions
 from leak_assets.pipeline.context import StepContext
-from leak_assets.system.terminal import AsJson, console, print_frame, print_json
+from leak_assets.system.files import publish
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json, print_rows
+from leak_assets.warehouse import Warehouse
 
-incidents_app = typer.Typer(no_args_is_help=True, help="What to act on.")
+incidents_app = typer.Typer(no_args_is_help=True, help="What to act on, and what was said of it.")
+
+IncidentId = Annotated[str, typer.Argument(help="Identifier from `incidents list`.")]
 
 _LIST = """
-    SELECT incident_id, status, severity, leak_start, detected_at, leak_end,
+    SELECT incident_id, status, reason, severity, leak_start, detected_at, leak_end,
         round(estimated_flow_m3_per_h, 1) AS m3_per_h, round(volume_lost_m3) AS m3_lost,
-        round(value_eur) AS eur, top_link_id AS pipe, round(confidence, 2) AS confidence
+        round(value_eur) AS eur, top_link_id AS pipe, round(confidence, 2) AS confidence,
+        assignee, is_supported
     FROM incidents.incidents
-    WHERE ($network IS NULL OR network = $network)
-    ORDER BY detected_at DESC
+    WHERE ($network IS NULL OR network = $network) AND ($status IS NULL OR status = $status)
+    ORDER BY detected_at DESC, incident_id
 """
 
 
@@ -28,46 +39,149 @@ def add_to(app: typer.Typer) -> None:
 @incidents_app.command("list")
 def list_incidents(
     network: Annotated[str | None, typer.Option(help="Only this network.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only this status.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the incidents, newest first."""
-    frame = StepContext.local().warehouse.sql(_LIST, {"network": network})
+    """List the incidents, newest first; `is_supported` is false where data were corrected."""
+    if status not in (None, *STATUSES):
+        raise InputError(f"{status!r} is no status", remedy=f"One of: {', '.join(STATUSES)}")
+    frame = StepContext.local().warehouse.sql(_LIST, {"network": network, "status": status})
     print_frame(frame, as_json=as_json, title="Incidents")
 
 
 @incidents_app.command("show")
-def show(
-    incident_id: Annotated[str, typer.Argument(help="Identifier from `incidents list`.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show one incident: state, summary, where to dig, which sensors say so."""
+def show(incident_id: IncidentId, *, as_json: AsJson = False) -> None:
+    """Show one incident: state, summary, cost, where to dig, which sensors say so."""
     warehouse = StepContext.local().warehouse
-    found = warehouse.sql("SELECT * FROM incidents.incidents WHERE incident_id = ?", [incident_id])
-    if found.is_empty():
-        raise InputError(
-            f"there is no incident {incident_id!r}",
-            remedy="`leak-assets incidents list` names them",
-        )
-    incident = found.row(0, named=True)
-    at = [incident_id, incident["revision"]]
-    of_revision = "WHERE incident_id = ? AND revision = ? ORDER BY rank"
-    candidates = warehouse.sql(
-        "SELECT rank, link_id, probability, cumulative_probability, length_m"
-        f" FROM incidents.candidates {of_revision}",
-        at,
+    found = people.incident(warehouse, incident_id)
+    words = people.history(warehouse, incident_id)
+    found["possible_actions"] = legal_actions(people.standing_of(found, words))
+    found["successors"] = [] if found["is_supported"] else _successors(warehouse, found)
+    candidates = places.search_order(_of_revision(warehouse, "candidates", found))
+    evidence = _of_revision(warehouse, "evidence", found).select(
+        "rank", "sensor_id", "quantity", "contribution", "residual_si"
     )
-    evidence = warehouse.sql(
-        "SELECT rank, sensor_id, quantity, contribution, residual_si"
-        f" FROM incidents.evidence {of_revision}",
-        at,
+    forecast, times = (
+        warehouse.sql(f"SELECT * FROM incidents.{view} WHERE incident_id = ?", [incident_id])
+        for view in ("forecast", "alr_times")
     )
     if as_json:
         print_json(
-            incident | {"candidates": candidates.to_dicts(), "evidence": evidence.to_dicts()}
+            found
+            | {
+                "candidates": candidates.to_dicts(),
+                "evidence": evidence.to_dicts(),
+                "forecast": next(forecast.iter_rows(named=True), None),
+                "alr_times": next(times.iter_rows(named=True), None),
+                "history": words.to_dicts(),
+            }
         )
         return
-    console().print(incident["summary"] or "no summary yet", soft_wrap=True, markup=False)
-    print_frame(candidates, as_json=False, title="Where to dig")
+    console().print(found["summary"] or "no summary yet", soft_wrap=True, markup=False)
+    for line in _state(found):
+        console().print(line, soft_wrap=True, markup=False, highlight=False)
+    print_rows(
+        forecast.select("m3_per_day", "eur_per_day", "eur_per_month", "eur_per_year").to_dicts(),
+        as_json=False,
+        title="If nobody mends it",
+    )
+    print_frame(candidates, as_json=False, title="Where to search, in this order")
     print_frame(evidence, as_json=False, title="Which sensors say so")
+
+
+@incidents_app.command("history")
+def history(incident_id: IncidentId, *, as_json: AsJson = False) -> None:
+    """Show what the detectors derived and what people said of an incident, in order of each."""
+    warehouse = StepContext.local().warehouse
+    people.incident(warehouse, incident_id)
+    derived = warehouse.sql(
+        "SELECT revision, event_at, event, severity, estimated_flow_m3_per_h, volume_lost_m3,"
+        " top_link_id, run_id FROM incidents.incident_events WHERE incident_id = ?"
+        " ORDER BY revision",
+        [incident_id],
+    )
+    words = people.history(warehouse, incident_id)
+    if as_json:
+        print_json({"derived": derived.to_dicts(), "said": words.to_dicts()})
+        return
+    print_frame(derived, as_json=False, title="Derived from data")
+    told = ("revision", "recorded_at", "actor", "action", "to_status", "reason", "note")
+    print_frame(words.select(told), as_json=False, title="Said by people")
+
+
+@incidents_app.command("candidates")
+def candidates(
+    incident_id: IncidentId,
+    fmt: Annotated[str, typer.Option("--format", help="`csv` or `geojson`.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="File; by default it is printed.")] = None,
+) -> None:
+    """Print where to search: pipes by probability per meter, as CSV or GeoJSON."""
+    import json
+
+    if fmt not in ("csv", "geojson"):
+        raise InputError(f"{fmt!r} is no format", remedy="Give --format csv or geojson")
+    warehouse = StepContext.local().warehouse
+    found = people.incident(warehouse, incident_id)
+    ordered = places.search_order(_of_revision(warehouse, "candidates", found))
+    if fmt == "csv":
+        text = ordered.write_csv()
+    else:
+        lines = pipe_lines(warehouse, found["network"])
+        text = json.dumps(places.geojson(found, ordered, lines), indent=1) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        publish(out, text.encode())
+
+
+@incidents_app.command("precision")
+def precision(*, as_json: AsJson = False) -> None:
+    """Show how often each method was right, by version and month, as people closed."""
+    frame = StepContext.local().warehouse.sql("SELECT * FROM incidents.precision ORDER BY ALL")
+    print_frame(frame, as_json=as_json, title="Precision")
+
+
+def pipe_lines(warehouse: Warehouse, network: str) -> dict[str, places.Line]:
+    """Return the pipes of a network as lines, from its tables."""
+    nodes, links = (
+        warehouse.read_all(table, network=network) for table in ("network.nodes", "network.links")
+    )
+    return places.pipe_lines(nodes, links)
+
+
+def _of_revision(warehouse: Warehouse, table: str, found: dict[str, Any]) -> Any:
+    return warehouse.sql(
+        f"SELECT * FROM incidents.{table} WHERE incident_id = ? AND revision = ? ORDER BY rank",
+        [found["incident_id"], found["revision"]],
+    )
+
+
+def _successors(warehouse: Warehouse, found: dict[str, Any]) -> list[str]:
+    """Return incidents that may be the same leak under another name after data were corrected."""
+    return warehouse.sql(
+        "SELECT incident_id FROM incidents.incidents WHERE network = $network AND is_supported"
+        " AND abs(epoch(detected_at) - epoch($at::TIMESTAMPTZ)) <= 7 * 86400"
+        " ORDER BY abs(epoch(detected_at) - epoch($at::TIMESTAMPTZ))",
+        {"network": found["network"], "at": found["detected_at"]},
+    )["incident_id"].to_list()
+
+
+def _state(found: dict[str, Any]) -> list[str]:
+    reason = f" ({found['reason']})" if found["reason"] else ""
+    lines = [f"{found['status']}{reason}, revision {found['people_revision']}"]
+    if found["assignee"]:
+        lines.append(f"assigned to {found['assignee']}")
+    if found["zone"] is not None:
+        lines.append(f"zone {found['zone']}")
+    if found["suppressed_by"]:
+        lines.append(f"no incident: planned work {found['suppressed_by']} explains it")
+    if not found["is_supported"]:
+        lines.append("no longer supported: corrected data removed what it rested on")
+        if found["successors"]:
+            lines.append(f"the same leak may be: {', '.join(found['successors'])}")
+    low, high = found["flow_low_m3_per_h"], found["flow_high_m3_per_h"]
+    if low is not None:
+        lines.append(f"flow between {low:.1f} and {high:.1f} m3/h")
+    lines.append(f"possible now: {', '.join(found['possible_actions'])}")
+    return lines

@@ -32,6 +32,8 @@ class Incident:
         Estimated start, when the method reported it, end of the data that all this rests on.
     flow_m3_per_h, volume_m3, confidence
         Newest estimates.
+    openings, volume_before_m3
+        How often it was opened, and what was lost before the newest opening.
     """
 
     incident_id: str
@@ -48,6 +50,8 @@ class Incident:
     volume_m3: float
     confidence: float
     top_link_id: str
+    openings: int = 1
+    volume_before_m3: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -83,6 +87,26 @@ class Incident:
             top_link_id=row["element_id"],
         )
 
+    def reopened(self, row: dict[str, Any]) -> "Incident":
+        """Return the incident as it goes on with a new hypothesis of the same leak.
+
+        Start and detection stay those of the first; what was lost before is added to what the
+        new hypothesis says (`volume_before_m3`).
+        """
+        flow = _figure(row["flow_m3_per_h"], self.flow_m3_per_h)
+        return replace(
+            self,
+            hypothesis_id=row["hypothesis_id"],
+            openings=self.openings + 1,
+            volume_before_m3=self.volume_m3,
+            volume_m3=round(self.volume_m3 + _figure(row["volume_m3"], 0.0), _DECIMALS),
+            last_seen_at=row["at"],
+            flow_m3_per_h=flow,
+            severity=severity(flow, self.severity),
+            confidence=round(row["probability"], _DECIMALS),
+            top_link_id=row["element_id"],
+        )._revised("open")
+
     def seen(self, row: dict[str, Any], policy: TrackerPolicy) -> tuple["Incident", str | None]:
         """Return the incident after a newer row of its hypothesis, and the event that this is.
 
@@ -90,9 +114,9 @@ class Incident:
         """
         newer = replace(
             self,
-            leak_start=row["onset_at"],
+            leak_start=row["onset_at"] if self.openings == 1 else self.leak_start,
             last_seen_at=row["at"],
-            volume_m3=_figure(row["volume_m3"], self.volume_m3),
+            volume_m3=self._volume(row),
             confidence=round(row["probability"], _DECIMALS),
             top_link_id=row["element_id"],
         )
@@ -102,6 +126,11 @@ class Incident:
         newer = replace(newer, flow_m3_per_h=flow, severity=severity(flow, self.severity))
         event = self._news(newer, policy)
         return (newer, None) if event is None else (newer._revised("open"), event)
+
+    def _volume(self, row: dict[str, Any]) -> float:
+        """Return the loss over all openings, or what it was where the method gives none."""
+        own = _figure(row["volume_m3"], self.volume_m3 - self.volume_before_m3)
+        return round(self.volume_before_m3 + own, _DECIMALS)
 
     def _news(self, newer: "Incident", policy: TrackerPolicy) -> str | None:
         if newer.top_link_id != self.top_link_id:

@@ -38,11 +38,19 @@ class TrackerPolicy:
     update_every_days
         An open incident is told at least this often: its loss grows, and who looks at the list
         once a week sees that it is still followed.
+    reopen_within_hours
+        Symptoms that are back within so long after they stopped, at a place that was named
+        before, are the same incident.
+    reopen_looks_back_days
+        Days before today on which that incident may have closed: a method that looks at whole
+        days needs some of them to report what is back.
     """
 
     flow_change_share: float = 0.25
     flow_change_m3_per_h: float = 1.0
     update_every_days: float = 7.0
+    reopen_within_hours: float = 24.0
+    reopen_looks_back_days: int = 3
 
     def __post_init__(self) -> None:
         for name in ("flow_change_share", "flow_change_m3_per_h"):

@@ -1,11 +1,12 @@
 """The incidents room's step: what the raising method believes of days becomes incident rows.
 
-A day goes on from `incidents.incident_days` of the day before it that has one, and that is all it
-takes from the past: where a late day changes what was open at its end, the next day's input has
-another version and is made again, and so on until a day ends as it did before.
+A day goes on from `incidents.incident_days` of the day before it that has one, and of the few days
+on which an incident may have closed that comes back; that is all it takes from the past. Where a
+late day changes what was open at its end, the next days' input has another version and they are
+made again, and so on until a day ends as it did before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -24,6 +25,7 @@ EVENTS = "incidents.incident_events"
 DAYS = "incidents.incident_days"
 CANDIDATES = "incidents.candidates"
 EVIDENCE = "incidents.evidence"
+ZONES = "network.zones"
 POLICY = TrackerPolicy()
 
 
@@ -32,7 +34,7 @@ def incident_frames(
 ) -> Iterator[tuple[Partition, Frames]]:
     """Yield the incident rows of each day."""
     method = raising_method(work.settings)
-    links = _links(work)
+    links, zones = _links(work), _zones(work)
     for partition in partitions:
         day = day_of(partition)
         tracked = track(
@@ -42,13 +44,14 @@ def incident_frames(
             hypotheses=_rows(work, "detection.hypotheses", partition),
             candidates=_rows(work, "detection.leak_candidates", partition),
             evidence=_rows(work, "detection.evidence", partition),
-            previous_days=work.read_days(DAYS, _day_gone_on_from(work, day)),
+            previous_days=work.read_days(DAYS, _days_gone_on_from(work, day)),
             method=method,
             policy=POLICY,
             price_eur_per_m3=work.settings.water_price_eur_per_m3,
             contract_sha256=work.site.contract.sha256,
             run_id=work.warehouse.run_id,
             links=links,
+            zones=zones,
         )
         yield partition, _frames(tracked, work.read(EVENTS, partition))
 
@@ -81,11 +84,16 @@ def with_first_run(events: pl.DataFrame, before: pl.DataFrame | None) -> pl.Data
     )
 
 
-def _day_gone_on_from(work: Work, day: date) -> list[date]:
-    """Return the newest day before a day that has incident rows, if there is one."""
-    before = day - timedelta(days=1)
-    if work.warehouse.path(DAYS, work.day(before)).exists():
-        return [before]
+def _days_gone_on_from(work: Work, day: date) -> list[date]:
+    """Return the days that a day goes on from, in order.
+
+    The newest one that has incident rows, and those on which an incident may have closed that
+    comes back now.
+    """
+    recent = [day - timedelta(days=back) for back in range(POLICY.reopen_looks_back_days, 0, -1)]
+    found = [one for one in recent if work.warehouse.path(DAYS, work.day(one)).exists()]
+    if found:
+        return found
     known = (
         date.fromisoformat(partition["date"])
         for partition in work.warehouse.partitions(DAYS, network=work.site.name)
@@ -109,6 +117,12 @@ def _links(work: Work) -> pl.DataFrame:
     return links
 
 
+def _zones(work: Work) -> Mapping[str, str]:
+    """Return the zone of each link that has one."""
+    zones = work.read(ZONES, {"network": work.site.name})
+    return {} if zones is None else dict(zones.select("link_id", "zone").iter_rows())
+
+
 def _settings(work: Work) -> tuple[Input, ...]:
     price = str(work.settings.water_price_eur_per_m3)
     return (
@@ -125,8 +139,9 @@ INCIDENTS_STEP = Step(
         Read("detection.hypotheses", required=True),
         Read("detection.leak_candidates"),
         Read("detection.evidence"),
-        Read(DAYS, days=_day_gone_on_from),
+        Read(DAYS, days=_days_gone_on_from),
         Read("network.links"),
+        Read(ZONES),
     ),
     given=(CONTRACT, Given("setting", _settings)),
     description="The leaks of the raising method as incidents: where, since when, how much.",

@@ -5,7 +5,10 @@ in a network at once. Days may be handed over one by one or as a range, with the
 result. No row rests on anything later than its own time, and an input that comes twice changes
 nothing. A day that has no row of a hypothesis neither closes nor revises its incident.
 
-A hypothesis ends once: a method that believes in a leak again makes a new hypothesis of it.
+A hypothesis ends once: a method that believes in a leak again makes a new hypothesis of it. Where
+that is seen first within a day after the old one ended, and the old place is among its candidates,
+the incident is reopened under its name and follows the new hypothesis. Two hypotheses that live at
+once are two incidents, wherever they are.
 
 The flow of an incident over time is `incidents.incident_days`; what its method said in full:
 
@@ -14,6 +17,7 @@ The flow of an incident over time is `incidents.incident_days`; what its method 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -73,6 +77,7 @@ def track(
     contract_sha256: str,
     run_id: str,
     links: pl.DataFrame,
+    zones: Mapping[str, str] | None = None,
 ) -> Tracked:
     """Return the incident rows of a range of days.
 
@@ -89,8 +94,8 @@ def track(
         Rows of `detection.hypotheses`, `detection.leak_candidates` and `detection.evidence` of
         the days; other rows are not looked at.
     previous_days
-        Rows of `incidents.incident_days` before `first_day`: those of the newest day are gone on
-        from, rows of the range itself are ignored.
+        Rows of `incidents.incident_days` before `first_day`: what was open on the newest day is
+        gone on from, what closed lately may come back; rows of the range itself are ignored.
     method
         Method that raises incidents; the others only speak beside.
     policy
@@ -101,6 +106,8 @@ def track(
         Noted in each event.
     links
         Rows of `network.links`.
+    zones
+        Metered zone by link.
 
     Raises
     ------
@@ -122,6 +129,7 @@ def track(
         run_id=run_id,
         links=links,
         pipes=frozenset(links["link_id"]),
+        zones=zones or {},
     )
     run.resume(previous_days.filter(here & (pl.col("day") < first_day)))
     rows = (
@@ -154,18 +162,24 @@ class _Tracking:
     run_id: str
     links: pl.DataFrame
     pipes: frozenset[str]
+    zones: Mapping[str, str]
     incidents: dict[str, Incident] = field(default_factory=dict)
+    closed: dict[str, Incident] = field(default_factory=dict)
     event_rows: list[dict[str, Any]] = field(default_factory=list)
     day_rows: list[dict[str, Any]] = field(default_factory=list)
     candidate_rows: list[dict[str, Any]] = field(default_factory=list)
     evidence_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def resume(self, days: pl.DataFrame) -> None:
-        """Go on from the incidents that were open at the end of the newest of some days."""
-        newest = days.filter(pl.col("day") == pl.col("day").max(), pl.col("status") != "closed")
-        for row in newest.sort("incident_id").iter_rows(named=True):
+        """Go on from what was open at the end of the newest day, and what closed lately."""
+        newest = days["day"].max()
+        for row in days.sort("day", "incident_id").iter_rows(named=True):
             incident = _from_row(row)
-            self.incidents[incident.hypothesis_id] = incident
+            if not incident.is_open:
+                self.closed[incident.incident_id] = incident
+            elif row["day"] == newest:
+                self.closed.pop(incident.incident_id, None)
+                self.incidents[incident.hypothesis_id] = incident
 
     def take_day(self, day: date, rows: pl.DataFrame | None) -> None:
         """Take in one day's rows of hypotheses, in order of time."""
@@ -176,6 +190,7 @@ class _Tracking:
             self.day_rows.append(self._day_row(day, incident))
             if not incident.is_open:
                 del self.incidents[incident.hypothesis_id]
+                self.closed[incident.incident_id] = incident
 
     def _see(self, row: dict[str, Any], day_begin: datetime) -> None:
         if row["element_id"] not in self.pipes:
@@ -184,9 +199,13 @@ class _Tracking:
         if known is None:
             if row["status"] == "ended" and not _is_reported_after(day_begin, row):
                 return
-            name = incident_id(self.network, row["first_seen_at"], row["hypothesis_id"])
-            known = Incident.opened(name, row)
-            self._write("opened", known, row)
+            known = self._relapsed(row)
+            if known is None:
+                name = incident_id(self.network, row["first_seen_at"], row["hypothesis_id"])
+                known = Incident.opened(name, row)
+                self._write("opened", known, row)
+            else:
+                self._write("reopened", known, row)
             if row["status"] != "ended":
                 return
         elif not known.is_open or row["at"] <= known.last_seen_at:
@@ -195,6 +214,25 @@ class _Tracking:
         self.incidents[newer.hypothesis_id] = newer
         if event is not None:
             self._write(event, newer, row)
+
+    def _relapsed(self, row: dict[str, Any]) -> Incident | None:
+        """Return the incident that a new hypothesis is the return of, or None."""
+        within = timedelta(hours=self.policy.reopen_within_hours)
+        oldest = row["at"] - timedelta(days=self.policy.reopen_looks_back_days)
+        here = (pl.col("hypothesis_id") == row["hypothesis_id"]) & (pl.col("at") == row["at"])
+        places = {row["element_id"], *self.candidates.filter(here)["link_id"]}
+        found = [
+            incident
+            for incident in self.closed.values()
+            if incident.top_link_id in places
+            and timedelta(0) <= row["first_seen_at"] - incident.last_seen_at <= within
+            and incident.last_seen_at >= oldest
+        ]
+        if not found:
+            return None
+        last = max(found, key=lambda incident: (incident.last_seen_at, incident.incident_id))
+        del self.closed[last.incident_id]
+        return last.reopened(row)
 
     def _write(self, event: str, incident: Incident, row: dict[str, Any]) -> None:
         self.incidents[incident.hypothesis_id] = incident
@@ -211,6 +249,7 @@ class _Tracking:
                 "incident_type": "leak",
                 "status": "new" if event == "opened" else incident.status,
                 "severity": incident.severity,
+                "zone": self.zones.get(incident.top_link_id),
                 "leak_start": incident.leak_start,
                 "detected_at": incident.detected_at,
                 "last_seen_at": incident.last_seen_at,

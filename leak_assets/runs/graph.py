@@ -17,6 +17,7 @@ from leak_assets.features.training_steps import TRAINING_STEP
 from leak_assets.hydraulics.signatures.placement_steps import PLACEMENT_STEP
 from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP
 from leak_assets.hydraulics.steps import SCENARIO_STEP
+from leak_assets.hydraulics.twin.zone_steps import ZONES_STEP
 from leak_assets.incidents.steps import INCIDENTS_STEP
 from leak_assets.models.steps import EVALUATIONS_STEP, REGISTRY_STEP, TRAINING_RUNS_STEP
 from leak_assets.pipeline.network_step import NETWORK_STEP
@@ -91,6 +92,7 @@ class Graph:
 GRAPH = Graph(
     (
         NETWORK_STEP,
+        ZONES_STEP,
         SCENARIO_STEP,
         SIGNATURES_STEP,
         PLACEMENT_STEP,

@@ -4,6 +4,8 @@ from . import (
     audit,
     detection,
     features,
+    incident_people,
+    incident_views,
     incidents,
     models,
     network,
@@ -22,13 +24,14 @@ _MODULES_WITH_TABLES = (
     models,
     detection,
     incidents,
+    incident_people,
     water,
     plant,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (
     models,
-    incidents,
+    incident_views,
     water,
     plant,
     audit,

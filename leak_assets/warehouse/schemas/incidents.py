@@ -1,8 +1,11 @@
-"""Tables of the incidents: what a crew acts on. State is a view over event rows."""
+"""Tables of the incidents that runs derive; people's words are in `incident_people`.
+
+The state of both together is a view: `incident_views`.
+"""
 
 import polars as pl
 
-from .table import NETWORK, UTC_US, Column, Table, View
+from .table import NETWORK, UTC_US, Column, Table
 
 _ID = Column("incident_id", pl.String, "stable name, from network and hypothesis")
 _REVISION = Column("revision", pl.Int64, "number of the incident's state, from 1")
@@ -26,10 +29,11 @@ INCIDENT_EVENTS = Table(
         _ID,
         _REVISION,
         Column("event_at", UTC_US, "end of the data that led to this state"),
-        Column("event", pl.String, "`opened`, `updated`, `relocated` or `closed`"),
+        Column("event", pl.String, "`opened`, `updated`, `relocated`, `closed` or `reopened`"),
         Column("incident_type", pl.String, "`leak`"),
         Column("status", pl.String, "`new`, `open` or `closed`"),
         _SEVERITY,
+        Column("zone", pl.String, "metered zone of the best candidate pipe", True),
         _LEAK_START,
         _DETECTED_AT,
         _LAST_SEEN_AT,
@@ -70,6 +74,8 @@ INCIDENT_DAYS = Table(
         _LAST_SEEN_AT,
         Column("flow_m3_per_h", pl.Float64, "estimated leak flow"),
         Column("volume_lost_m3", pl.Float64, "estimated loss so far"),
+        Column("volume_before_m3", pl.Float64, "of it before the incident was reopened"),
+        Column("openings", pl.Int64, "how often it was opened"),
         _VALUE_EUR,
         Column("confidence", pl.Float64, "probability that the leak is within 300 m, 0 to 1"),
         _TOP_LINK_ID,
@@ -141,22 +147,4 @@ SUMMARIES = Table(
     history="all",
 )
 
-INCIDENTS = View(
-    "incidents",
-    "incidents",
-    "Current state of each incident, with its newest summary.",
-    """
-    SELECT e.*, s.summary, s.generated_by
-    FROM (
-        SELECT * FROM incidents.incident_events
-        QUALIFY row_number() OVER (PARTITION BY incident_id ORDER BY revision DESC) = 1
-    ) AS e
-    LEFT JOIN (
-        SELECT incident_id, summary, generated_by FROM incidents.summaries
-        QUALIFY row_number() OVER (PARTITION BY incident_id ORDER BY revision DESC) = 1
-    ) AS s USING (incident_id)
-    """,
-)
-
 TABLES = (INCIDENT_EVENTS, INCIDENT_DAYS, CANDIDATES, EVIDENCE, SUMMARIES)
-VIEWS = (INCIDENTS,)

@@ -76,4 +76,17 @@ PIPE_DISTANCE = Table(
     ),
 )
 
-TABLES = (NODES, LINKS, SENSORS, PIPE_DISTANCE)
+ZONES = Table(
+    "network",
+    "zones",
+    "One link of a metered zone: a part of the network between its flow meters.",
+    ("network",),
+    ("network", "link_id"),
+    (
+        NETWORK,
+        Column("link_id", pl.String, "link with both ends in the zone"),
+        Column("zone", pl.String, "number of the zone, from 0 by number of junctions"),
+    ),
+)
+
+TABLES = (NODES, LINKS, SENSORS, PIPE_DISTANCE, ZONES)

@@ -107,7 +107,7 @@ def test_day_by_day_range_and_late_day_give_the_same_rows(tmp_path: Path) -> Non
 def test_a_late_day_makes_only_the_days_stale_that_it_may_change(
     tmp_path: Path, site: NetworkSite
 ) -> None:
-    """First the late day; once it is made, the next one, which then goes on from it; and so on."""
+    """First the late day; once it is made, those that look back on it; then none."""
     ctx = context(tmp_path)
     deliver(ctx, STORY, without=3)
     make(ctx, site)
@@ -115,7 +115,7 @@ def test_a_late_day_makes_only_the_days_stale_that_it_may_change(
     deliver(ctx, STORY, range(3, 4))
     assert stale(ctx, site) == [3]
     make(ctx, site, range(3, 4))
-    assert stale(ctx, site) == [4]
+    assert stale(ctx, site) == [4, 5, 6]
     make(ctx, site, range(4, 8))
     assert stale(ctx, site) == []
 
@@ -134,14 +134,15 @@ def test_what_does_not_change_the_end_of_a_day_goes_no_further(
 
 
 def test_lineage_names_the_day_that_was_gone_on_from(tmp_path: Path, site: NetworkSite) -> None:
-    """The newest day before, also over a gap, and nothing else of the past."""
+    """The days on which an incident may have closed that comes back; nothing else of the past."""
     ctx = context(tmp_path)
     deliver(ctx, STORY, without=3)
     make(ctx, site)
     record = ctx.warehouse.record(EVENTS, day_partitions([FIRST_DAY + 4 * ONE_DAY], NET)[0])
     assert record is not None
     past = [i.partition for i in record.inputs if i.name == DAYS]
-    assert past == [f"date={FIRST_DAY + timedelta(days=2)}__network={NET}"]
+    days = [FIRST_DAY + timedelta(days=number) for number in (1, 2)]
+    assert past == [f"date={day}__network={NET}" for day in days]
     kinds = {(i.kind, i.name) for i in record.inputs}
     assert ("setting", "incident_method") in kinds
     assert ("setting", "water_price_eur_per_m3") in kinds

@@ -63,13 +63,13 @@ def run(
 
 
 def by_day(detected: Detected, days: int = 21) -> Tracked:
-    """Track each day with its own rows and the newest day before it, nothing else."""
+    """Track each day with its own rows and the three days before it, nothing else."""
     parts: list[Tracked] = []
     before = INCIDENT_DAYS.empty()
     for day in range(days):
         own = (pl.col("at") > midnight(day)) & (pl.col("at") <= midnight(day + 1))
         parts.append(run(detected.filter(own), day, day, before=before))
-        before = parts[-1].incident_days
+        before = pl.concat([part.incident_days for part in parts[-3:]])
     return Tracked(*(pl.concat([getattr(part, name) for part in parts]) for name in FRAMES))
 
 
@@ -335,3 +335,44 @@ def test_the_name_of_an_incident_does_not_change():
     seen = datetime(2019, 1, 7, 5, 30, tzinfo=UTC)
     assert incident_id("l-town", seen, "h1") == "l-town-20190107T0530-ada855"
     assert date(2019, 1, 7) == FIRST_DAY
+
+
+def test_symptoms_that_are_back_within_a_day_reopen_the_incident_under_its_name() -> None:
+    """The start stays, the loss goes on from what it was, and the new hypothesis is followed."""
+    tracked = run(story("h1", "rre") + story("h2", "...rre"))
+    events = tracked.incident_events
+    assert events["event"].to_list() == ["opened", "closed", "reopened", "closed"]
+    assert events["incident_id"].n_unique() == 1
+    assert events["revision"].to_list() == [1, 2, 3, 4]
+    assert events["hypothesis_id"].to_list() == ["h1", "h1", "h2", "h2"]
+    assert events["leak_start"].n_unique() == 1
+    volumes = events["volume_lost_m3"].to_list()
+    assert volumes == sorted(volumes)
+    assert tracked.incident_days["openings"].to_list() == [1, 1, 1, 2, 2, 2]
+    for name in FRAMES:
+        assert_frame_equal(
+            getattr(by_day(story("h1", "rre") + story("h2", "...rre")), name),
+            getattr(tracked, name),
+        )
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (story("h2", "....rre"), "two days later"),
+        (story("h2", "...rre", pipes="p4"), "elsewhere: p2 is not among its candidates"),
+        (story("h2", ".rre"), "while the first still lives: two leaks"),
+    ],
+)
+def test_what_is_no_return_is_an_incident_of_its_own(second: Detected, why: str) -> None:
+    """Late, elsewhere, or at the same time."""
+    events = run(story("h1", "rre") + second).incident_events
+    assert events["incident_id"].n_unique() == 2, why
+    assert "reopened" not in events["event"].to_list()
+
+
+def test_a_zone_comes_from_the_best_pipe() -> None:
+    """And is null where nobody knows it."""
+    zones = run(story("h1", "rr"), zones={"p2": "3"}).incident_events["zone"]
+    assert zones.to_list() == ["3"]
+    assert run(story("h1", "rr")).incident_events["zone"].to_list() == [None]
