@@ -8,6 +8,7 @@ import leak_assets.defs
 from leak_assets.defs.assets import build_assets
 from leak_assets.defs.automation import stale_days
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
+from leak_assets.defs.incidents.sensors import notifications
 from leak_assets.defs.models.jobs import TRAINING
 from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
@@ -55,7 +56,7 @@ def build_defs(
         assets=build_assets(graph, progress),
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
         jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
-        sensors=[landing_zone, retraining, stale_days],
+        sensors=[landing_zone, retraining, stale_days, notifications],
         schedules=[daily, quarterly_retraining],
         resources={"platform": platform},
         executor=executor or job_executor(settings),

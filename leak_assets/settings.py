@@ -7,8 +7,9 @@ environment, are held as `SecretStr` and never printed.
 from datetime import date
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leak_assets.errors import InputError
@@ -66,6 +67,13 @@ class Settings(BaseSettings):
     # Who speaks where no command says it; by default the login.
     user: str | None = Field(None, validation_alias="LEAK_ASSETS_USER")
 
+    # Notifications: none unless a sink is named. Address and token may be secrets.
+    notify_webhook_url: SecretStr | None = Field(None, validation_alias="NOTIFY_WEBHOOK_URL")
+    notify_webhook_token: SecretStr | None = Field(None, validation_alias="NOTIFY_WEBHOOK_TOKEN")
+    notify_timeout_s: float = Field(10.0, validation_alias="NOTIFY_TIMEOUT_S", gt=0, le=60)
+    notify_folder: Path | None = Field(None, validation_alias="NOTIFY_FOLDER")
+    escalate_after_hours: float = Field(24.0, validation_alias="ESCALATE_AFTER_HOURS", gt=0)
+
     # Economics: BattLeDIM's price of water; a utility sets its own.
     water_price_eur_per_m3: float = Field(
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0
@@ -75,6 +83,14 @@ class Settings(BaseSettings):
     source_username: str | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_USERNAME")
     source_password: SecretStr | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_PASSWORD")
     spool_most_mib: int = Field(1024, validation_alias="SPOOL_MOST_MIB", ge=1)
+    @field_validator("notify_webhook_url")
+    @classmethod
+    def _webhook_is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("only an http or https address can be notified")
+        return value
 
     @classmethod
     def from_environment(cls) -> Self:

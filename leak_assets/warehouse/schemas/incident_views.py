@@ -33,6 +33,7 @@ _ALL = View(
         FROM incidents.incident_events GROUP BY incident_id
     ), flows AS (
         SELECT incident_id, max(flow_m3_per_h) AS peak_flow_m3_per_h,
+            max(last_seen_at) AS followed_until,
             quantile_cont(flow_m3_per_h, 0.1) FILTER (day > newest - 7) AS low,
             quantile_cont(flow_m3_per_h, 0.9) FILTER (day > newest - 7) AS high
         FROM (SELECT *, max(day) OVER (PARTITION BY incident_id) AS newest
@@ -47,7 +48,9 @@ _ALL = View(
                 AS acknowledged_at,
             max(happened_at) FILTER (action = 'close') AS closed_by_people_at,
             max(recorded_at) FILTER (action = 'escalate') AS escalated_at,
-            min(happened_at) FILTER (to_status = 'field_work') AS field_work_at
+            min(happened_at) FILTER (to_status = 'field_work') AS field_work_at,
+            count(*) FILTER (from_status <> to_status) AS status_changes,
+            count(*) FILTER (action <> 'escalate') AS words_of_people
         FROM incidents.transitions GROUP BY incident_id
     ), both_said AS (
         SELECT coalesce(d.network, s.network) AS network,
@@ -80,6 +83,8 @@ _ALL = View(
             d.contract_sha256, d.run_id,
             coalesce(s.revision, 0) AS people_revision,
             s.assignee, s.snoozed_until, s.duplicate_of,
+            coalesce(p.status_changes, 0) AS status_changes,
+            coalesce(p.words_of_people, 0) AS words_of_people,
             p.acknowledged_at, p.escalated_at, p.field_work_at, p.closed_by_people_at,
             t.symptoms_stopped_at, coalesce(t.turns, s.seen_turns, 0) AS turns,
             d.incident_id IS NOT NULL AS is_supported
@@ -89,16 +94,18 @@ _ALL = View(
         LEFT JOIN spoken AS p ON p.incident_id = s.incident_id
     ), explained AS (
         SELECT i.incident_id, min(c.entry_id) AS suppressed_by
-        FROM both_said AS i JOIN incidents.calendar AS c
+        FROM both_said AS i LEFT JOIN flows AS f USING (incident_id)
+        JOIN incidents.calendar AS c
             ON c.network = i.network AND (c.zone IS NULL OR c.zone = i.zone)
             AND (i.leak_start BETWEEN c.begin_at AND c.end_at
                 OR i.detected_at BETWEEN c.begin_at AND c.end_at)
-            AND coalesce(i.leak_end, i.last_seen_at)
+            AND coalesce(i.leak_end, f.followed_until, i.last_seen_at)
                 <= c.end_at + INTERVAL {DAYS_AFTER_WORK} DAY
-        WHERE i.people_revision = 0
+        WHERE i.words_of_people = 0
         GROUP BY i.incident_id
     )
-    SELECT b.* EXCLUDE (said_status, said_reason, symptoms_stopped_at, closed_by_people_at),
+    SELECT b.* EXCLUDE (said_status, said_reason, symptoms_stopped_at, closed_by_people_at,
+            words_of_people),
         CASE WHEN b.status = 'closed' AND b.said_status = 'closed' THEN b.said_reason END
             AS reason,
         CASE WHEN b.status <> 'closed' THEN NULL WHEN b.said_status = 'closed' AND
@@ -124,6 +131,7 @@ _ALL = View(
         "reason": "why a person closed it; null where the symptoms stopped by themselves",
         "people_revision": "number of people's newest word; 0: nobody has spoken",
         "is_supported": "whether the detectors still derive it; false: corrected data removed it",
+        "status_changes": "how often people changed its status",
         "turns": "how often the detectors have closed or reopened it",
         "flow_low_m3_per_h": "low end of the flow: 10 % of the last week's days, at most 3/4 of it",
         "flow_high_m3_per_h": "high end of the flow: 90 % of the last week's days, at least 5/4",
