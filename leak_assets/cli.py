@@ -25,6 +25,8 @@ from .commands import (
     past,
     plant,
     notify,
+    notify,
+    plant,
     platform,
     report,
     signatures,

@@ -8,8 +8,8 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -163,7 +163,7 @@ def _reason(error: object) -> str:
             return f"not reachable ({type(error).__name__})"
 
 
-def _seconds(headers: Mapping[str, str] | None) -> float:
+def _seconds(headers: Message | None) -> float:
     """Return `Retry-After` in seconds; 0 where there is none, or a date."""
     text = (headers.get("Retry-After") if headers is not None else None) or ""
     return float(text) if text.strip().isdigit() else 0.0
