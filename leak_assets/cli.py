@@ -13,6 +13,7 @@ import typer
 from . import __version__
 from .commands import (
     audit,
+    backtest,
     benchmark,
     calendar,
     collect,
@@ -59,6 +60,7 @@ for topic in (
     incident_people,
     calendar,
     notify,
+    backtest,
     report,
     signatures,
     networks,

@@ -6,7 +6,7 @@ takes; the submission is selected from the incidents' events. No method is calle
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -102,12 +102,26 @@ def detect(
         return _through_the_graph(ctx, site, export)
 
 
-def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport) -> ExportRun:
+def take_export(
+    ctx: StepContext, site: NetworkSite, export: ScadaExport, steps: Sequence[str]
+) -> tuple[NetworkSite, list[date]]:
+    """Deliver an export into a home and take it through steps of the graph.
+
+    Returns
+    -------
+    tuple
+        The network as the home has it now, and the days of the export.
+
+    Raises
+    ------
+    InputError
+        Nothing of the export can be used.
+    """
     adopt(site.network, export.layout, ctx.settings)
     if export.repair_report is not None:
         publish(repairs_file(ctx.settings, site.name), export.repair_report.read_bytes())
     own = ctx.network(site.name)
-    prepare_site(ctx, own, STEPS, strict=True)
+    prepare_site(ctx, own, steps, strict=True)
     deliver(list(export.files.values()), ctx.settings.landing_dir, own.name)
     written, days = take_waiting(ctx, own)
     for item in written:
@@ -117,10 +131,15 @@ def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport)
         raise InputError(
             "the export has no usable reading", remedy="See what quarantined rows say", file=""
         )
-    first, last = _evaluated_days(ctx, own, export)
-    _, problems = process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in STEPS])
+    _, problems = process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in steps])
     for problem in problems:
         ctx.progress(f"a day is left out: {problem}")
+    return own, sorted(days)
+
+
+def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport) -> ExportRun:
+    own, _ = take_export(ctx, site, export, STEPS)
+    first, last = _evaluated_days(ctx, own, export)
     smallest = SMALLEST_M3_PER_H * flow_scale(own.network)
     events = ctx.warehouse.read_all("incidents.incident_events", network=own.name)
     incident_days = ctx.warehouse.read_all("incidents.incident_days", network=own.name)

@@ -11,11 +11,16 @@ import typer
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.documents import plain
 from leak_assets.system.files import publish
-from leak_assets.system.terminal import AsJson, console, print_json
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
+
+from .options import THRESHOLD, named_values
 
 if TYPE_CHECKING:
     from leak_assets.audit.chain import Chain
     from leak_assets.audit.reading import ReadingTrace
+    from leak_assets.audit.replay import Replay
+
+MOST_DIFFERENCES = 40
 
 audit_app = typer.Typer(no_args_is_help=True, help="Where it comes from, and whether it holds.")
 
@@ -126,3 +131,88 @@ def _document(chain: "Chain") -> str:
     from leak_assets.audit.openlineage import chain_document
 
     return json.dumps(plain(chain_document(chain)), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+@audit_app.command("replay")
+def replay(
+    incident_id: IncidentId,
+    method: Annotated[
+        str | None, typer.Option(help="Detection method; by default the incident's.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Version of the detector that scores windows.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help=THRESHOLD)] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of the method's policy.")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day; by default at most 60 days."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Detect again from an incident's inputs and compare; nothing is written.
+
+    Exit code 1 where it was replayed as it was and something differs.
+    """
+    from dataclasses import replace
+
+    from leak_assets.audit.replay import replay_incident
+    from leak_assets.audit.rescore import Variant
+    from leak_assets.audit.trace import incident_revisions
+
+    ctx = StepContext.local(command="audit")
+    own = str(incident_revisions(ctx.warehouse, incident_id)[0]["method"])
+    variant = Variant(
+        method=method or own, model=model, threshold=threshold, options=named_values(options)
+    )
+    ctx = replace(ctx, progress=progress(as_json=as_json))
+    result = replay_incident(
+        ctx, incident_id, variant=variant, until=None if until is None else until.date()
+    )
+    is_as_it_was = not variant.is_changed and variant.method == own
+    if as_json:
+        print_json(
+            {
+                "incident_id": incident_id,
+                "variant": variant.described(),
+                "first_day": result.first_day,
+                "last_day": result.last_day,
+                "revisions": result.revisions,
+                "all_revisions": result.all_revisions,
+                "identical": result.is_identical,
+                "compared_rows": result.compared,
+                "differences": result.differences.to_dicts(),
+                "raised": result.raised.to_dicts(),
+                "notes": result.notes,
+            }
+        )
+    else:
+        _print_replay(result)
+    if is_as_it_was and not result.is_identical:
+        raise typer.Exit(1)
+
+
+def _print_replay(result: "Replay") -> None:
+    rows = sum(result.compared.values())
+    say = "identical to the last digit" if result.is_identical else "different"
+    screen = console()
+    screen.print(
+        f"{result.incident_id} by {result.variant.described()}, {result.first_day} to"
+        f" {result.last_day}: {result.revisions} of {result.all_revisions} revisions,"
+        f" {rows:,} stored rows, {say}",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
+    for note in result.notes:
+        screen.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
+    if result.is_identical:
+        return
+    shown = result.differences.head(MOST_DIFFERENCES)
+    title = f"{result.differences.height:,} values differ"
+    more = f", the first {shown.height}" if shown.height < result.differences.height else ""
+    print_frame(shown, as_json=False, title=f"{title}{more}")
+    print_frame(result.raised, as_json=False, title="Incidents that the replay raises")

@@ -55,3 +55,28 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"{text!r} is no day", remedy="Write it as 2019-03-04") from error
+
+
+THRESHOLD = (
+    "Of `windows` the score from which a window alarms (0 to 1); of `likelihood` twice the log"
+    " likelihood ratio at which a change is believed (40 in operation)."
+)
+
+
+def named_values(texts: list[str] | None) -> dict[str, str]:
+    """Return options given as NAME=VALUE.
+
+    Raises
+    ------
+    InputError
+        One has another form.
+    """
+    found = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not (sign and name.strip() and value.strip()):
+            raise InputError(
+                f"--set {text!r} is not NAME=VALUE", remedy="Write it as --set alarm=30"
+            )
+        found[name.strip().replace("-", "_")] = value.strip()
+    return found

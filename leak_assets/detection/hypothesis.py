@@ -16,8 +16,9 @@ from leak_assets.warehouse.schemas.detection import EVIDENCE, HYPOTHESES, LEAK_C
 Kind = Literal["leak", "event", "sensor_fault"]
 Status = Literal["watched", "reported", "ended"]
 
-_DECIMALS = 9
-"""Rows are rounded so that the order of a parallel sum never changes their content hash."""
+_DIGITS = 8
+"""Significant digits of the rows. Memory that was stored and read again, and parallel sums, differ
+in the thirteenth: what follows from the same data is to be the same to the last digit stored."""
 
 
 @dataclass(frozen=True)
@@ -172,4 +173,4 @@ def _certainty(one: Hypothesis) -> tuple[int, float, str]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), _DECIMALS) + 0.0
+    return None if value is None else float(f"{value:.{_DIGITS}g}") + 0.0

@@ -83,7 +83,7 @@ def hypothesis_frames(
     """
     from threadpoolctl import threadpool_limits
 
-    running = [_Running(work, one) for one in METHODS.values()]
+    running = [MethodRun(work, one) for one in METHODS.values()]
     for partition in partitions:
         day = day_of(partition)
         found: dict[str, list[pl.DataFrame]] = {table: [] for table in HYPOTHESES}
@@ -102,12 +102,32 @@ def hypothesis_frames(
         yield partition, result
 
 
-class _Running:
-    """A method on its way through the days of a call."""
+class MethodRun:
+    """A method on its way through the days of a call.
 
-    def __init__(self, work: Work, method: Method) -> None:
+    Parameters
+    ----------
+    work
+        The step's; where the tables are read.
+    method
+        The method.
+    detector
+        Made for the site by the method, by default; a replay hands in one with other settings.
+    is_anew
+        Begin with nothing known, whatever the table of states has.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        method: Method,
+        *,
+        detector: Detector[Any] | None = None,
+        is_anew: bool = False,
+    ) -> None:
         self.work, self.method, self.name = work, method, method.name
-        self.detector: Detector[Any] = method.make(work)
+        self.detector: Detector[Any] = detector or method.make(work)
+        self.is_anew = is_anew
         self._state: Any = None
         self._taken: date | None = None
         self._checkpoint: date | None = None
@@ -144,7 +164,7 @@ class _Running:
     def _resume(self, day: date) -> None:
         """Go on from the newest full copy before a day, and the days between."""
         self._state = self.detector.start()
-        self._checkpoint = _checkpoint(self.work, self.name, day)
+        self._checkpoint = None if self.is_anew else _checkpoint(self.work, self.name, day)
         if self._checkpoint is None:
             return
         rows = self.work.read(STATES, self.work.day(self._checkpoint))

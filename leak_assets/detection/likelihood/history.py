@@ -15,21 +15,12 @@ from leak_assets.features.half_hours import ChannelReference
 from .explanations import HIT_M, Explanations, Place, ratios
 from .leak_filter import GROWTH_DAYS, Component, Evidence, FilterState, LeakFilter
 from .noise import Noise
+from .policy import LikelihoodPolicy
 from .state import Event, LikelihoodState, Suspicion
 
 Floats = NDArray[np.float64]
 
-# Twice the log likelihood ratio at which a change is believed. By chance alone the best of 905
-# pipes and 60 onsets stays below 30 in a thousand days; the rest is for what the noise model
-# does not know.
-ALARM = 40.0
-# The smallest leak looked for in a network of L-Town's demand, m3/h: the twin's slow departures
-# look like leaks of up to 1.2.
-SMALLEST_M3_PER_H = 2.5
-# A crew that finds nothing costs 500 euro, a leak of 5 m3/h 96 euro a day: waiting for a better
-# place pays for days, not for weeks.
-CHANCE_TO_REPORT = 0.5
-LONGEST_WAIT_DAYS = 10
+OPERATION = LikelihoodPolicy()
 FAULT_MARGIN = 3.0
 FAULT_SHARE = 0.8
 # The end of a leak is its effect reversed, but for the growth that the filter has not followed.
@@ -74,6 +65,8 @@ class History:
         Leaks that a report tells of.
     name
         Gives hypotheses their names.
+    policy
+        When a change is believed, and a leak reported.
     """
 
     def __init__(
@@ -82,12 +75,14 @@ class History:
         explanations: Explanations,
         repairs: Sequence[Repair],
         name: Name,
+        policy: LikelihoodPolicy = OPERATION,
     ) -> None:
         if state.reference is None:
             raise ValueError("there is no reference yet")
         self.reference: ChannelReference = state.reference
         self.explanations = explanations
-        self._smallest_m3_per_h = SMALLEST_M3_PER_H * explanations.flow_scale
+        self.policy = policy
+        self._smallest_m3_per_h = policy.smallest_m3_per_h * explanations.flow_scale
         self.events = list(state.events)
         self.suspicion = state.suspicion
         # Of this day: what was waited for and is no more, and the effect behind each event.
@@ -223,7 +218,9 @@ class History:
         for number in self.active_leaks():
             event = self.events[number]
             days = self.day - event.onset + 1 if event.known_on == self.day else 1
-            lost = self.flow_m3_per_h(number) * _H_PER_DAY * days
+            # To the milliliter: a filter that was stored and read again differs in the thirteenth
+            # digit, which sums would carry on for years.
+            lost = round(self.flow_m3_per_h(number) * _H_PER_DAY * days, 6)
             self.events[number] = replace(event, volume_m3=event.volume_m3 + lost)
 
     # ------------------------------------------------------------------ judgement
@@ -293,7 +290,9 @@ class History:
             effect,
         )
         waited = self.day - self.suspicion.since
-        return place.chance >= CHANCE_TO_REPORT or waited >= LONGEST_WAIT_DAYS
+        return (
+            place.chance >= self.policy.chance_to_report or waited >= self.policy.longest_wait_days
+        )
 
     def _drop_suspicion(self) -> None:
         if self.suspicion is not None and self.suspicion.since < self.day:
@@ -308,8 +307,8 @@ class History:
         return abs(explained) >= FAULT_SHARE * total
 
     def _alarm(self) -> tuple[Evidence | None, float]:
-        """Return the evidence with the largest ratio over `ALARM`, and the ratio."""
-        best, found = ALARM, None
+        """Return the evidence with the largest ratio over the policy's alarm, and the ratio."""
+        best, found = self.policy.alarm, None
         effects = [self._filter.effect(self._component(i))[0] for i in self.active_leaks()]
         for evidence in self._filter.evidence:
             if evidence.onset == self.day and evidence.slope_per_day:

@@ -18,6 +18,7 @@ from leak_assets.features.half_hours import M3_PER_H, ChannelReference, Floats, 
 
 from .explanations import Explanations, Place
 from .history import History, Repair
+from .policy import LikelihoodPolicy
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
@@ -45,6 +46,8 @@ class LikelihoodDetector:
         Names model and layout; a state of others is refused.
     reference_is_named
         Whether somebody said which days are leak-free.
+    policy
+        When a change is believed, and a leak reported.
     """
 
     network: str
@@ -52,6 +55,7 @@ class LikelihoodDetector:
     repairs: Sequence[tuple[str, date]] = ()
     provenance: str = ""
     reference_is_named: bool = False
+    policy: LikelihoodPolicy = field(default_factory=LikelihoodPolicy)
 
     method = METHOD
     version = VERSION
@@ -179,7 +183,7 @@ class LikelihoodDetector:
             which: Literal["leak", "sensor_fault"] = "leak" if kind == "leak" else "sensor_fault"
             return hypothesis_id(self.network, METHOD, which, _end_of(first, day), element)
 
-        return History(state, explanations, repairs, name)
+        return History(state, explanations, repairs, name, self.policy)
 
     def _element(self, kind: str, index: int, reference: ChannelReference) -> str:
         return self._responses.pipes[index] if kind == "leak" else reference.names[index]

@@ -141,4 +141,45 @@ STATES = Table(
     ),
 )
 
-TABLES = (WINDOW_SCORES, WINDOW_CANDIDATES, HYPOTHESES, LEAK_CANDIDATES, EVIDENCE, STATES)
+BACKTESTS = Table(
+    "detection",
+    "backtests",
+    "What one method is worth on known leaks, in euro. Append only; nothing is made from it but "
+    "judgements of methods and models.",
+    ("backtest", "network"),
+    ("network", "backtest_id", "method", "variant"),
+    (
+        NETWORK,
+        Column("backtest_id", pl.String, "run of the backtest"),
+        Column("method", pl.String, "registered method, or `none`: nothing is ever reported"),
+        Column("method_version", pl.String, "version of the method; empty for `none`"),
+        Column("variant", pl.String, "method with what of it differs from operation"),
+        Column("model_version", pl.String, "detector model that scored windows", True),
+        Column("source", pl.String, "`generated` town with its seed, or `stored` days"),
+        Column("first_day", pl.Date, "first valued day"),
+        Column("last_day", pl.Date, "last valued day"),
+        Column("leaks", pl.Int64, "known leaks that ran in these days"),
+        Column("true_positives", pl.Int64, "reports that find a leak within 300 m"),
+        Column("false_positives", pl.Int64, "reports that find none"),
+        Column("false_negatives", pl.Int64, "leaks that no report finds"),
+        Column("median_delay_h", pl.Float64, "from a leak's start to its report", True),
+        Column("value_eur", pl.Float64, "water saved until the last day, at its price"),
+        Column("crew_eur", pl.Float64, "crews for false reports, and for the way to true ones"),
+        Column("net_eur", pl.Float64, "value less crews: BattLeDIM's economic score"),
+        Column("net_share", pl.Float64, "of what finding all leaks at once would bring", True),
+        Column("zones", pl.Int64, "metered zones of the network"),
+        Column("false_alarms_per_zone_week", pl.Float64, "false reports per zone and week"),
+        Column("truth_sha256", pl.String, "hash of the known leaks' flows"),
+        Column("created_at", UTC_US, "when"),
+    ),
+)
+
+TABLES = (
+    WINDOW_SCORES,
+    WINDOW_CANDIDATES,
+    HYPOTHESES,
+    LEAK_CANDIDATES,
+    EVIDENCE,
+    STATES,
+    BACKTESTS,
+)

@@ -1,0 +1,40 @@
+"""When a change is believed and a leak is reported, in the likelihood method.
+
+Only the numbers belong here; what is done with them is in `history`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodPolicy:
+    """Rules of a report.
+
+    Parameters
+    ----------
+    alarm
+        Twice the log likelihood ratio at which a change is believed. By chance alone the best of
+        905 pipes and 60 onsets stays below 30 in a thousand days; the rest is for what the noise
+        model does not know.
+    smallest_m3_per_h
+        The smallest leak looked for in a network of L-Town's demand: the twin's slow departures
+        look like leaks of up to 1.2.
+    chance_to_report, longest_wait_days
+        A leak is reported when its place is as certain as this, or after so many days. A crew
+        that finds nothing costs 500 euro, a leak of 5 m3/h 96 euro a day: waiting for a better
+        place pays for days, not for weeks.
+    """
+
+    alarm: float = 40.0
+    smallest_m3_per_h: float = 2.5
+    chance_to_report: float = 0.5
+    longest_wait_days: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("alarm", "smallest_m3_per_h"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be positive")
+        if not 0 <= self.chance_to_report <= 1:
+            raise ValueError(f"chance_to_report = {self.chance_to_report} must be 0 to 1")
+        if self.longest_wait_days < 0:
+            raise ValueError(f"longest_wait_days = {self.longest_wait_days} must not be negative")
