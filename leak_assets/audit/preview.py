@@ -77,8 +77,8 @@ def preview(ctx: StepContext, site: NetworkSite, variant: Variant, days: int) ->
         variant,
         looked_at[0],
         looked_at[-1],
-        raised(tried),
-        raised(now),
+        _alerts(tried, looked_at[0]),
+        _alerts(now, looked_at[0]),
         _per_day(looked_at, tried, now),
     )
 
@@ -97,6 +97,11 @@ def last_days(ctx: StepContext, site: NetworkSite, days: int) -> list[date]:
     newest = max(known)
     first = max(newest - timedelta(days=days - 1), min(known))
     return [first + timedelta(days=n) for n in range((newest - first).days + 1)]
+
+
+def _alerts(rescored: Rescored, first: date) -> pl.DataFrame:
+    """Return what was reported on these days; what a method knew before them is no alert."""
+    return raised(rescored).filter(_day_of("detected_at") >= first)
 
 
 def _per_day(days: Sequence[date], tried: Rescored, now: Rescored) -> pl.DataFrame:
