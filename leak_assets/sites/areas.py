@@ -85,6 +85,39 @@ class Area(_Strict):
         ]
 
 
+class Weather(_Strict):
+    """The sensors of the weather at a site: air temperature (°C) and rain (mm)."""
+
+    temperature: str | None = None
+    rain: str | None = None
+
+    def sensors(self) -> list[tuple[str, str]]:
+        """Return quantity and name of the sensors that it names."""
+        named = (("temperature", self.temperature), ("rain", self.rain))
+        return [(quantity, name) for quantity, name in named if name is not None]
+
+
+def weather_from(content: Any, layout: SensorLayout, *, file: Any = None) -> Weather:
+    """Return the weather's sensors as a YAML file has them below `weather`; None: no weather.
+
+    Raises
+    ------
+    InputError
+        No mapping, an unknown key, or a sensor that the site does not have.
+    """
+    try:
+        weather = Weather.model_validate({} if content is None else content)
+    except ValidationError as error:
+        raise InputError(
+            f"`weather`: {error.errors()[0]['msg'].lower()}",
+            remedy="Write {temperature: NAME, rain: NAME}",
+            file=file,
+            column="weather",
+        ) from error
+    _refuse_unknown("`weather`", weather.sensors(), layout, file, "weather")
+    return weather
+
+
 def areas_from(content: Any, layout: SensorLayout, *, file: Any = None) -> tuple[Area, ...]:
     """Return areas as a YAML file has them.
 
@@ -109,7 +142,6 @@ def areas_from(content: Any, layout: SensorLayout, *, file: Any = None) -> tuple
             column="areas",
         )
     areas: list[Area] = []
-    known = {(s.quantity, s.sensor_id) for s in layout.sensors}
     for number, entry in enumerate(content):
         try:
             area = Area.model_validate(entry)
@@ -129,14 +161,20 @@ def areas_from(content: Any, layout: SensorLayout, *, file: Any = None) -> tuple
                 file=file,
                 column="areas",
             )
-        for quantity, name in area.sensors():
-            if (quantity, name) not in known:
-                raise InputError(
-                    f"area {area.name!r} names the {quantity} sensor {name!r}, which the site"
-                    " does not have",
-                    remedy="Add it to `sensors`, or correct the name",
-                    file=file,
-                    column="areas",
-                )
+        _refuse_unknown(f"area {area.name!r}", area.sensors(), layout, file, "areas")
         areas.append(area)
     return tuple(areas)
+
+
+def _refuse_unknown(
+    who: str, sensors: list[tuple[str, str]], layout: SensorLayout, file: Any, key: str
+) -> None:
+    known = {(s.quantity, s.sensor_id) for s in layout.sensors}
+    for quantity, name in sensors:
+        if (quantity, name) not in known:
+            raise InputError(
+                f"{who} names the {quantity} sensor {name!r}, which the site does not have",
+                remedy="Add it to `sensors`, or correct the name",
+                file=file,
+                column=key,
+            )

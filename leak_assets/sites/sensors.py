@@ -17,6 +17,7 @@ ELEMENT_TYPE = {
     "flow": "link",
     "temperature": "node",
     "volume": "link",
+    "rain": "node",
 }
 DEFAULT_UNIT = {
     "pressure": "m",
@@ -25,6 +26,7 @@ DEFAULT_UNIT = {
     "demand": "L/h",
     "temperature": "°C",
     "volume": "m3",
+    "rain": "mm",
 }
 
 

@@ -21,7 +21,8 @@ from leak_assets.warehouse.schemas.water import DMA_BALANCE_DAILY, MINIMUM_NIGHT
 from .balance import day_row, night_row
 from .net_inflow import AreaFlow, area_flow
 from .night_flow import FIRST_HOUR, LAST_HOUR
-from .zones import area_settings, areas_of
+from .weather import weather_of
+from .zones import Areas, area_settings, areas_of
 
 READINGS = "telemetry.readings"
 NIGHTS, BALANCE = MINIMUM_NIGHT_FLOW.full_name, DMA_BALANCE_DAILY.full_name
@@ -37,7 +38,8 @@ def balance_frames(
     for partition in partitions:
         day = day_of(partition)
         readings = work.read_around(READINGS, day, 1)
-        flows = _flows(work, day, readings)
+        areas = areas_of(site)
+        flows = _flows(work, day, readings, areas)
         times = readings["ts_utc"]
         # Before the first reading, or still to come: nothing can be said.
         nights = [
@@ -46,6 +48,10 @@ def balance_frames(
             if _is_seen(times, calendar.at(night, FIRST_HOUR), calendar.at(night, LAST_HOUR))
         ]
         days = [at for at in calendar.days_by_hour(day, 24) if _is_seen(times, *calendar.span(at))]
+        step_s = site.contract.cadence_s
+        weather = {
+            at: weather_of(readings, areas.weather, *calendar.span(at), step_s) for at in days
+        }
         yield (
             partition,
             {
@@ -56,17 +62,22 @@ def balance_frames(
                 ),
                 BALANCE: _frame(
                     site.name,
-                    [day_row(area, flow, calendar, at) for area, flow in flows for at in days],
+                    [
+                        day_row(area, flow, calendar, at) | weather[at]
+                        for area, flow in flows
+                        for at in days
+                    ],
                     DMA_BALANCE_DAILY.polars_schema,
                 ),
             },
         )
 
 
-def _flows(work: Work, day: date, readings: pl.DataFrame) -> list[tuple[Area, AreaFlow]]:
+def _flows(
+    work: Work, day: date, readings: pl.DataFrame, found: Areas
+) -> list[tuple[Area, AreaFlow]]:
     """Return the flows of all areas on a UTC day and the day before."""
     midnight = datetime.combine(day, time(), UTC)
-    found = areas_of(work.site)
     return [
         (
             area,

@@ -6,7 +6,7 @@ What is known of an area of a network beyond its model (connections, night use) 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from leak_assets.errors import InputError
 from leak_assets.hydraulics.twin.channels import twin_of
 from leak_assets.hydraulics.twin.nominal import demand_shares
 from leak_assets.hydraulics.twin.zones import Zone, tank_volume
-from leak_assets.sites.areas import Area, Tank, areas_from
+from leak_assets.sites.areas import Area, Tank, Weather, areas_from, weather_from
 from leak_assets.sites.registry import Network
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import DescribedSite, NetworkSite, Site
@@ -29,10 +29,14 @@ _MOST_METERED = 0.8
 
 @dataclass(frozen=True)
 class Areas:
-    """The areas of a site, and how full its tanks are at a level (None: as their surface says)."""
+    """The areas of a site, how full its tanks are at a level, and its weather.
+
+    `volume` is None where a tank's surface says how full it is.
+    """
 
     areas: tuple[Area, ...]
     volume: Volume | None = None
+    weather: Weather = field(default_factory=Weather)
 
 
 def areas_of(site: Site) -> Areas:
@@ -46,8 +50,11 @@ def areas_of(site: Site) -> Areas:
     if isinstance(site, NetworkSite):
         return _of_network(site)
     if isinstance(site, DescribedSite):
-        described = areas_from(site.details.get("areas"), site.layout, file=f"{site.name}.yaml")
-        return Areas(described)
+        said, file = site.details, f"{site.name}.yaml"
+        return Areas(
+            areas_from(said.get("areas"), site.layout, file=file),
+            weather=weather_from(said.get("weather"), site.layout, file=file),
+        )
     raise TypeError(f"{site.name} is a {site.kind} and has no areas")
 
 

@@ -6,7 +6,9 @@ from .table import NETWORK, UTC_US, Column, Table
 
 _SENSOR = Column("sensor_id", pl.String, "name of the instrumented element")
 _QUANTITY = Column(
-    "quantity", pl.String, "`pressure`, `flow`, `level`, `demand`, `temperature` or `volume`"
+    "quantity",
+    pl.String,
+    "`pressure`, `flow`, `level`, `demand`, `temperature`, `volume` or `rain`",
 )
 _SOURCE = Column("source", pl.String, "kind of source: `file`; streams have names of their own")
 _MESSAGE = Column(

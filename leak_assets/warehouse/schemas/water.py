@@ -58,6 +58,8 @@ DMA_BALANCE_DAILY = Table(
         _DAY_TYPE,
         Column("holiday", pl.String, "name of the public holiday", True),
         Column("season", pl.String, "`winter`, `spring`, `summer` or `autumn`"),
+        Column("temperature_c", pl.Float64, "mean air temperature, where delivered", True),
+        Column("rain_mm", pl.Float64, "rain, where delivered", True),
         Column("coverage", pl.Float64, "share of the day's steps at which all meters have a value"),
         Column("inflow_m3", pl.Float64, "volume in through all meters", True),
         Column("outflow_m3", pl.Float64, "volume out through all meters", True),

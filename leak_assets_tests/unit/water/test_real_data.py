@@ -46,8 +46,12 @@ def real(inflow: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Step
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=folder / "home"), run_id="test")
     register_site(EXAMPLE / "ten-areas.yaml", ctx.settings)
     file = folder / "inflow_Flows.csv"
-    runpy.run_path(str(EXAMPLE / "ten_areas.py"))["write"](inflow, file)
-    deliver([file], ctx.settings.landing_dir, "ten-areas")
+    example = runpy.run_path(str(EXAMPLE / "ten_areas.py"))
+    example["write"](inflow, file)
+    weather = example["weather"]()
+    same = weather["ts_utc"].isin(inflow.index.tz_convert("UTC"))
+    weather[same].to_parquet(folder / "weather.parquet")
+    deliver([file, folder / "weather.parquet"], ctx.settings.landing_dir, "ten-areas")
     summary = process_landing_zone(ctx, ctx.site("ten-areas"))
     assert (summary.quarantined, summary.problems) == (0, ())
     return ctx
@@ -56,7 +60,9 @@ def real(inflow: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Step
 def test_every_delivered_value_is_a_reading(real: StepContext, inflow: pd.DataFrame) -> None:
     """Also of the hour that comes twice; gaps are rows that say so."""
     readings = real.warehouse.read_all("telemetry.readings", network="ten-areas")
-    delivered = readings.filter(pl.col("message_id").is_not_null())
+    delivered = readings.filter(pl.col("quantity") == "flow").filter(
+        pl.col("message_id").is_not_null()
+    )
     assert delivered.height == int(inflow.notna().to_numpy().sum())
     gaps = real.warehouse.read_all("telemetry.gaps", network="ten-areas")
     assert gaps.height > 0
@@ -87,6 +93,8 @@ def test_days_are_sums_of_23_24_and_25_hours(real: StepContext, inflow: pd.DataF
     assert len(volumes) >= 10
     assert volumes == pytest.approx({day: sums[day] for day in volumes})
     easter = found.filter(zone_id="C", local_date=date(2021, 4, 5)).row(0, named=True)
+    assert easter["rain_mm"] == pytest.approx(0.0)
+    assert 0 < easter["temperature_c"] < 25
     assert (easter["day_type"], easter["holiday"]) == ("holiday", "Easter Monday")
 
 

@@ -96,7 +96,7 @@ def test_what_is_known_of_an_area_makes_its_days_stale(rome: StepContext, tmp_pa
 def test_a_night_is_there_as_soon_as_it_is_over(rome: StepContext, tmp_path: Path) -> None:
     """Half a day of readings: the night counts, the day's volume does not yet."""
     lines = [
-        f"2026-06-01 {hour:02}:00:00+02:00;{2 if hour == 3 else 4 + hour};{1 if hour == 3 else hour}"
+        f"2026-06-01 {hour:02}:00:00+02:00;" + ("2;1" if hour == 3 else f"{4 + hour};{hour}")
         for hour in range(2, 12)
     ]
     file = tmp_path / "half_Flows.csv"
