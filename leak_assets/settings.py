@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     source_username: str | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_USERNAME")
     source_password: SecretStr | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_PASSWORD")
     spool_most_mib: int = Field(1024, validation_alias="SPOOL_MOST_MIB", ge=1)
+
     @field_validator("notify_webhook_url")
     @classmethod
     def _webhook_is_http(cls, value: SecretStr | None) -> SecretStr | None:

@@ -96,15 +96,6 @@ def publish(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names of files in a folder durable: a power cut may take back a rename else."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def publishing_folder(folder: Path, marker: str) -> Iterator[Path]:
     """Give a folder to fill; it takes the place of `folder` when the block ends without an error.

@@ -11,6 +11,7 @@ from leak_assets_tests.benchmarks import (
     bench_engine,
     bench_events,
     bench_hanoi,
+    bench_incidents,
     bench_landing,
     bench_latency,
     bench_plant,
@@ -28,6 +29,7 @@ ALL = (
     bench_scenarios,
     bench_warehouse,
     bench_landing,
+    bench_incidents,
 )
 
 
