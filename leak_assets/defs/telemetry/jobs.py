@@ -35,9 +35,20 @@ PLANT_BATCH = dg.define_asset_job(
     description="Landed files to anomalies for a range of days of one plant.",
 )
 
-MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH]
+ZONES_BATCH = dg.define_asset_job(
+    "zones_batch",
+    selection=dg.AssetSelection.groups("telemetry", "water") - _EXPECTATIONS,
+    executor_def=dg.in_process_executor,
+    description="Landed files to the water balance for a range of days of metered areas without a"
+    " model; the data contract blocks.",
+)
+
+MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH, ZONES_BATCH]
 # A job with the steps of one kind starts sooner than one that passes over those of all others.
-MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH) | {"plant": PLANT_BATCH}
+MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH) | {
+    "plant": PLANT_BATCH,
+    "zones": ZONES_BATCH,
+}
 
 DAILY_BATCH = dg.define_asset_job(
     "daily_batch",
