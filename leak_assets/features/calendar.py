@@ -7,11 +7,12 @@ No table is read here; the features of models and the nights of the water balanc
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from leak_assets.errors import InputError
+from leak_assets.system.clock import is_timezone
 
 _DAY = timedelta(days=1)
 _SEASONS = ("winter", "spring", "summer", "autumn")
@@ -48,7 +49,7 @@ class Calendar:
     country: str = ""
 
     def __post_init__(self) -> None:
-        if self.timezone not in available_timezones():
+        if not is_timezone(self.timezone):
             raise InputError(
                 f"{self.timezone!r} is no time zone",
                 remedy="Use an IANA name, e.g. Europe/Rome",

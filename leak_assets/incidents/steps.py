@@ -73,7 +73,8 @@ def with_first_run(events: pl.DataFrame, before: pl.DataFrame | None) -> pl.Data
     events, before
         Rows of `incidents.incident_events` of a day: of this run, and as they are in the lake.
     """
-    if before is None:
+    # Rows of an older version have other columns: they are not the same rows.
+    if before is None or before.schema != events.schema:
         return events
     same = [column for column in events.columns if column != "run_id"]
     first = before.rename({"run_id": "first_run_id"})

@@ -5,10 +5,10 @@ The contracts of all other tables are `warehouse.contract`; which check blocks i
 
 from functools import cache
 from pathlib import Path
-from zoneinfo import available_timezones
 
 from pydantic import Field, model_validator
 
+from leak_assets.system.clock import is_timezone
 from leak_assets.units import SI_UNITS
 from leak_assets.warehouse.contract import Strict, TableContract, read_contract
 
@@ -43,7 +43,7 @@ class Contract(TableContract):
 
     @model_validator(mode="after")
     def _fits_the_platform(self) -> "Contract":
-        if self.source_timezone not in available_timezones():
+        if not is_timezone(self.source_timezone):
             raise ValueError(f"source_timezone `{self.source_timezone}` is no IANA time zone")
         if 86_400 % self.cadence_s:
             raise ValueError(f"cadence_s {self.cadence_s} does not divide a day")

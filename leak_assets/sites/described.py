@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
+from leak_assets.system.clock import is_timezone
 from leak_assets.system.files import publish
 from leak_assets.units import QUANTITIES, unit_choices
 
@@ -93,7 +93,7 @@ class SiteDescription(_Strict):
     @field_validator("timezone")
     @classmethod
     def _is_a_zone(cls, timezone: str) -> str:
-        if timezone not in available_timezones():
+        if not is_timezone(timezone):
             raise ValueError(f"`{timezone}` is no IANA time zone")
         return timezone
 

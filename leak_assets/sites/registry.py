@@ -19,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import available_timezones
 
 import yaml
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
+from leak_assets.system.clock import is_timezone
 from leak_assets.system.files import publish
 
 from .model_file import check_text, model_bytes, read_model
@@ -348,8 +348,7 @@ def _is_taken(name: str, path: Path, digest: str, settings: Settings) -> bool:
 
 def _build(name: str, path: Path, settings: Settings) -> Network:
     own = settings.networks_dir / f"{name}.yaml"
-    known = yaml.safe_load((resources.files(__package__) / "known.yaml").read_text())
-    options = known.get(name, {}) | _read_yaml(own)
+    options = _known().get(name, {}) | _read_yaml(own)
     return Network(
         name=name,
         inp_path=path,
@@ -357,6 +356,15 @@ def _build(name: str, path: Path, settings: Settings) -> Network:
         settings_path=own if own.is_file() else None,
         **_options(options, own),
     )
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, dict[str, Any]]:
+    """Return what is known of packaged networks."""
+    known: dict[str, dict[str, Any]] = yaml.safe_load(
+        (resources.files(__package__) / "known.yaml").read_text("utf-8")
+    )
+    return known
 
 
 def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -378,7 +386,7 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
             column="reference_days",
         )
     timezone = str(options.get("timezone", "UTC"))
-    if timezone not in available_timezones():
+    if not is_timezone(timezone):
         raise InputError(
             f"{timezone!r} is no time zone",
             remedy="Use an IANA name, e.g. Europe/Rome",

@@ -4,6 +4,8 @@ The one home of it; formats of telemetry files with zones and ambiguous hours ar
 """
 
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from zoneinfo import available_timezones
 
 from leak_assets.errors import InputError
 
@@ -44,3 +46,14 @@ def as_utc(time: datetime, what: str) -> datetime:
         raise InputError(
             f"{what} {time} lies outside of the years 1 to 9999", remedy="Correct the year"
         ) from error
+
+
+def is_timezone(name: str) -> bool:
+    """Whether a name is one of the IANA time zones that this machine knows."""
+    return name in _timezones()
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    # Walks through hundreds of files: 35 ms.
+    return frozenset(available_timezones())
