@@ -18,11 +18,13 @@ from leak_assets.hydraulics.signatures.placement_steps import PLACEMENT_STEP
 from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP
 from leak_assets.hydraulics.steps import SCENARIO_STEP
 from leak_assets.hydraulics.twin.zone_steps import ZONES_STEP
+from leak_assets.incidents.data_incidents import DATA_INCIDENTS_STEP
 from leak_assets.incidents.steps import INCIDENTS_STEP
 from leak_assets.models.steps import EVALUATIONS_STEP, REGISTRY_STEP, TRAINING_RUNS_STEP
 from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
 from leak_assets.plant.steps import PLANT_ANOMALIES_STEP, PLANT_READINGS_STEP
+from leak_assets.quality.steps import SENSOR_DAYS_STEP
 from leak_assets.summaries.steps import SUMMARIES_STEP
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.water.steps import BALANCE_STEP
@@ -102,6 +104,7 @@ GRAPH = Graph(
         REGISTRY_STEP,
         RAW_STEP,
         READINGS_STEP,
+        SENSOR_DAYS_STEP,
         BALANCE_STEP,
         PLANT_READINGS_STEP,
         PLANT_ANOMALIES_STEP,
@@ -112,6 +115,7 @@ GRAPH = Graph(
         SCORES_STEP,
         HYPOTHESES_STEP,
         INCIDENTS_STEP,
+        DATA_INCIDENTS_STEP,
         SUMMARIES_STEP,
     )
 )

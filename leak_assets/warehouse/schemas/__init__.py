@@ -2,6 +2,7 @@
 
 from . import (
     audit,
+    data_incidents,
     detection,
     features,
     incident_people,
@@ -25,13 +26,16 @@ _MODULES_WITH_TABLES = (
     detection,
     incidents,
     incident_people,
+    data_incidents,
     water,
     plant,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (
+    telemetry,
     models,
     incident_views,
+    data_incidents,
     water,
     plant,
     audit,

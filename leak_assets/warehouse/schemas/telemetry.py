@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from .table import NETWORK, UTC_US, Column, Table
+from .table import NETWORK, UTC_US, Column, Table, View
 
 _SENSOR = Column("sensor_id", pl.String, "name of the instrumented element")
 _QUANTITY = Column(
@@ -172,4 +172,126 @@ INGEST_LEDGER = Table(
     known_at="ingested_at",
 )
 
-TABLES = (RAW_READINGS, READINGS, GAPS, UNUSABLE_READINGS, QUARANTINE, INGEST_LEDGER)
+_COUNTS = (
+    ("steps", "steps of the day so far"),
+    ("usable", "readings that models may use"),
+    ("good", "readings of this quality"),
+    ("suspect", "readings of this quality"),
+    ("bad", "readings of this quality"),
+    ("estimated", "readings of this quality"),
+    ("missing", "steps of this quality"),
+    ("outlier", "readings with this flag"),
+    ("interpolated", "readings with this flag"),
+    ("gap", "steps with this flag"),
+    ("range", "steps with this flag"),
+    ("rate_of_change", "readings with this flag"),
+    ("flat_line", "readings with this flag"),
+    ("duplicate_time", "readings with this flag"),
+    ("time_inconsistent", "readings with this flag"),
+    ("reverse_flow", "readings with this flag"),
+    ("counter_rollover", "readings with this flag"),
+    ("unit_suspect", "readings with this flag"),
+)
+_SI = "m or m3/s"
+
+SENSOR_QUALITY_DAILY = Table(
+    "telemetry",
+    "sensor_quality_daily",
+    "One day of a sensor: its readings by quality and flag, its health, and what only days show"
+    " (clock, units, balance). The day goes on from the `usual_*` of the day before.",
+    ("date", "network"),
+    ("network", "sensor_id", "quantity", "day"),
+    (
+        NETWORK,
+        _SENSOR,
+        _QUANTITY,
+        Column("day", pl.Date, "day (UTC)"),
+        *(Column(name, pl.Int64, text) for name, text in _COUNTS),
+        Column(
+            "health", pl.Float64, "0 to 1: good readings, suspect ones by half; halved if wrong"
+        ),
+        Column(
+            "reasons",
+            pl.Int64,
+            "flags of its readings, and of the day: 65536 clock_drift, 131072 timestamp_drift,"
+            " 262144 unit_step, 524288 balance, 1048576 silent",
+        ),
+        Column("reason_names", pl.String, "the reasons by name"),
+        Column("evidence", pl.String, "what shows the reasons of the day"),
+        Column("is_silent", pl.Boolean, "no usable reading for `max_age_s` at the end of the day"),
+        Column("last_reading_at", UTC_US, "newest usable reading, also of days before", True),
+        Column("day_end_at", UTC_US, "last step of the day so far"),
+        Column("age_s", pl.Float64, "from the newest usable reading to `day_end_at`", True),
+        Column("max_age_s", pl.Float64, "age that the contract allows"),
+        Column("lag_s", pl.Float64, "how late its clock is against the other sensors", True),
+        Column("offset_s", pl.Float64, "mean way from its time stamps to the grid", True),
+        Column("low_si", pl.Float64, f"tenth percentile of its usable values, {_SI}", True),
+        Column("median_si", pl.Float64, f"median of its usable values, {_SI}", True),
+        Column("high_si", pl.Float64, f"ninetieth percentile of its usable values, {_SI}", True),
+        Column("gain", pl.Float64, "a meter against the balance of its zone; 1 = agrees", True),
+        Column("days_known", pl.Int64, "days with readings until then"),
+        Column("usual_lag_s", pl.Float64, "lag of days on which nothing was wrong", True),
+        Column("usual_offset_s", pl.Float64, "offset of its first day", True),
+        Column("usual_low_si", pl.Float64, f"as `low_si`, until then, {_SI}", True),
+        Column("usual_median_si", pl.Float64, f"as `median_si`, until then, {_SI}", True),
+        Column("usual_high_si", pl.Float64, f"as `high_si`, until then, {_SI}", True),
+        Column("usual_gain", pl.Float64, "as `gain`, until then", True),
+        Column("gain_high", pl.Float64, "cumulated part that the meter reads too much", True),
+        Column("gain_low", pl.Float64, "cumulated part that the meter reads too little", True),
+    ),
+)
+
+_NEWEST = """
+    SELECT * FROM telemetry.sensor_quality_daily
+    QUALIFY row_number() OVER (PARTITION BY network, sensor_id, quantity ORDER BY day DESC) = 1
+"""
+
+SILENT_SENSORS = View(
+    "telemetry",
+    "silent_sensors",
+    "Sensors that had no usable reading for too long at the end of their network's newest day.",
+    f"""
+    SELECT network, sensor_id, quantity, day, last_reading_at, day_end_at, age_s, max_age_s,
+        reason_names
+    FROM ({_NEWEST}) WHERE is_silent ORDER BY network, quantity, sensor_id
+    """,
+)
+
+FRESHNESS = View(
+    "telemetry",
+    "freshness",
+    "How old the newest usable reading of each tag is now, against the age that is allowed.",
+    f"""
+    SELECT network, sensor_id, quantity, last_reading_at, max_age_s,
+        epoch(now() - last_reading_at) AS age_s,
+        coalesce(epoch(now() - last_reading_at) <= max_age_s, false) AS is_fresh
+    FROM ({_NEWEST}) ORDER BY network, quantity, sensor_id
+    """,
+    {
+        "age_s": "seconds from the reading to now",
+        "is_fresh": "whether it is not older than allowed",
+    },
+)
+
+NETWORK_FRESHNESS = View(
+    "telemetry",
+    "network_freshness",
+    "How fresh a network or zone is: its newest reading, and how many of its tags are not fresh.",
+    """
+    SELECT network, max(last_reading_at) AS last_reading_at, min(age_s) AS age_s,
+        count(*) AS tags, count(*) FILTER (NOT is_fresh) AS stale_tags,
+        bool_or(is_fresh) AS is_fresh
+    FROM telemetry.freshness GROUP BY network ORDER BY network
+    """,
+)
+
+VIEWS = (SILENT_SENSORS, FRESHNESS, NETWORK_FRESHNESS)
+TABLES = (
+    SENSOR_QUALITY_DAILY,
+    RAW_READINGS,
+    READINGS,
+    GAPS,
+    UNUSABLE_READINGS,
+    QUARANTINE,
+    INGEST_LEDGER,
+)
