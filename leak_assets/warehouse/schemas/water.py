@@ -83,14 +83,16 @@ DMA_BALANCE_DAILY = Table(
     ),
 )
 
-# Nights that teach the band of a night; all before it, so nothing of the future counts.
-BAND_NIGHTS, LEAST_NIGHTS = 28, 14
+# Nights of the same kind (before a workday, or not) that teach the band of a night; all before it,
+# so nothing of the future counts.
+BAND_NIGHTS, LEAST_NIGHTS = 20, 8
 
 NIGHT_FLOW_BANDS = View(
     "water",
     "night_flow_bands",
-    f"Each night beside the band that the {BAND_NIGHTS} measured nights before it teach. An"
-    " indication of a leak, not an incident; it fades as the band learns.",
+    f"A measured night beside the band of the {BAND_NIGHTS} measured nights of its kind before it:"
+    " workdays, or weekends and holidays. An indication of a leak, not an incident; it fades as"
+    " the band learns.",
     f"""
     WITH measured AS (
         SELECT network, zone_id, night, mnf_m3_per_h,
@@ -101,7 +103,7 @@ NIGHT_FLOW_BANDS = View(
         FROM water.minimum_night_flow
         WHERE mnf_m3_per_h IS NOT NULL
         WINDOW before AS (
-            PARTITION BY network, zone_id ORDER BY night
+            PARTITION BY network, zone_id, day_type = 'workday' ORDER BY night
             ROWS BETWEEN {BAND_NIGHTS} PRECEDING AND 1 PRECEDING
         )
     ), banded AS (
@@ -110,7 +112,7 @@ NIGHT_FLOW_BANDS = View(
             CASE WHEN nights >= {LEAST_NIGHTS}
                 THEN middle + 3 * greatest(spread / 1.349, 0.02 * abs(middle))
             END AS upper_m3_per_h,
-            coalesce(mnf_m3_per_h > upper_m3_per_h, false) AS is_above
+            mnf_m3_per_h > upper_m3_per_h AS is_above
         FROM measured
     ), runs AS (
         SELECT *, count(*) FILTER (NOT is_above) OVER (
@@ -119,10 +121,10 @@ NIGHT_FLOW_BANDS = View(
         FROM banded
     )
     SELECT network, zone_id, night, mnf_m3_per_h, usual_m3_per_h, upper_m3_per_h,
-        mnf_m3_per_h - usual_m3_per_h AS excess_m3_per_h, is_above,
-        count(*) FILTER (is_above) OVER (
+        mnf_m3_per_h - usual_m3_per_h AS excess_m3_per_h, coalesce(is_above, false) AS is_above,
+        CASE WHEN is_above THEN count(*) FILTER (is_above) OVER (
             PARTITION BY network, zone_id, run ORDER BY night
-        ) AS nights_above,
+        ) ELSE 0 END AS nights_above,
         nights_above >= 3 AS is_indication
     FROM runs
     """,
@@ -130,7 +132,7 @@ NIGHT_FLOW_BANDS = View(
         "usual_m3_per_h": f"median of those nights; null before {LEAST_NIGHTS} were measured",
         "upper_m3_per_h": "median + 3 standard deviations (by quartiles; at least 2 % of it)",
         "excess_m3_per_h": "night flow above the median",
-        "nights_above": "measured nights above the band in a row, this one included",
+        "nights_above": "nights above the band in a row, of those that have one; with this one",
         "is_indication": "three nights in a row or more",
     },
 )
