@@ -14,6 +14,8 @@ from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
 from leak_assets.defs.policy import apply_policy
 from leak_assets.defs.resources import Platform
+from leak_assets.defs.runs.jobs import retention
+from leak_assets.defs.runs.schedules import nightly_retention
 from leak_assets.defs.sites.jobs import NETWORK_MODEL
 from leak_assets.defs.telemetry.jobs import DAILY_BATCH, MICRO_BATCH
 from leak_assets.defs.telemetry.schedules import daily
@@ -55,9 +57,9 @@ def build_defs(
     return dg.Definitions(
         assets=build_assets(graph, progress),
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
-        jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH],
+        jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH, retention],
         sensors=[landing_zone, retraining, stale_days, notifications],
-        schedules=[daily, quarterly_retraining],
+        schedules=[daily, quarterly_retraining, nightly_retention],
         resources={"platform": platform},
         executor=executor or job_executor(settings),
     ).map_resolved_asset_specs(func=apply_policy)

@@ -106,7 +106,8 @@ def _create_history(
         )
         SELECT t.* EXCLUDE (filename),
             coalesce((record->>'revision')::BIGINT, 1) AS partition_revision,
-            (record->>'written_at')::TIMESTAMPTZ AS published_at,
+            coalesce(nullif(record->>'published_at', ''), record->>'written_at')::TIMESTAMPTZ
+                AS published_at,
             NOT starts_with(filename, '{history}/') AS is_current
         FROM read_parquet([{files}], filename = true, union_by_name = true) AS t
         JOIN published ON file_name = filename

@@ -84,8 +84,8 @@ class Version:
 
     @property
     def published_at(self) -> datetime:
-        """When it was published, UTC."""
-        return datetime.fromisoformat(self.record.written_at)
+        """Since when its rows were what queries saw, UTC."""
+        return datetime.fromisoformat(self.record.published_at or self.record.written_at)
 
 
 def versions(root: Path, table_name: str, partition: str = "*") -> Iterator[Version]:

@@ -161,6 +161,7 @@ class Warehouse:
             written_at=now,
             inputs=tuple(inputs),
             first_written_at=now,
+            published_at=now,
         )
         previous = _read_record(path)
         if record.says_the_same_as(previous):
@@ -176,6 +177,9 @@ class Warehouse:
                 revision += 1
             first = previous.first_written_at or previous.written_at
             record = replace(record, revision=revision, first_written_at=first)
+            if record.data_version == previous.data_version:
+                since = previous.published_at or previous.written_at
+                record = replace(record, published_at=since)
         _replace(path, frame, {METADATA_KEY: record.after(previous).to_json()})
         return Written(record, changed=True)
 

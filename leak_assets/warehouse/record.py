@@ -53,6 +53,8 @@ class WriteRecord:
     revision: int = 1
     # When the partition was first published; records from before this was noted have none.
     first_written_at: str = ""
+    # Since when these rows are what queries see: a write of the same rows does not change it.
+    published_at: str = ""
     superseded: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     def to_json(self) -> str:

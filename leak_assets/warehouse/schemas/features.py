@@ -47,6 +47,7 @@ RESIDUALS = Table(
         Column("residual_z", pl.Float64, "z-score against the reference days", True),
         Column("mask", pl.Int8, "1 = usable, 0 = missing or estimated"),
     ),
+    is_interim=True,
 )
 
 CHANNELS_30M = Table(
@@ -106,6 +107,7 @@ WINDOWS = Table(
         _QUANTITY,
         *WINDOW_FEATURES,
     ),
+    is_interim=True,
 )
 
 TRAINING_WINDOWS = Table(

@@ -92,7 +92,6 @@ GAPS = Table(
         Column("steps", pl.Int64, "number of missing steps"),
         Column("treatment", pl.String, "`interpolated` or `masked`"),
     ),
-    is_interim=True,
 )
 
 _UNUSABLE = (
@@ -134,7 +133,6 @@ UNUSABLE_READINGS = Table(
     ("date", "network"),
     _UNUSABLE_KEY,
     _UNUSABLE,
-    is_interim=True,
 )
 
 INGEST_LEDGER = Table(

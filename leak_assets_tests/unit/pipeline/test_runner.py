@@ -279,7 +279,10 @@ def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
         frames = [ctx.warehouse.read(TRAINING, batch) for batch in batches(4)]
         assert [frame.height for frame in frames if frame is not None] == [2, 4, 18, 8]
         outcomes.append(
-            [replace(w.record, written_at="", first_written_at="") for w in (*first, *second)]
+            [
+                replace(w.record, written_at="", first_written_at="", published_at="")
+                for w in (*first, *second)
+            ]
         )
     assert outcomes[0] == outcomes[1]
 

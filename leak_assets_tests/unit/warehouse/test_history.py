@@ -72,8 +72,11 @@ def test_same_content_from_other_inputs_is_no_revision(warehouse: Warehouse) -> 
     """Another code version that gives the same rows changes the record, not the revision."""
     frame = readings({0: 1.0})
     warehouse.write(READINGS, DAY, frame, code_version="1")
+    published = datetime.now(UTC)
     assert warehouse.write(READINGS, DAY, frame, code_version="2").record.revision == 1
     assert kept(warehouse) == []
+    asked = "SELECT count(*) AS n FROM telemetry.readings"
+    assert query(warehouse, asked, as_of=published)["n"].item() == 1, "it said so all along"
 
 
 def test_every_version_of_incidents_is_kept_and_none_of_gaps(warehouse: Warehouse) -> None:
