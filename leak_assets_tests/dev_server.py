@@ -32,6 +32,7 @@ def running_dev(
             start_new_session=True,
         )
         url = f"http://127.0.0.1:{port}"
+        (folder / "dev.pid").write_text(str(process.pid))
         try:
             wait_for(lambda: _is_up(url), 120, lambda: _tail(folder, "no webserver"))
             yield url
@@ -41,6 +42,11 @@ def running_dev(
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_dev(folder: Path) -> None:
+    """Kill what `running_dev` started in a folder, with all its processes, in the middle of it."""
+    os.killpg(int((folder / "dev.pid").read_text()), signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> float:
