@@ -154,7 +154,10 @@ def _others(inputs: Sequence[Input], waiting: set[tuple[str, str]]) -> set[Input
 
 
 def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
-    """Return what a partition is made from now; None where a required input is missing."""
+    """Return what a partition is made from now; None where it cannot be made.
+
+    A required input is missing, or one that retention removed: asked for by name, it is made first.
+    """
     found: dict[Input, None] = {}
     for read in work.step.reads:
         for source in partitions_read(work, read, partition):
@@ -163,6 +166,9 @@ def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
             if entry is not None:
                 found[entry] = None
             elif read.required and is_own:
+                return None
+            elif work.warehouse.is_retired(read.table, partition_of(read.table, source)):
+                # Made from less than it was made from, a day would say something else.
                 return None
     for given in work.step.given:
         found.update(dict.fromkeys(given.inputs(work)))
