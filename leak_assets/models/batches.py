@@ -16,6 +16,8 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.record import WriteRecord
 
+from .judged import judged_input
+
 FEATURES = "features.training_windows"
 SCENARIOS = "simulation.scenarios"
 
@@ -34,17 +36,25 @@ class TrainingBatches:
         The features of each batch.
     left_out
         Reason for each batch that has features and is not used.
+    judged
+        The windows of operation that people judged, where there are any.
     """
 
     network: str
     batches: tuple[str, ...]
     inputs: tuple[Input, ...]
     left_out: dict[str, str]
+    judged: Input | None = None
 
     @property
     def data_versions(self) -> dict[str, str]:
-        """Data version of the features, by partition."""
-        return {source.partition: source.version for source in self.inputs}
+        """Data version of what is learned from, by partition."""
+        return {source.partition: source.version for source in self.all_inputs}
+
+    @property
+    def all_inputs(self) -> tuple[Input, ...]:
+        """The features of each batch, and the windows that people judged."""
+        return (*self.inputs, *([self.judged] if self.judged else []))
 
     def frames(self, warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:
         """Yield a table of the lake, batch by batch."""
@@ -105,6 +115,7 @@ def training_batches(warehouse: Warehouse, site: NetworkSite) -> TrainingBatches
         tuple(chosen),
         tuple(Input("table", f.table, f.partition, f.data_version) for f in chosen.values()),
         dict(sorted(left_out.items())),
+        judged_input(warehouse, network),
     )
 
 

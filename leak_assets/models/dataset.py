@@ -81,10 +81,26 @@ class WindowSet:
             values[:, :, column] = self.values[:, rows, source]
         return type(self)(channels, tuple(statistics), values, self.index)
 
+    def plus(self, other: "WindowSet | None") -> "WindowSet":
+        """Return these windows and others of the same statistics and channels."""
+        if other is None or not len(other):
+            return self
+        return WindowSet(
+            self.channels,
+            self.statistics,
+            np.concatenate([self.values, other.values]),
+            pl.concat([self.index, other.index]),
+        )
+
     @property
     def is_leak(self) -> NDArray[np.bool_]:
         """Label of each window."""
         return self.index["is_leak"].to_numpy()
+
+    @property
+    def has_pipe(self) -> NDArray[np.bool_]:
+        """Windows whose leaking pipe is known."""
+        return self.index["link_id"].is_not_null().to_numpy()
 
     @property
     def leak_flow_m3_per_h(self) -> NDArray[np.float64]:

@@ -26,6 +26,8 @@ from .config import DETECTOR, PINPOINTER, load_config
 from .dataset import WindowSet, training_set
 from .evaluation import evaluate_artefact, evaluations_frame
 from .gates import failed_gates
+from .judged import TABLE as JUDGED
+from .judged import judged_set
 from .pipes import CandidatePipes
 from .registry import champion, current, promote, register, retire
 from .versions import model_version, training_code_version
@@ -65,7 +67,7 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
         ctx.progress(line)
     provenance = site.provenance
     labels = [i for t in LABEL_TABLES for i in batches.inputs_of(ctx.warehouse, t)]
-    inputs = [*batches.inputs, *labels, *provenance.inputs()]
+    inputs = [*batches.all_inputs, *labels, *provenance.inputs()]
     code = training_code_version()
     written: list[Written] = []
     windows: WindowSet | None = None
@@ -93,6 +95,7 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
             trained_at=datetime.now(UTC),
             provenance=provenance,
             pipes=_pipes(site.network) if name == PINPOINTER else None,
+            judged=judged_set(ctx.warehouse, site.name, windows.statistics, windows.channels),
         )
         export(result, ctx.settings.models_dir)
         written.append(
@@ -355,7 +358,12 @@ TRAINING_RUNS_STEP = Step(
     name="training_runs",
     partition="site",
     writes=("models.training_runs",),
-    reads=(Read(FEATURES), Read(TRUTH), Read("simulation.scenarios")),
+    reads=(
+        Read(FEATURES),
+        Read(TRUTH),
+        Read("simulation.scenarios"),
+        Read(JUDGED),
+    ),
     given=(NETWORK,),
     run=_train,
     description="A detector and a pinpointer, trained on the batches of a network's newest plan.",

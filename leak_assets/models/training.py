@@ -65,6 +65,7 @@ def train(
     provenance: Provenance | None = None,
     pipes: CandidatePipes | None = None,
     progress: Progress | None = None,
+    judged: WindowSet | None = None,
 ) -> TrainingResult:
     """Train and evaluate the model that a configuration describes.
 
@@ -85,6 +86,8 @@ def train(
         Candidate pipes; needed for the pinpointer.
     progress
         Called after each epoch with epoch, epochs, training loss, validation loss.
+    judged
+        Windows of operation that people judged: learned from, never held out.
 
     Returns
     -------
@@ -102,6 +105,11 @@ def train(
     sets = {
         name: windows.select(split.rows(name, windows.index["scenario_id"])) for name in split.sets
     }
+    if judged is not None:
+        judged = judged.of(config.statistics, windows.channels)
+        if isinstance(config, PinpointerConfig):
+            judged = judged.select(judged.is_leak & judged.has_pipe)
+        sets["train"] = sets["train"].plus(judged)
     options = TrainingOptions(
         **config.architecture.model_dump(), **config.training.model_dump(), seed=config.seed
     )

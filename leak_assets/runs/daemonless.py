@@ -204,7 +204,7 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, 
     run_step(GRAPH.step("network"), ctx, site, own)
     run_step(GRAPH.step("scenario_runs"), ctx, site, batches, plan=plan)
     run_step(GRAPH.step("training_features"), ctx, site, batches)
-    for name in ("training_runs", "evaluations", "registry_events"):
+    for name in ("judged_windows", "training_runs", "evaluations", "registry_events"):
         run_step(GRAPH.step(name), ctx, site, own)
     failures = gate_failures(ctx, site)
     if DETECTOR not in failures:

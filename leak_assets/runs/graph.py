@@ -20,6 +20,7 @@ from leak_assets.hydraulics.steps import SCENARIO_STEP
 from leak_assets.hydraulics.twin.zone_steps import ZONES_STEP
 from leak_assets.incidents.data_incidents import DATA_INCIDENTS_STEP
 from leak_assets.incidents.steps import INCIDENTS_STEP
+from leak_assets.models.judged import JUDGED_STEP
 from leak_assets.models.steps import EVALUATIONS_STEP, REGISTRY_STEP, TRAINING_RUNS_STEP
 from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
@@ -99,6 +100,7 @@ GRAPH = Graph(
         SIGNATURES_STEP,
         PLACEMENT_STEP,
         TRAINING_STEP,
+        JUDGED_STEP,
         TRAINING_RUNS_STEP,
         EVALUATIONS_STEP,
         REGISTRY_STEP,

@@ -208,8 +208,8 @@ LABELS = View(
         CASE i.reason WHEN 'confirmed_leak' THEN 'leak' WHEN 'sensor_fault' THEN 'sensor_fault'
             ELSE 'no_leak' END AS label,
         i.leak_start AS begin_at, coalesce(i.leak_end, i.last_seen_at) AS end_at,
-        c.found_link_id AS link_id, i.method, i.method_version, i.is_supported,
-        c.actor, c.happened_at AS closed_at
+        c.found_link_id AS link_id, i.estimated_flow_m3_per_h,
+        i.method, i.method_version, i.is_supported, c.actor, c.happened_at AS closed_at
     FROM incidents.all_incidents AS i JOIN closing AS c USING (incident_id)
     WHERE i.status = 'closed' AND i.reason IS NOT NULL AND i.reason <> 'duplicate'
     """,

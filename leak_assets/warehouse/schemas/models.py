@@ -2,11 +2,24 @@
 
 import polars as pl
 
+from .features import TRAINING_WINDOWS
 from .table import NETWORK, UTC_US, Column, Table, View
 
 _MODEL = Column("model", pl.String, "`leak_detector` or `leak_pinpointer`")
 _VERSION = Column("version", pl.String, "`<configuration version>-<hash of configuration, data>`")
 
+# What a scenario is to a simulated window, an incident is to a real one.
+_JUDGED = {
+    column.name: column
+    for column in (
+        Column("batch", pl.String, "`operation`"),
+        Column("scenario_id", pl.String, "incident"),
+        Column("is_leak", pl.Boolean, "the person confirmed a leak"),
+        Column("link_id", pl.String, "pipe on which it was found, where one was named", True),
+        Column("leak_type", pl.String, "null: nobody says", True),
+        Column("leak_flow_m3_per_h", pl.Float64, "estimated flow of the incident; 0: no leak"),
+    )
+}
 _FROM_BACKUP = "restore it from a backup, or train again: leak-assets train"
 
 TRAINING_RUNS = Table(
@@ -72,6 +85,16 @@ REGISTRY_EVENTS = Table(
     if_lost=_FROM_BACKUP,
 )
 
+JUDGED_WINDOWS = Table(
+    "models",
+    "judged_windows",
+    "One channel in one window of an incident that a person closed with a reason, as the models "
+    "learn from it; a snapshot of the last training.",
+    ("network",),
+    ("scenario_id", "window_start", "sensor_id", "quantity"),
+    tuple(_JUDGED.get(column.name, column) for column in TRAINING_WINDOWS.columns),
+)
+
 REGISTRY = View(
     "models",
     "registry",
@@ -82,5 +105,5 @@ REGISTRY = View(
     """,
 )
 
-TABLES = (TRAINING_RUNS, EVALUATIONS, REGISTRY_EVENTS)
+TABLES = (JUDGED_WINDOWS, TRAINING_RUNS, EVALUATIONS, REGISTRY_EVENTS)
 VIEWS = (REGISTRY,)
