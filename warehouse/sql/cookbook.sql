@@ -106,3 +106,18 @@ GROUP BY ALL ORDER BY network, zone_id, month;
 -- System input volume of each site by day: areas hand on to each other, so net inflows add up.
 SELECT network, local_date, round(sum(net_inflow_m3)) AS m3, count(net_inflow_m3) = count(*) AS is_whole
 FROM water.dma_balance_daily GROUP BY ALL ORDER BY network, local_date;
+
+-- How often each method was right, as people closed its incidents.
+SELECT method, method_version, month, incidents, confirmed, false_alarms, round(precision, 2) AS precision
+FROM incidents.precision ORDER BY ALL;
+
+-- Leaks that took longer than they should, and which of the three times did.
+SELECT incident_id, severity, round(awareness_h) AS awareness_h, round(location_h) AS location_h,
+    round(repair_h) AS repair_h
+FROM incidents.alr_times
+WHERE NOT (awareness_met AND location_met AND repair_met)
+ORDER BY incident_id;
+
+-- Where crews found leaks, beside what had been said.
+SELECT incident_id, found_link_id, top_link_id, candidate_rank, round(distance_m) AS distance_m
+FROM incidents.confirmed_leaks ORDER BY incident_id;
