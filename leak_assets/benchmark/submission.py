@@ -53,7 +53,7 @@ def submission(
     )
     first = events.filter(pl.col("event") == "opened").join(running, on="incident_id", how="semi")
     told = events.filter(
-        pl.col("event").is_in(["opened", "relocated"]),
+        pl.col("event").is_in(["opened", "relocated", "reopened"]),
         pl.col("event_at") > begin,
         pl.col("event_at") < after,
     )
