@@ -28,6 +28,7 @@ from .commands import (
     plant,
     platform,
     report,
+    serve,
     signatures,
     simulation,
     sites,
@@ -67,6 +68,7 @@ for topic in (
     past,
     sites,
     plant,
+    serve,
     water,
 ):
     topic.add_to(app)

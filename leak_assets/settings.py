@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     llm_max_tokens: int = Field(2048, validation_alias="MAX_TOKENS", ge=1)
     llm_timeout_s: float = Field(60.0, validation_alias="LLM_TIMEOUT_S", gt=0)
 
+    # Of plants: a summary at the latest after so many seconds with anomalies, which lists so many.
+    summary_interval_s: float = Field(60.0, validation_alias="SUMMARY_INTERVAL", gt=0)
+    max_buffer_size: int = Field(50, validation_alias="MAX_BUFFER_SIZE", ge=1)
+
     # The detection method whose leaks become incidents; the others write their hypotheses beside.
     # Default: the one that raises fewer false incidents in years without leaks.
     incident_method: str = Field("likelihood", validation_alias="INCIDENT_METHOD")

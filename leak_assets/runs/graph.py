@@ -26,6 +26,7 @@ from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
 from leak_assets.plant.steps import PLANT_ANOMALIES_STEP, PLANT_READINGS_STEP
 from leak_assets.quality.steps import SENSOR_DAYS_STEP
+from leak_assets.summaries.plant_steps import PLANT_SUMMARIES_STEP
 from leak_assets.summaries.steps import SUMMARIES_STEP
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
 from leak_assets.water.steps import BALANCE_STEP
@@ -110,6 +111,7 @@ GRAPH = Graph(
         BALANCE_STEP,
         PLANT_READINGS_STEP,
         PLANT_ANOMALIES_STEP,
+        PLANT_SUMMARIES_STEP,
         CALIBRATIONS_STEP,
         RESIDUALS_STEP,
         CHANNELS_STEP,

@@ -58,13 +58,8 @@ def _row(
     if kept is not None:
         return kept
     ctx.progress(f"summary of {event['incident_id']}, revision {event['revision']}")
-    return summary_row(
-        network=network,
-        incident_id=str(event["incident_id"]),
-        revision=int(str(event["revision"])),
-        summary=summarize(facts, ctx.settings),
-        created_at=datetime.now(UTC),
-    )
+    of = {"network": network, **{key: event[key] for key in ("incident_id", "revision")}}
+    return summary_row(SUMMARIES, of, summarize(facts, ctx.settings), datetime.now(UTC))
 
 
 def _kept(

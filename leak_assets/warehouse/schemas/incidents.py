@@ -6,6 +6,7 @@ The state of both together is a view: `incident_views`.
 import polars as pl
 
 from .table import NETWORK, UTC_US, Column, Table
+from .written import WRITTEN
 
 _ID = Column("incident_id", pl.String, "stable name, from network and hypothesis")
 _REVISION = Column("revision", pl.Int64, "number of the incident's state, from 1")
@@ -133,16 +134,7 @@ SUMMARIES = Table(
         NETWORK,
         _ID,
         _REVISION,
-        Column("summary", pl.String, "the text"),
-        Column("generated_by", pl.String, "`llm_summarizer` or `template`"),
-        Column("model_name", pl.String, "language model, null for the template", True),
-        Column("temperature", pl.Float64, "sampling temperature, null for the template", True),
-        Column("prompt_sha256", pl.String, "hash of the prompt"),
-        Column("prompt_tokens", pl.Int64, "tokens in, where the server tells", True),
-        Column("completion_tokens", pl.Int64, "tokens out, where the server tells", True),
-        Column("latency_s", pl.Float64, "time taken"),
-        Column("fallback_reason", pl.String, "why the template wrote it", True),
-        Column("created_at", UTC_US, "when"),
+        *WRITTEN,
     ),
     history="all",
 )

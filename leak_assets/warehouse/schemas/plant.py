@@ -3,6 +3,7 @@
 import polars as pl
 
 from .table import SITE, UTC_US, Column, Table, View
+from .written import WRITTEN
 
 _PARAMETER = "`temperature` (°C), `pressure` (bar) or `flow` (L/min)"
 
@@ -73,5 +74,20 @@ CURRENT_ANOMALIES = View(
     " ORDER BY ts_utc DESC, anomaly_id",
 )
 
-TABLES = (READINGS, ANOMALIES, RULE_STATES)
+SUMMARIES = Table(
+    "plant",
+    "summaries",
+    "The text of the anomalies of an interval of a plant (`SUMMARY_INTERVAL`, 60 s).",
+    ("date", "site"),
+    ("site", "first_at"),
+    (
+        SITE,
+        Column("first_at", UTC_US, "first of its anomalies"),
+        Column("last_at", UTC_US, "last of its anomalies"),
+        Column("anomalies", pl.Int64, "how many there were"),
+        *WRITTEN,
+    ),
+)
+
+TABLES = (READINGS, ANOMALIES, RULE_STATES, SUMMARIES)
 VIEWS = (CURRENT_ANOMALIES,)

@@ -142,11 +142,10 @@ def test_the_row_has_the_contract_of_the_warehouse(chat_server, llm_settings, le
     chat_server.answers = [GOOD]
     facts = leak_facts()
     row = summary_row(
-        network="l-town",
-        incident_id=facts["incident_id"],
-        revision=facts["revision"],
-        summary=summarize(facts, llm_settings()),
-        created_at=datetime(2019, 1, 7, 12, tzinfo=UTC),
+        SUMMARIES,
+        {"network": "l-town"} | {key: facts[key] for key in ("incident_id", "revision")},
+        summarize(facts, llm_settings()),
+        datetime(2019, 1, 7, 12, tzinfo=UTC),
     )
     assert row.schema == SUMMARIES.polars_schema
     assert row.select(pl.col("latency_s", "prompt_sha256").is_not_null().all()).row(0) == (

@@ -1,0 +1,179 @@
+"""What the plant's endpoints answer: shapes of the fields, and how they follow from tables.
+
+Routes and status codes are in `plant_routes`.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, Field
+
+from leak_assets.errors import InputError
+from leak_assets.plant.profile import UNITS
+from leak_assets.plant.rules import TYPES
+from leak_assets.settings import Settings
+
+from .newest import NewestRows
+
+_LOG = logging.getLogger(__name__)
+HISTORY = 100
+"""Anomalies that `/metrics` counts."""
+STALE_S = 60.0
+ACTIVE_SUMMARIES = 100
+
+
+class Anomaly(BaseModel):
+    """One spike, drift or dropout; a dropout has no parameter."""
+
+    type: Literal["spike", "drift", "dropout"]
+    timestamp: datetime
+    sensor_id: str
+    parameter: str | None
+    value: float | None = Field(description="the reading; of a dropout that ended, its seconds")
+    message: str
+    started_at: datetime | None = Field(None, description="of drifts and dropouts")
+    duration_s: float | None = Field(None, description="of drifts and of dropouts that ended")
+
+
+class SummaryAnswer(BaseModel):
+    """The newest summary, and all of them."""
+
+    summary: str = Field(description="the newest text; empty where there is none")
+    timestamp: datetime | None
+    generated_by: str | None = Field(description="`llm_summarizer` or `template`")
+    summaries: list[str] = Field(description="newest first")
+    count: int
+
+
+class DataStream(BaseModel):
+    """Whether readings come."""
+
+    healthy: bool
+    last_received: datetime | None
+    message: str
+
+
+class Connection(BaseModel):
+    """Whether a store answers."""
+
+    connected: bool
+    message: str
+
+
+class Status(BaseModel):
+    """Whether the parts of the platform do their work."""
+
+    data_stream: DataStream
+    redis: Connection
+    sensor_active: bool
+    detector_active: bool
+    llm_active: bool
+    api_active: bool
+    last_reading_time: datetime | None
+    anomaly_count_24h: int
+
+
+class Metrics(BaseModel):
+    """Counts of the newest anomalies; dropouts have no parameter."""
+
+    total_anomalies: int
+    anomalies_by_type: dict[str, int]
+    anomalies_by_parameter: dict[str, int]
+    last_update: datetime | None
+
+
+def newest_anomalies(rows: NewestRows, sites: Sequence[str], limit: int) -> list[Anomaly]:
+    """Return the newest anomalies, each as it is known last."""
+    frame = rows.newest("plant.anomalies", sites, by="ts_utc", limit=limit * 2)
+    known_last = frame.sort(pl.col("duration_s").is_null(), maintain_order=True).unique(
+        ["site", "anomaly_id"], keep="first", maintain_order=True
+    )
+    ordered = known_last.sort("ts_utc", "anomaly_id", descending=[True, False]).head(limit)
+    return [
+        Anomaly(
+            type=row["type"],
+            timestamp=row["ts_utc"],
+            sensor_id=row["sensor_id"],
+            parameter=row["parameter"],
+            value=row["value"],
+            message=row["message"],
+            started_at=None if row["type"] == "spike" else row["started_at"],
+            duration_s=row["duration_s"],
+        )
+        for row in ordered.iter_rows(named=True)
+    ]
+
+
+def summary_answer(rows: NewestRows, sites: Sequence[str]) -> SummaryAnswer:
+    """Return the newest summaries."""
+    frame = rows.newest("plant.summaries", sites, by="first_at", limit=ACTIVE_SUMMARIES)
+    if frame.is_empty():
+        return SummaryAnswer(summary="", timestamp=None, generated_by=None, summaries=[], count=0)
+    newest = frame.row(0, named=True)
+    return SummaryAnswer(
+        summary=newest["summary"],
+        timestamp=newest["created_at"],
+        generated_by=newest["generated_by"],
+        summaries=frame.get_column("summary").to_list(),
+        count=frame.height,
+    )
+
+
+def metrics(rows: NewestRows, sites: Sequence[str]) -> Metrics:
+    """Return counts of the newest anomalies."""
+    anomalies = newest_anomalies(rows, sites, HISTORY)
+    return Metrics(
+        total_anomalies=len(anomalies),
+        anomalies_by_type={kind: sum(a.type == kind for a in anomalies) for kind in TYPES},
+        anomalies_by_parameter={
+            parameter: sum(a.parameter == parameter for a in anomalies) for parameter in UNITS
+        },
+        last_update=max((a.timestamp for a in anomalies), default=None),
+    )
+
+
+def status(rows: NewestRows, sites: Sequence[str], settings: Settings, now: datetime) -> Status:
+    """Return the state of the parts; of a store that fails, the reason instead of an error."""
+    try:
+        last = _last_reading(rows, sites)
+        judged = bool(rows.days("plant.rule_states", sites))
+        recent = newest_anomalies(rows, sites, 10_000)
+        problem = ""
+    except (InputError, OSError, pl.exceptions.PolarsError):
+        _LOG.exception("the warehouse cannot be read")
+        last, judged, recent = None, False, []
+        problem = "the warehouse cannot be read; the log has the reason"
+    healthy = last is not None and (now - last).total_seconds() <= STALE_S
+    if problem:
+        told = problem
+    elif last is None:
+        told = "No data received yet"
+    elif healthy:
+        told = "Data flowing normally"
+    else:
+        told = f"No data for {(now - last).total_seconds():.0f} s"
+    since = now - timedelta(hours=24)
+    return Status(
+        data_stream=DataStream(healthy=healthy, last_received=last, message=told),
+        redis=Connection(
+            connected=False,
+            message=problem or "Redis is not configured; the warehouse is the store",
+        ),
+        sensor_active=healthy,
+        detector_active=judged and healthy,
+        llm_active=settings.openai_api_base is not None,
+        api_active=True,
+        last_reading_time=last,
+        anomaly_count_24h=sum(a.timestamp >= since for a in recent),
+    )
+
+
+def _last_reading(rows: NewestRows, sites: Sequence[str]) -> datetime | None:
+    for day, site in rows.days("plant.readings", sites):
+        newest = rows.rows("plant.readings", day, site).get_column("ts_utc").max()
+        if isinstance(newest, datetime):
+            return newest.astimezone(UTC)
+    return None
