@@ -11,8 +11,10 @@ demo: $(INSTALLED)  ## find two hidden leaks in a simulated town, the whole way
 dev: $(INSTALLED)  ## Dagster's user interface and daemon on http://127.0.0.1:3000
 	$(BIN)/leak-assets dev
 
+# Daemons and browsers want the machine for themselves.
 test: lint  ## linter, types, all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile leak_assets_tests/unit leak_assets_tests/defs
+	$(BIN)/python -m pytest leak_assets_tests/e2e leak_assets_tests/benchmarks
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
