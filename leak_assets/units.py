@@ -33,6 +33,7 @@ _HEAD = _LENGTH | {
     "bar": 1e5 / _PA_PER_M,
     "mbar": 1e2 / _PA_PER_M,
     "kPa": 1e3 / _PA_PER_M,
+    "MPa": 1e6 / _PA_PER_M,
     "psi": _PSI_PA / _PA_PER_M,
 }
 _FLOW = {
@@ -44,6 +45,7 @@ _FLOW = {
     "L/h": 1e-3 / SECONDS_PER_HOUR,
     "ML/d": 1e3 / 86400.0,
     "gpm": _US_GALLON_M3 / 60.0,
+    "mgd": 1e6 * _US_GALLON_M3 / 86400.0,
     "ft3/s": 0.3048**3,
 }
 _TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0}
@@ -106,3 +108,69 @@ def si_factor(quantity: str, unit: str) -> float:
             remedy=f"Declare one of {', '.join(choices)}",
         )
     return _FACTORS[quantity][unit]
+
+
+def unit_by_name(quantity: str, name: str) -> str | None:
+    """Return the unit of a quantity that people or devices call by a name, or None.
+
+    Case, blanks and raised digits do not matter, and common other spellings are known (`m³/h`,
+    `l/sec`, `cbm/h`, `mH2O`, `barg`). What could be two units of the quantity is none.
+
+    Raises
+    ------
+    InputError
+        If the quantity is not one that sensors deliver.
+
+    Examples
+    --------
+    >>> unit_by_name("flow", "m³/hr"), unit_by_name("pressure", "PSI")
+    ('m3/h', 'psi')
+    >>> unit_by_name("flow", "bar") is None
+    True
+    """
+    choices = unit_choices(quantity)
+    if name in choices:
+        return name
+    wanted = _folded(name)
+    wanted = _OTHER_NAMES.get(wanted, wanted)
+    found = {unit for unit in choices if _folded(unit) == wanted}
+    return found.pop() if len(found) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).replace("³", "3").replace("^", "").casefold()
+
+
+# Folded spellings of exports and devices; the right side is folded, too.
+_OTHER_NAMES = {
+    "metre": "m",
+    "meter": "m",
+    "mh2o": "m",
+    "mwc": "m",
+    "mws": "m",
+    "feet": "ft",
+    "psig": "psi",
+    "barg": "bar",
+    "bar(g)": "bar",
+    "cms": "m3/s",
+    "m3/sec": "m3/s",
+    "cmh": "m3/h",
+    "m3/hr": "m3/h",
+    "cbm/h": "m3/h",
+    "cmd": "m3/d",
+    "m3/day": "m3/d",
+    "lps": "l/s",
+    "l/sec": "l/s",
+    "lpm": "l/min",
+    "lph": "l/h",
+    "l/hr": "l/h",
+    "mld": "ml/d",
+    "gal/min": "gpm",
+    "usgpm": "gpm",
+    "cfs": "ft3/s",
+    "cbm": "m3",
+    "degc": "°c",
+    "celsius": "°c",
+    "degf": "°f",
+    "fahrenheit": "°f",
+}

@@ -13,6 +13,7 @@ import polars as pl
 from leak_assets.quality.reasons import BAD, LINEAR, SUSPECT, Reason
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
+from leak_assets.telemetry.readers.cells import UNDECLARED
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
 from leak_assets.telemetry.readers.problems import (
     Problem,
@@ -105,12 +106,17 @@ def _usable(
     Readers of files have looked already. Other sources write the raw log too, and layout and
     contract may have changed since.
     """
-    sensors = in_order(layout).with_row_index("number")
+    layout_units = pl.DataFrame(
+        [(s.sensor_id, s.quantity, s.unit) for s in layout.sensors],
+        schema=dict.fromkeys((*_SENSOR, "layout_unit"), pl.String),
+        orient="row",
+    )
+    sensors = in_order(layout).with_row_index("number").join(layout_units, on=list(_SENSOR))
     pairs = [(q, u) for q in QUANTITIES for u in unit_choices(q)]
     units = pl.DataFrame(
         {
             "quantity": [q for q, _ in pairs],
-            "unit": [u for _, u in pairs],
+            "in_unit": [u for _, u in pairs],
             "factor": [si_factor(q, u) for q, u in pairs],
             "low": [contract.quantities[q].min for q, _ in pairs],
             "high": [contract.quantities[q].max for q, _ in pairs],
@@ -118,7 +124,14 @@ def _usable(
     )
     judged = (
         raw.join(sensors, on=["sensor_id", "quantity"], how="left")
-        .join(units, on=["quantity", "unit"], how="left")
+        .with_columns(
+            # Without a declared unit the layout's counts.
+            pl.when(pl.col("unit") == UNDECLARED)
+            .then("layout_unit")
+            .otherwise("unit")
+            .alias("in_unit")
+        )
+        .join(units, on=["quantity", "in_unit"], how="left")
         .with_columns((pl.col("value") * pl.col("factor")).alias("value_si"))
         .with_columns(
             pl.when(pl.col("number").is_null())

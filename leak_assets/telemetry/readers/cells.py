@@ -25,7 +25,9 @@ from .problems import (
 )
 from .times import TimeRange
 
-UNITS = tuple(dict.fromkeys(u for q in QUANTITIES for u in unit_choices(q)))
+# Unit of a value with which none was declared: the layout's counts then.
+UNDECLARED = ""
+UNITS = (UNDECLARED, *dict.fromkeys(u for q in QUANTITIES for u in unit_choices(q)))
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,12 @@ class Collector:
         sensor
             The sensor they belong to.
         unit
-            Unit of `value`.
+            Unit of `value`, `UNDECLARED` where nothing says one.
         column
             Name of the column in the file.
         """
         allowed = self.source.contract.quantities[sensor.quantity]
-        factor = si_factor(sensor.quantity, unit)
+        factor = si_factor(sensor.quantity, unit or sensor.unit)
         has_text = cells.get_column("raw_text").is_not_null()
         # Limits in the delivered unit: a comparison per value instead of a product as well.
         is_inside = cells.get_column("value").is_between(allowed.min / factor, allowed.max / factor)
@@ -98,7 +100,7 @@ class Collector:
 
             def words(reason: str, text: str) -> tuple[str, str]:
                 if reason == "out_of_range":
-                    return out_of_range(text, unit, sensor.quantity, allowed)
+                    return out_of_range(text, unit or sensor.unit, sensor.quantity, allowed)
                 return unusable_value(reason, text, example=self.example)
 
             self.add_problems(_problems(bad, column, words))

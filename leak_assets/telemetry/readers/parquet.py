@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from leak_assets.units import unit_choices
+from leak_assets.units import unit_by_name, unit_choices
 
-from .cells import Collector, Source
+from .cells import UNDECLARED, Collector, Source
 from .limits import MOST_COLUMNS, MOST_VALUES, too_large, too_many_values
 from .parsed_file import ParsedFile
 from .problems import Problem, shown, unknown_sensor, whole_file
@@ -29,21 +29,12 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     """Read one Parquet file; a problem instead where nothing of it can be used.
 
     Wide: `Timestamp` (time stamp or text) and one column per sensor in the layout's unit; the
-    file name ends in the quantity. Long: `ts_utc`, `sensor_id`, `quantity`, `value` and, where
-    it differs from the layout's, `unit`.
+    file name ends in the quantity. Long: `ts_utc`, `sensor_id`, `quantity`, `value` and `unit`;
+    a value without one is taken in the layout's and marked as undeclared.
     """
-    if not source.raw:
-        return whole_file("empty_file", "the file is empty", "Export it again")
-    try:
-        if problem := too_much(io.BytesIO(source.raw)):
-            return problem
-        frame = pl.read_parquet(io.BytesIO(source.raw))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        return whole_file(
-            "unreadable_parquet",
-            f"the file is no complete Parquet file (`{shown(str(error))}`)",
-            "Copy the file again from its source",
-        )
+    frame = read_frame(io.BytesIO(source.raw))
+    if isinstance(frame, Problem):
+        return frame
     time_name = time_column(frame.columns)
     is_long = time_name == _LONG_TIME
     problem = _wrong_columns(frame, source, is_long=is_long)
@@ -68,6 +59,20 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     else:
         _add_wide(rows, [c for c in frame.columns if c != TIME_COLUMN], collector)
     return collector.result("parquet")
+
+
+def read_frame(content: io.BytesIO) -> pl.DataFrame | Problem:
+    """Return all columns of a file, or the problem of one that cannot or must not be read."""
+    if not content.getbuffer().nbytes:
+        return whole_file("empty_file", "the file is empty", "Export it again")
+    try:
+        return too_much(content) or pl.read_parquet(content)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return whole_file(
+            "unreadable_parquet",
+            f"the file is no complete Parquet file (`{shown(str(error))}`)",
+            "Copy the file again from its source",
+        )
 
 
 def too_much(content: io.BytesIO | Path) -> Problem | None:
@@ -158,7 +163,7 @@ def clock_to_utc(column: pl.Series, source_timezone: str) -> pl.DataFrame:
     return with_reason(unreadable, empty, source_timezone)
 
 
-def _numbers(values: pl.Series) -> pl.DataFrame:
+def typed_numbers(values: pl.Series) -> pl.DataFrame:
     """Return `raw_text`, `value`, `reason` of delivered values of any type."""
     if values.dtype == pl.Float32:
         # By way of text: 28.92 stored in 32 bits is meant as 28.92, not 28.92000007.
@@ -212,14 +217,15 @@ def _add_long(rows: pl.DataFrame, collector: Collector) -> None:
         if sensor is None:
             words = unknown_sensor(names[1], names[0], layout.network, layout.ids(names[0]))
             _refuse(cells.with_columns(reason=pl.lit("unknown_sensor")), names[1], collector, words)
-        elif unit is not None and unit not in unit_choices(sensor.quantity):
+        elif unit and unit_by_name(sensor.quantity, str(unit)) is None:
             words = (
                 f"unit `{shown(str(unit))}` does not measure {sensor.quantity}",
                 f"Declare one of {', '.join(unit_choices(sensor.quantity))}",
             )
             _refuse(cells.with_columns(reason=pl.lit("unknown_unit")), str(unit), collector, words)
         else:
-            collector.add_column(cells, sensor, str(unit or sensor.unit), "value")
+            declared = unit_by_name(sensor.quantity, str(unit)) if unit else UNDECLARED
+            collector.add_column(cells, sensor, declared or UNDECLARED, "value")
 
 
 def _refuse(cells: pl.DataFrame, text: str, collector: Collector, words: tuple[str, str]) -> None:
@@ -233,5 +239,6 @@ def _refuse(cells: pl.DataFrame, text: str, collector: Collector, words: tuple[s
 
 def _cells(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return pl.concat(
-        [rows.select("file_row", "ts_utc"), _numbers(rows.get_column(column))], how="horizontal"
+        [rows.select("file_row", "ts_utc"), typed_numbers(rows.get_column(column))],
+        how="horizontal",
     )

@@ -13,7 +13,10 @@ from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.sources.source_bytes import read_whole
 
 from .cells import Collector, Source
+from .leakdb import LEAKDB_FILE, leakdb_series, leakdb_tags
 from .limits import TOO_LARGE
+from .mapped import parse_mapped
+from .mapping import SiteMapping
 from .parquet import parse_parquet
 from .parsed_file import ParsedFile
 from .problems import Problem, shown, whole_file
@@ -38,6 +41,7 @@ def parse_file(
     file_path: str | None = None,
     first_day: date = FIRST_DAY,
     max_ahead_s: float = MAX_AHEAD_S,
+    mapping: SiteMapping | None = None,
     strict: bool = False,
 ) -> ParsedFile:
     """Read one delivered file.
@@ -45,7 +49,8 @@ def parse_file(
     Parameters
     ----------
     path
-        The file: BattLeDIM CSV (`.csv`, `.csv.gz`) or `.parquet`.
+        The file: BattLeDIM CSV (`.csv`, `.csv.gz`), `.parquet`, a series of LeakDB, or what
+        `mapping` knows.
     network, layout, contract
         What it is read against: which sensors exist, in which unit they deliver, which values
         are possible.
@@ -56,6 +61,9 @@ def parse_file(
     first_day, max_ahead_s
         Time stamps before this day, or later than this many seconds after `received_at`, are
         quarantined.
+    mapping
+        How the site's own exports are laid out; files that it does not name are read as the
+        formats that the platform knows.
     strict
         Raise what is wrong with the file as a whole, instead of returning it as quarantine.
 
@@ -88,7 +96,7 @@ def parse_file(
         contract=contract,
         times=TimeRange(first_day, received_at, max_ahead_s),
     )
-    parsed = problem or _read(source)
+    parsed = problem or _read(source, mapping)
     if not isinstance(parsed, Problem):
         return parsed
     if strict:
@@ -113,8 +121,13 @@ def format_of(name: str) -> str:
     return next((e.lstrip(".") for e in reversed(ENDINGS) if lower.endswith(e)), "")
 
 
-def _read(source: Source) -> ParsedFile | Problem:
-    match format_of(source.name):
+def _read(source: Source, mapping: SiteMapping | None) -> ParsedFile | Problem:
+    ending = format_of(source.name)
+    if ending and mapping is not None and (file := mapping.file(source.name)) is not None:
+        return parse_mapped(source, file, mapping.tags)
+    if ending and (series := leakdb_series(source.name)) is not None:
+        return parse_mapped(source, LEAKDB_FILE, leakdb_tags(series, source.layout))
+    match ending:
         case "csv" | "csv.gz":
             return parse_scada_csv(source)
         case "parquet":

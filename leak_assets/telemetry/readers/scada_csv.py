@@ -6,7 +6,6 @@ one by one, and every one is told with its place.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,23 +15,20 @@ from leak_assets.telemetry.sources.source_bytes import Text, read_text
 
 from .cells import Collector, Source
 from .limits import MOST_VALUES, too_many_values
+from .lines import Lines, join_lines, scan_lines
 from .parsed_file import ParsedFile
 from .problems import Problem, capped, shown, whole_file
-from .scada_header import TIME_COLUMN, quantity_of, read_header, sensor_names, unknown_quantity
+from .scada_header import (
+    SEPARATOR,
+    TIME_COLUMN,
+    quantity_of,
+    read_header,
+    sensor_names,
+    unknown_quantity,
+)
 from .times import judge_times, parse_times
 
 __all__ = ["parse_scada_csv", "read_header"]
-
-_NEWLINE, _SEMICOLON = 10, 59
-
-
-class _Lines(NamedTuple):
-    """Where the lines of the text are, how many `;` each has, and whether the last one ends."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    semicolons: NDArray[np.int64]
-    is_terminated: bool
 
 
 def parse_scada_csv(source: Source) -> ParsedFile | Problem:
@@ -78,13 +74,13 @@ def _table(text: Text, header: list[str], collector: Collector) -> pl.DataFrame 
     if text.is_truncated:
         end = data.rfind(b"\n") + 1
         data, rest = data[:end], data[end:]
-    lines = _scan(data)
+    lines = scan_lines(data, SEPARATOR)
     is_line = np.ones(len(lines.starts), dtype=bool)
     is_line[0] = False
     is_line &= lines.ends > lines.starts
-    for i in np.flatnonzero((lines.semicolons == 0) & is_line):
+    for i in np.flatnonzero((lines.separators == 0) & is_line):
         is_line[i] &= bool(data[lines.starts[i] : lines.ends[i]].strip())
-    is_whole = is_line & (lines.semicolons == len(header))
+    is_whole = is_line & (lines.separators == len(header))
     collector.values += int(is_line.sum()) * len(header)
     broken = np.flatnonzero(is_line & ~is_whole)
     last = len(lines.starts) - 1
@@ -92,7 +88,7 @@ def _table(text: Text, header: list[str], collector: Collector) -> pl.DataFrame 
         len(broken)
         and broken[-1] == last
         and not lines.is_terminated
-        and lines.semicolons[last] < len(header)
+        and lines.separators[last] < len(header)
     )
     collector.add_problems(
         capped(
@@ -113,26 +109,9 @@ def _table(text: Text, header: list[str], collector: Collector) -> pl.DataFrame 
     return _split(data, lines, rows, len(header))
 
 
-def _scan(data: bytes) -> _Lines:
-    signs = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(signs == _NEWLINE)
-    is_terminated = bool(len(ends)) and int(ends[-1]) == len(data) - 1
-    if not is_terminated:
-        ends = np.append(ends, len(data))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    # Their places once and two look-ups for each line: a tenth of adding up each line's signs.
-    places = np.flatnonzero(signs == _SEMICOLON)
-    semicolons = np.searchsorted(places, ends) - np.searchsorted(places, starts)
-    return _Lines(starts, ends, semicolons, is_terminated)
-
-
-def _split(data: bytes, lines: _Lines, rows: NDArray[np.int64], sensors: int) -> pl.DataFrame:
-    if rows[-1] - rows[0] + 1 == len(rows):
-        body = data[lines.starts[rows[0]] : lines.ends[rows[-1]]]
-    else:
-        body = b"\n".join(data[lines.starts[i] : lines.ends[i]] for i in rows)
+def _split(data: bytes, lines: Lines, rows: NDArray[np.int64], sensors: int) -> pl.DataFrame:
     table = pl.read_csv(
-        body + b"\n",
+        join_lines(data, lines, rows),
         separator=";",
         has_header=False,
         new_columns=[str(i) for i in range(sensors + 1)],
@@ -220,10 +199,10 @@ def read_numbers(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ragged(
-    data: bytes, lines: _Lines, broken: NDArray[np.int64], header: list[str]
+    data: bytes, lines: Lines, broken: NDArray[np.int64], header: list[str]
 ) -> Iterator[Problem]:
     for i in broken:
-        fields, expected = int(lines.semicolons[i]) + 1, len(header) + 1
+        fields, expected = int(lines.separators[i]) + 1, len(header) + 1
         text = data[lines.starts[i] : lines.ends[i]].decode()
         yield Problem(
             row=int(i) + 1,

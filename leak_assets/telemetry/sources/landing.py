@@ -8,7 +8,7 @@ belongs to the readers.
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +19,10 @@ from leak_assets.errors import InputError
 from leak_assets.settings import FIRST_DAY, Settings
 from leak_assets.sites.contract import load_contract
 from leak_assets.sites.registry import slug
+from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import Site, find_site
 from leak_assets.telemetry.ledger import LEDGER
+from leak_assets.telemetry.readers.mapping import MAPPING_FILE, SiteMapping, load_mapping
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE, ParsedFile
 from leak_assets.telemetry.readers.problems import shown
 from leak_assets.telemetry.readers.read_file import ENDINGS, MAX_AHEAD_S, parse_file
@@ -54,6 +56,8 @@ class LandedFile:
     received_at: datetime
     source_timezone: str = "UTC"
     source: str = FILE_SOURCE
+    # How the folder's files are laid out, as found with the file.
+    mapping: SiteMapping | None = None
 
     @property
     def name(self) -> str:
@@ -68,7 +72,9 @@ class LandedFile:
 
     def days(self) -> tuple[date, date]:
         """Return the first and last UTC day by the file's clock."""
-        return _days(self.path, self.fingerprint, self.received_at, self.source_timezone)
+        return _days(
+            self.path, self.fingerprint, self.received_at, self.source_timezone, self.mapping
+        )
 
 
 class LandingFolder:
@@ -94,6 +100,7 @@ class LandingFolder:
         self._problems: dict[str, str] = {}
         self._unknown: dict[str, str] = {}
         self._ledger: dict[Path, tuple[int, frozenset[tuple[str, str]]]] = {}
+        self._layouts: dict[str, SensorLayout] = {}
         self._source_timezone = load_contract().source_timezone
 
     def waiting(self) -> list[LandedFile]:
@@ -107,8 +114,8 @@ class LandingFolder:
         for file in list_files(self.root, source_timezone=self._source_timezone):
             if self._is_taken(file):
                 self.acknowledge(file)
-            elif not self._is_of_unknown_network(file):
-                waiting.append(file)
+            elif not self._is_of_unknown_network(file) and self._has_good_mapping(file):
+                waiting.append(replace(file, mapping=self._mapping(file)))
         return sorted(waiting, key=lambda f: (f.received_at, f.ctime_ns, f.mtime_ns, f.name))
 
     def problems(self) -> list[str]:
@@ -134,6 +141,7 @@ class LandingFolder:
                 contract=site.contract,
                 received_at=delivery.received_at,
                 file_path=delivery.name,
+                mapping=delivery.mapping,
             )
             if _fingerprint(delivery.path) != delivery.fingerprint:
                 raise DeliveryLeftError(f"{delivery.name} changed while it was read; it waits")
@@ -180,6 +188,24 @@ class LandingFolder:
             self._ledger[path] = changed_ns, taken
         return (file.name, file.fingerprint) in taken
 
+    def _has_good_mapping(self, file: LandedFile) -> bool:
+        """Whether the folder's mapping can be used, or there is none; tells what is wrong."""
+        try:
+            self._mapping(file)
+        except InputError as error:
+            place = f"{file.path.parent.name}/{MAPPING_FILE}"
+            self._problems[place] = f"landing zone: {error}; the folder's files wait"
+            return False
+        return True
+
+    def _mapping(self, file: LandedFile) -> SiteMapping | None:
+        path = file.path.parent / MAPPING_FILE
+        if path.is_symlink() or not path.is_file():
+            return None
+        if file.network not in self._layouts:
+            self._layouts[file.network] = find_site(file.network, self._settings).layout
+        return load_mapping(path, self._layouts[file.network])
+
     def _is_of_unknown_network(self, file: LandedFile) -> bool:
         folder = file.path.parent.name
         if folder not in self._unknown:
@@ -198,9 +224,9 @@ def list_files(
 ) -> list[LandedFile]:
     """Return the files in the networks' folders that can be read, sorted by folder and name.
 
-    Left out: hidden files, `*.tmp` and `*.part`, files beside or below the networks' folders,
-    links, folders that lead out of the landing zone, and files that changed within the last
-    `settle_s` seconds (they are not settled yet and appear later).
+    Left out: hidden files, `*.tmp` and `*.part`, a site's mapping, files beside or below the
+    networks' folders, links, folders that lead out of the landing zone, and files that changed
+    within the last `settle_s` seconds (they are not settled yet and appear later).
 
     Parameters
     ----------
@@ -219,6 +245,8 @@ def list_files(
         network = slug(folder.name)
         for entry in _entries(folder):
             if is_unfinished(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            if entry.name == MAPPING_FILE:
                 continue
             try:
                 state = entry.stat(follow_symlinks=False)
@@ -256,10 +284,15 @@ def _received_at(ctime_ns: int, now_ns: int) -> datetime:
 
 @lru_cache(maxsize=4096)
 def _days(
-    path: Path, _fingerprint: str, received_at: datetime, source_timezone: str
+    path: Path,
+    _fingerprint: str,
+    received_at: datetime,
+    source_timezone: str,
+    mapping: SiteMapping | None,
 ) -> tuple[date, date]:
     """Return the days of a file, which is read for it: once, however many looks it waits."""
-    return day_span(path, TimeRange(FIRST_DAY, received_at, MAX_AHEAD_S), source_timezone)
+    allowed = TimeRange(FIRST_DAY, received_at, MAX_AHEAD_S)
+    return day_span(path, allowed, source_timezone, mapping)
 
 
 def _names_and_fingerprints(ledger: pl.DataFrame) -> frozenset[tuple[str, str]]:

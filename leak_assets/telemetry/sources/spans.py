@@ -9,6 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from leak_assets.telemetry.readers.leakdb import LEAKDB_FILE, leakdb_series
+from leak_assets.telemetry.readers.mapped import times_of
+from leak_assets.telemetry.readers.mapping import SiteMapping
 from leak_assets.telemetry.readers.parquet import clock_to_utc, time_column, too_much
 from leak_assets.telemetry.readers.problems import Problem
 from leak_assets.telemetry.readers.read_file import format_of
@@ -17,7 +20,9 @@ from leak_assets.telemetry.readers.times import TimeRange, parse_times
 from .source_bytes import read_text, read_whole
 
 
-def day_span(path: Path, allowed: TimeRange, source_timezone: str) -> tuple[date, date]:
+def day_span(
+    path: Path, allowed: TimeRange, source_timezone: str, mapping: SiteMapping | None = None
+) -> tuple[date, date]:
     """Return the first and last UTC day that a file can hold readings of.
 
     Parameters
@@ -28,6 +33,8 @@ def day_span(path: Path, allowed: TimeRange, source_timezone: str) -> tuple[date
         Time stamps that can be true; others do not count, reading will quarantine them.
     source_timezone
         Zone of times without offset.
+    mapping
+        As of `parse_file`.
 
     Returns
     -------
@@ -35,7 +42,7 @@ def day_span(path: Path, allowed: TimeRange, source_timezone: str) -> tuple[date
         Both the day of receipt where the file has no usable time stamp.
     """
     try:
-        times = _times(path, source_timezone)
+        times = _times(path, source_timezone, mapping)
     except (OSError, pl.exceptions.PolarsError):
         # Reading will say precisely what is wrong with the file; here only its days matter.
         times = None
@@ -48,8 +55,14 @@ def day_span(path: Path, allowed: TimeRange, source_timezone: str) -> tuple[date
     return days.min(), days.max()  # type: ignore[return-value]
 
 
-def _times(path: Path, source_timezone: str) -> pl.Series | None:
+def _times(path: Path, source_timezone: str, mapping: SiteMapping | None) -> pl.Series | None:
     """Return the time stamps of a file in UTC, each at least once, null where unreadable."""
+    file = mapping.file(path.name) if mapping is not None else None
+    if file is None and leakdb_series(path.name) is not None:
+        file = LEAKDB_FILE
+    if file is not None and format_of(path.name):
+        raw = read_whole(path)
+        return None if isinstance(raw, Problem) else times_of(path.name, raw, file, source_timezone)
     match format_of(path.name):
         case "csv" | "csv.gz":
             raw = read_whole(path)

@@ -41,7 +41,12 @@ RAW_READINGS = Table(
         ),
         Column("raw_text", pl.String, "the value as delivered"),
         Column("value", pl.Float64, "the value in `unit`"),
-        Column("unit", pl.String, "declared unit, e.g. `m`, `m3/h`, `L/h`"),
+        Column(
+            "unit",
+            pl.String,
+            "declared unit, e.g. `bar`, `m3/h`, `L/h`; empty where none was declared: the layout's"
+            " counts then",
+        ),
     ),
     if_lost=_DELIVER_AGAIN,
     known_at="received_at",
