@@ -32,7 +32,10 @@ def ingest(
     network: RegisteredNetwork,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="SCADA exports: .csv, .csv.gz, .parquet. None: what waits already."),
+        typer.Argument(
+            help="Exports (.csv, .csv.gz, .parquet), a mapping.yaml for them, folders of them or"
+            " of a LeakDB scenario. None: what waits already."
+        ),
     ] = None,
     *,
     as_json: AsJson = False,
@@ -42,12 +45,14 @@ def ingest(
     Days whose tables are missing or made from other inputs than today's are made again, too.
     """
     from leak_assets.runs.daemonless import process_landing_zone
+    from leak_assets.telemetry.readers.mapping import site_mapping
     from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
     site = ctx.site(network)
     name = site.name
-    delivered = deliver(paths or (), ctx.settings.landing_dir, name)
+    delivered = deliver(paths or (), ctx.settings.landing_dir, name, site.layout)
+    site_mapping(ctx.settings.landing_dir / name, site.layout)
     summary = process_landing_zone(ctx, site)
     ledger = ctx.warehouse.sql(
         "SELECT file_path, status, readings, accepted, quarantined, duplicates,"

@@ -16,6 +16,7 @@ from leak_assets.quality.reasons import Reason
 from leak_assets.quality.reverse_flow import reversed_flows
 from leak_assets.quality.times import inconsistent_times, repeated_times
 from leak_assets.sites.contract import Contract
+from leak_assets.telemetry.readers.cells import UNDECLARED
 
 Floats = NDArray[np.float64]
 _SENSOR = ("sensor_id", "quantity")
@@ -162,7 +163,10 @@ def _of_deliveries(steps: pl.DataFrame, delivered: Delivered) -> dict[Reason, pl
     found = {
         Reason.RANGE: delivered.unusable.filter(
             pl.col("reason") == "out_of_range", pl.col("ts_utc") >= begin
-        ).select(*_SENSOR, "ts_utc")
+        ).select(*_SENSOR, "ts_utc"),
+        Reason.UNIT_SUSPECT: delivered.usable.filter(pl.col("unit") == UNDECLARED).select(
+            *_SENSOR, "ts_utc"
+        ),
     }
     # One row for each step is the rule, and then nothing can have come twice.
     if delivered.usable.height > steps.height - steps.get_column("value_si").null_count():

@@ -197,6 +197,9 @@ def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> P
             f"Declare one of {', '.join(unit_choices(quantity))}",
         )
     else:
+        unit = unit or next(
+            s.unit for s in layout.sensors if (s.sensor_id, s.quantity) == (sensor_id, quantity)
+        )
         words = out_of_range(row["raw_text"], unit, quantity, contract.quantities[quantity])
     return Problem(
         row=row["sequence"],

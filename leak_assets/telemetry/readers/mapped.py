@@ -16,7 +16,7 @@ from leak_assets.units import unit_by_name, unit_choices
 
 from .cells import UNDECLARED, Collector, Source
 from .mapping import EPOCHS, FileMapping, Tag, clock_by_format, has_offset
-from .parquet import clock_to_utc, typed_numbers
+from .parquet import as_text, clock_to_utc, typed_numbers
 from .parsed_file import ParsedFile
 from .problems import Problem, shown, whole_file
 from .scada_csv import read_numbers
@@ -95,12 +95,9 @@ def _clock(table: FileTable, file: FileMapping, timezone: str) -> pl.DataFrame:
     """Return `time_text`, `ts_utc` and `reason` of each row."""
     zone = file.timezone or timezone
     columns = [table.rows.get_column(table.column(name)) for name in file.time]
-    texts = [c.cast(pl.String, strict=False) if not c.dtype.is_nested() else None for c in columns]
-    known = [t.alias(str(i)) for i, t in enumerate(texts) if t is not None]
-    text = pl.Series("time_text", [""]).new_from_index(0, table.rows.height)
-    if known:
-        joined = pl.concat_str(known, separator=" ", ignore_nulls=True)
-        text = pl.select(joined.str.strip_chars().alias("time_text")).to_series()
+    known = [as_text(column).alias(str(i)) for i, column in enumerate(columns)]
+    joined = pl.concat_str(known, separator=" ", ignore_nulls=True).str.strip_chars()
+    text = pl.select(joined.alias("time_text")).to_series()
     is_text = all(c.dtype in (pl.String, pl.Categorical) for c in columns)
     if file.time_format in EPOCHS:
         found = _epoch(text, EPOCHS[file.time_format], zone)
@@ -185,11 +182,13 @@ def _add_long(
     collector: Collector,
 ) -> None:
     value, tag = table.column(file.value or ""), table.column(file.tag or "")
-    unit = pl.col(table.column(file.unit)) if file.unit else pl.lit(None)
     rows = rows.with_columns(
-        pl.col(tag).cast(pl.String, strict=False).str.strip_chars().fill_null("").alias("tag"),
-        unit.cast(pl.String, strict=False).str.strip_chars().fill_null("").alias("unit"),
+        as_text(rows.get_column(tag)).str.strip_chars().fill_null("").alias("tag"),
+        pl.lit("").alias("unit"),
     )
+    if file.unit:
+        unit = rows.get_column(table.column(file.unit))
+        rows = rows.with_columns(as_text(unit).str.strip_chars().fill_null("").alias("unit"))
     known = rows.get_column("tag").is_in(list(tags))
     _refuse(rows.filter(~known), "tag", value, file, collector, _unknown_tag)
     rows = rows.filter(known).join(

@@ -154,6 +154,18 @@ class SiteMapping:
         return next((f for f in self.content.files if fnmatchcase(lower, f.match.lower())), None)
 
 
+def site_mapping(folder: Path, layout: SensorLayout) -> SiteMapping | None:
+    """Return the mapping in a site's landing folder; None where there is none.
+
+    Raises
+    ------
+    InputError
+        As of `load_mapping`.
+    """
+    path = folder / MAPPING_FILE
+    return None if path.is_symlink() or not path.is_file() else load_mapping(path, layout)
+
+
 def load_mapping(path: Path, layout: SensorLayout) -> SiteMapping:
     """Read a mapping file and compare it with what the site measures.
 
@@ -180,7 +192,7 @@ def _loaded(path: Path, _mtime_ns: int, size: int, layout: SensorLayout) -> Site
         raise InputError("the mapping is larger than 16 MiB", remedy="Shorten it", file=path)
     root = _yaml_node(path)
     try:
-        content = MappingContent.model_validate(_plain(root, path))
+        content = MappingContent.model_validate(_plain(root, path, set()))
     except ValidationError as error:
         raise _as_input_error(error, root, path) from error
     _check_sensors(content.tags, layout, root, path)
@@ -207,19 +219,20 @@ def _yaml_node(path: Path) -> yaml.Node:
     return root
 
 
-def _plain(node: yaml.Node, path: Path, depth: int = 0) -> Any:
+def _plain(node: yaml.Node, path: Path, seen: set[int]) -> Any:
     """Return the values of a node; keys are text, and none is there twice.
 
     Not YAML's own construction: that takes the last of doubled keys, reads the tag `1e3` as a
-    number and makes aliases into gigabytes.
+    number, and unfolds a line of aliases to gigabytes.
     """
-    if depth > 10:
+    if id(node) in seen:
         raise InputError(
-            "the mapping is nested too deeply",
-            remedy="Write it as docs/sources.md shows",
+            "the mapping has an alias (`*name`)",
+            remedy="Write the values out",
             file=path,
             row=node.start_mark.line + 1,
         )
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key, value in node.value:
@@ -231,10 +244,10 @@ def _plain(node: yaml.Node, path: Path, depth: int = 0) -> Any:
                     file=path,
                     row=key.start_mark.line + 1,
                 )
-            found[name] = _plain(value, path, depth + 1)
+            found[name] = _plain(value, path, seen)
         return found
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, path, depth + 1) for item in node.value]
+        return [_plain(item, path, seen) for item in node.value]
     if node.tag == "tag:yaml.org,2002:null":
         return None
     return node.value

@@ -50,7 +50,7 @@ def parse_parquet(source: Source) -> ParsedFile | Problem:
     collector.values = frame.height * per_row
     times = clock_to_utc(frame.get_column(time_name), source.contract.source_timezone)
     rows = pl.concat(
-        [rows.with_columns(pl.col("time_text").cast(pl.String)), times], how="horizontal"
+        [rows.with_columns(as_text(rows.get_column("time_text"))), times], how="horizontal"
     )
     rows, problems = judge_times(rows, source.times, column=time_name, values_per_row=per_row)
     collector.add_problems(problems)
@@ -163,6 +163,15 @@ def clock_to_utc(column: pl.Series, source_timezone: str) -> pl.DataFrame:
     return with_reason(unreadable, empty, source_timezone)
 
 
+def as_text(values: pl.Series) -> pl.Series:
+    """Return values of any type as text."""
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+        return pl.Series(
+            values.name, [None if v is None else str(v) for v in values], dtype=pl.String
+        )
+    return values.cast(pl.String, strict=False)
+
+
 def typed_numbers(values: pl.Series) -> pl.DataFrame:
     """Return `raw_text`, `value`, `reason` of delivered values of any type."""
     if values.dtype == pl.Float32:
@@ -174,9 +183,7 @@ def typed_numbers(values: pl.Series) -> pl.DataFrame:
         numbers = values.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
     else:
         numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(values))
-    texts = values.cast(pl.String, strict=False) if not values.dtype.is_nested() else values
-    if values.dtype.is_nested() or values.dtype == pl.Binary:
-        texts = pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)
+    texts = as_text(values)
     text, value = pl.col("raw_text"), pl.col("value")
     return pl.DataFrame({"raw_text": texts, "value": numbers}).select(
         pl.when(text.str.strip_chars() != "").then(text).alias("raw_text"),
@@ -209,7 +216,7 @@ def _add_long(rows: pl.DataFrame, collector: Collector) -> None:
     if "unit" not in rows.columns:
         rows = rows.with_columns(pl.lit(None, pl.String).alias("unit"))
     keys = ["quantity", "sensor_id", "unit"]
-    rows = rows.with_columns(pl.col(keys).cast(pl.String, strict=False))
+    rows = rows.with_columns(as_text(rows.get_column(key)) for key in keys)
     for (quantity, sensor_id, unit), group in rows.group_by(keys, maintain_order=True):
         names = str(quantity or ""), str(sensor_id or "")
         sensor = sensors.get(names)

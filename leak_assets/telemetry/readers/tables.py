@@ -128,9 +128,7 @@ def _split(
     return frame.with_columns(pl.Series("file_row", rows + 1, dtype=pl.UInt32))
 
 
-def _told(
-    data: bytes, lines: Lines, broken: Sequence[int] | NDArray[np.int64], width: int
-) -> list[Problem]:
+def _told(data: bytes, lines: Lines, broken: NDArray[np.int64], width: int) -> list[Problem]:
     problems = (
         _ragged(
             int(i) + 1,

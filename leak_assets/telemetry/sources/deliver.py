@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leak_assets.errors import InputError
-from leak_assets.system.files import sync_folder
+from leak_assets.sites.sensors import SensorLayout
+from leak_assets.system.files import publish, sync_folder
+from leak_assets.telemetry.readers.leakdb import is_leakdb, leakdb_files
+from leak_assets.telemetry.readers.mapping import MAPPING_FILE, load_mapping
 
 from .landing import SETTLE_S, is_inside, is_unfinished, names_like, reserve
 
@@ -28,20 +31,26 @@ class Delivered(NamedTuple):
     sha256: str
 
 
-def deliver(paths: Iterable[Path], root: Path, network: str) -> list[Delivered]:
+def deliver(
+    paths: Iterable[Path], root: Path, network: str, layout: SensorLayout | None = None
+) -> list[Delivered]:
     """Copy files into the landing zone of a network, each in one atomic step.
 
     A file whose name and content wait there already is left alone; another content under the
-    same name gets a number (`…_Flows-2.csv`), so nothing that was delivered is lost.
+    same name gets a number (`…_Flows-2.csv`), so nothing that was delivered is lost. A
+    `mapping.yaml` is no delivery: it takes the place of the one that is there.
 
     Parameters
     ----------
     paths
-        Files, or folders whose visible files are meant (not their subfolders).
+        Files, or folders whose visible files are meant (not their subfolders), or scenarios of
+        LeakDB, of which the series of instrumented elements are taken.
     root
         The landing zone; made where it does not exist.
     network
         Name of the network.
+    layout
+        What it measures; needed for mappings and LeakDB.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def deliver(paths: Iterable[Path], root: Path, network: str) -> list[Delivered]:
         the network's name or folder would lead out of the landing zone, or the file system
         refuses.
     """
-    sources = [file for path in paths for file in _plain_files(path)]
+    sources = [file for path in paths for file in _plain_files(path, layout)]
     if not _NETWORK.fullmatch(network):
         raise InputError(
             f"`{network}` cannot be the name of a network's folder",
@@ -70,7 +79,8 @@ def deliver(paths: Iterable[Path], root: Path, network: str) -> list[Delivered]:
                 remedy="Replace the link by a folder",
                 file=folder,
             )
-        return [_copy(source, folder) for source in sources]
+        _take_mapping([path for path, _ in sources if path.name == MAPPING_FILE], folder, layout)
+        return [_copy(path, folder, name) for path, name in sources if path.name != MAPPING_FILE]
     except OSError as error:
         raise InputError(
             f"files cannot be brought into the landing zone ({error.strerror or error})",
@@ -86,7 +96,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy(source: Path, folder: Path) -> Delivered:
+def _take_mapping(sources: list[Path], folder: Path, layout: SensorLayout | None) -> None:
+    """Put a mapping in place before the files that it is for, once it is found to be right."""
+    for source in sources:
+        if layout is not None:
+            load_mapping(source, layout)
+        publish(folder / MAPPING_FILE, source.read_bytes())
+
+
+def _copy(source: Path, folder: Path, name: str) -> Delivered:
     # Not named after the source, whose name may be as long as names can be.
     temporary = folder / f".{secrets.token_hex(8)}.tmp"
     try:
@@ -98,7 +116,7 @@ def _copy(source: Path, folder: Path) -> Delivered:
         arrived_ns = time.time_ns() - int(2 * SETTLE_S * 1e9)
         os.utime(temporary, ns=(arrived_ns, arrived_ns))
         digest = file_sha256(temporary)
-        for target in names_like(folder, source.name):
+        for target in names_like(folder, name):
             if _holds(target, digest):
                 return Delivered(target, digest)
             if reserve(target):
@@ -118,15 +136,34 @@ def _holds(target: Path, digest: str) -> bool:
         return False
 
 
-def _plain_files(path: Path) -> list[Path]:
+def _plain_files(path: Path, layout: SensorLayout | None) -> list[tuple[Path, str]]:
+    """Return files with the names that they get in the landing zone."""
     try:
-        return _visible_files(path)
+        if layout is not None and path.is_dir() and is_leakdb(path):
+            return _series(path, layout)
+        return [(file, file.name) for file in _visible_files(path)]
     except OSError as error:
         raise InputError(
             f"the path cannot be read ({error.strerror or error})",
             remedy="Check the path and its permissions",
             file=path,
         ) from error
+
+
+def _series(folder: Path, layout: SensorLayout) -> list[tuple[Path, str]]:
+    found = list(leakdb_files(folder, layout))
+    if not found:
+        raise InputError(
+            f"the scenario has no series of a sensor of {layout.network}",
+            remedy="Name the network that it was made with",
+            file=folder,
+        )
+    for file, _ in found:
+        if not is_inside(file, folder.resolve()):
+            raise InputError(
+                "this link leads out of its folder", remedy="Name the file itself", file=file
+            )
+    return found
 
 
 def _visible_files(path: Path) -> list[Path]:

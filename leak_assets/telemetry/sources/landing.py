@@ -22,7 +22,7 @@ from leak_assets.sites.registry import slug
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import Site, find_site
 from leak_assets.telemetry.ledger import LEDGER
-from leak_assets.telemetry.readers.mapping import MAPPING_FILE, SiteMapping, load_mapping
+from leak_assets.telemetry.readers.mapping import MAPPING_FILE, SiteMapping, site_mapping
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE, ParsedFile
 from leak_assets.telemetry.readers.problems import shown
 from leak_assets.telemetry.readers.read_file import ENDINGS, MAX_AHEAD_S, parse_file
@@ -199,12 +199,11 @@ class LandingFolder:
         return True
 
     def _mapping(self, file: LandedFile) -> SiteMapping | None:
-        path = file.path.parent / MAPPING_FILE
-        if path.is_symlink() or not path.is_file():
+        if not (file.path.parent / MAPPING_FILE).is_file():
             return None
         if file.network not in self._layouts:
             self._layouts[file.network] = find_site(file.network, self._settings).layout
-        return load_mapping(path, self._layouts[file.network])
+        return site_mapping(file.path.parent, self._layouts[file.network])
 
     def _is_of_unknown_network(self, file: LandedFile) -> bool:
         folder = file.path.parent.name

@@ -59,6 +59,7 @@ def test_same_data_as_csv_and_parquet(
             "sensor_id",
             pl.lit("pressure").alias("quantity"),
             "value",
+            pl.lit("m").alias("unit"),
         ),
     }[variant]
     from_parquet = parse(as_bytes(frame), NAME)
