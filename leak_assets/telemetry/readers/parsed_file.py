@@ -115,11 +115,12 @@ class ParsedFile:
         """Return the accepted readings in SI as a wide frame, unvalidated and not on a grid.
 
         `ts_utc` and one Float64 column `<quantity>/<sensor_id>` per sensor with a reading; of
-        two readings of a sensor at one time the later line of the file counts.
+        two readings of a sensor at one time the later line of the file counts. Without a declared
+        unit a value is null.
         """
         kinds = self.cells.select("quantity", "unit").unique()
         scaled = pl.lit(None, pl.Float64)
-        for quantity, unit in kinds.iter_rows():
+        for quantity, unit in kinds.filter(pl.col("unit") != "").iter_rows():
             is_kind = (pl.col("quantity") == quantity) & (pl.col("unit") == unit)
             scaled = (
                 pl.when(is_kind).then(pl.col("value") * si_factor(quantity, unit)).otherwise(scaled)

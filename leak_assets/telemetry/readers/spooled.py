@@ -13,9 +13,10 @@ import polars as pl
 
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
-from leak_assets.units import QUANTITIES, si_factor, unit_choices
+from leak_assets.units import QUANTITIES, si_factor, unit_by_name, unit_choices
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
+from .cells import UNDECLARED
 from .problems import (
     Problem,
     out_of_range,
@@ -108,8 +109,8 @@ def parse_spooled(
 ) -> ParsedMessages:
     """Read a batch; what of it cannot be used is told in its quarantine.
 
-    A reading without a quantity is of its sensor's only one; one without a unit is in the
-    sensor's unit of the layout.
+    A reading without a quantity is of its sensor's only one; one without a unit is taken in the
+    sensor's unit of the layout, and stays undeclared in the raw log.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def parse_spooled(
         "sequence",
         "raw_text",
         "value",
-        "unit",
+        pl.when("is_declared").then("unit").otherwise(pl.lit(UNDECLARED)).alias("unit"),
     )
     problems = [_as_told(row) for row in bad.iter_rows(named=True)]
     problems += [
@@ -178,7 +179,11 @@ def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.D
         rows.join(alone, on="sensor_id", how="left", maintain_order="left")
         .with_columns(pl.col("quantity").fill_null(pl.col("only")))
         .join(sensors, on=["sensor_id", "quantity"], how="left", maintain_order="left")
-        .with_columns(pl.col("unit").fill_null(pl.col("declared")))
+        .join(_spellings(rows), on=["quantity", "unit"], how="left", maintain_order="left")
+        .with_columns(
+            pl.col("unit").is_not_null().alias("is_declared"),
+            pl.coalesce("meant", "unit", "declared").alias("unit"),
+        )
         .join(limits, on=["quantity", "unit"], how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("declared").is_null())
@@ -190,6 +195,14 @@ def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.D
             .alias("why")
         )
     )
+
+
+def _spellings(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the unit that is `meant` by a spelling (`m³/h`, `PSI`), for each quantity."""
+    units = rows.get_column("unit").drop_nulls().unique().to_list()
+    found = [(q, unit, unit_by_name(q, unit)) for unit in units for q in QUANTITIES]
+    schema = dict.fromkeys(("quantity", "unit", "meant"), pl.String)
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def _as_told(row: dict[str, object]) -> Problem:

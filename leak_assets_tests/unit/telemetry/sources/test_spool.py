@@ -84,7 +84,7 @@ def test_a_batch_becomes_readings_and_quarantine(spool: Spool) -> None:
     assert (batch.source, batch.network, batch.received_at) == ("scada", "hanoi", NOON)
     parsed = spool.read(batch, SITE)
     kept = parsed.readings_of(DAY).select("sensor_id", "quantity", "unit", "value", "sequence")
-    assert kept.rows() == [("4", "pressure", "m", 30.5, 5), ("12", "pressure", "bar", 3.0, 1)]
+    assert kept.rows() == [("4", "pressure", "", 30.5, 5), ("12", "pressure", "bar", 3.0, 1)]
     assert parsed.readings["message_id"].to_list() == ["telemetry@1-0:1", "telemetry@1-0:2"]
     told = parsed.quarantine.select("file_row", "column_name", "reason", "source").rows()
     assert told == [
