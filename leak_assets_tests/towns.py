@@ -4,7 +4,7 @@ Builders only, without pytest; fixtures that use them stand in the `conftest.py`
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,13 @@ EXPORT_DAYS = 62
 EXPORT_SENSORS = ("4", "9", "13", "16", "19", "22", "26", "30")
 _STEPS_PER_DAY = 48
 
-ExportLeak = tuple[str, int, int, float]
+ExportLeak = tuple[str, float, float, float]
 """Pipe, first day, end day, m3/h."""
+
+
+def usual_load(_day: int, half_hour: int) -> float:
+    """Return the demand of a half-hour in parts of the model's."""
+    return float(0.7 + 0.25 * np.sin(2 * np.pi * half_hour / _STEPS_PER_DAY))
 
 
 def write_hanoi_export(
@@ -107,10 +112,11 @@ def write_hanoi_export(
     *,
     days: int = EXPORT_DAYS,
     seed: int = 5,
+    load: Callable[[int, int], float] = usual_load,
 ) -> Path:
     """Write December 2018 and January 2019 of a town like Hanoi; return the folder.
 
-    The first days are the same whatever their number.
+    The first days are the same whatever their number, leaks and demand later on.
     """
     rng = np.random.default_rng(seed)
     model = hanoi.water_network()
@@ -125,9 +131,9 @@ def write_hanoi_export(
     with Snapshots(model, groups, pressures=EXPORT_SENSORS, flows=("1",)) as solver:
         for step in range(len(rows)):
             day, hour = divmod(step, _STEPS_PER_DAY)
-            load = 0.7 + 0.25 * np.sin(2 * np.pi * hour / _STEPS_PER_DAY)
-            noise = load * (1 + 0.02 * rng.standard_normal(len(base)))
-            size = [q / 3600 if first <= day < end else 0.0 for _, first, end, q in leaks]
+            noise = load(day, hour) * (1 + 0.02 * rng.standard_normal(len(base)))
+            at = step / _STEPS_PER_DAY
+            size = [q / 3600 if first <= at < end else 0.0 for _, first, end, q in leaks]
             solver.set_multipliers([*noise, *size])
             assert solver.solve()
             rows[step] = [*solver.pressures(), *solver.flows()]

@@ -88,6 +88,8 @@ def ingest(
             )
         for problem in summary.problems:
             console().print(problem, style="red", soft_wrap=True, markup=False)
+        for problem in summary.known_problems:
+            console().print(f"known, no news: {problem}", soft_wrap=True, markup=False)
     if summary.problems or any(row["status"] == "rejected" for row in files):
         raise typer.Exit(1)
 

@@ -11,12 +11,12 @@ from leak_assets.sites.site import NetworkSite, Site
 from leak_assets.warehouse import Input
 
 from .balance import Balance
+from .breaks import READINGS, remember_breaks
 from .checks import run_checks
 from .great_expectations_suite import GxOutcome, validate_with_gx
 from .sensor_days import sensor_days
 from .zone_balances import zone_balances
 
-READINGS = "telemetry.readings"
 SENSOR_DAYS = "telemetry.sensor_quality_daily"
 
 
@@ -76,7 +76,10 @@ SENSOR_DAYS_STEP = Step(
 def check_contract(
     ctx: StepContext, site: Site, days: Sequence[date]
 ) -> tuple[list[str], list[str]]:
-    """Return the blocking problems and the warnings of the cheap checks, one line each."""
+    """Return the blocking problems and the warnings of the cheap checks, one line each.
+
+    Days that break the contract are remembered (`telemetry.contract_breaks`).
+    """
     contract = site.contract
     problems: list[str] = []
     warnings: list[str] = []
@@ -84,10 +87,14 @@ def check_contract(
         readings = ctx.warehouse.read("telemetry.readings", day_partition(day, site.name))
         if readings is None:
             continue
+        failed = {}
         for name, outcome in run_checks(readings, contract).items():
             if not outcome.passed:
                 line = f"{site.name} {day} {name}: {outcome.message}"
                 (problems if outcome.severity == "ERROR" else warnings).append(line)
+                if outcome.severity == "ERROR":
+                    failed[name] = outcome.message
+        remember_breaks(ctx, site, day, failed)
     return problems, warnings
 
 

@@ -25,7 +25,7 @@ from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, 
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.catalogue import build_catalogue
 
-from .freshness import held_back_days, stale_days, through_newest
+from .freshness import broken_days, held_back_days, stale_days, through_newest
 from .graph import GRAPH
 
 
@@ -42,8 +42,10 @@ class IngestSummary:
     incidents
         Incidents of the network, open or closed.
     problems
-        A line for each way in which a day's readings break the contract or a day cannot be made;
-        nothing was made from those days.
+        A line for each way in which a day's readings break the contract or a day cannot be made,
+        found by this run; nothing was made from those days.
+    known_problems
+        Lines of the days that broke the contract before, and still do: no news.
     held_back
         Days with rows in the raw log that came after the day's correction window.
     """
@@ -53,6 +55,7 @@ class IngestSummary:
     windows: int
     incidents: int
     problems: tuple[str, ...] = ()
+    known_problems: tuple[str, ...] = ()
     held_back: int = 0
 
 
@@ -72,6 +75,7 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
     prepare_site(ctx, site)
     written, delivered = take_waiting(ctx, site)
     problems: list[str] = []
+    known = tuple(line for lines in broken_days(ctx, site).values() for line in lines)
     if stale := stale_days(ctx, site):
         made, problems = process_days(ctx, site, through_newest(ctx, site.name, stale))
         written += made
@@ -83,7 +87,13 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
         incidents=ctx.warehouse.read_all("incidents.incident_events", network=site.name)[
             "incident_id"
         ].n_unique(),
-        problems=tuple(problems),
+        problems=tuple(line for line in problems if line not in known),
+        known_problems=tuple(
+            line
+            for lines in broken_days(ctx, site).values()
+            for line in lines
+            if line not in problems or line in known
+        ),
         held_back=len(held_back_days(ctx, site)),
     )
 

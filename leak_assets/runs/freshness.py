@@ -8,6 +8,7 @@ from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import held_back, inputs_of, is_stale, waiting_inputs
 from leak_assets.pipeline.step import Partition, Step
 from leak_assets.pipeline.work import Work
+from leak_assets.quality.breaks import BREAKS, READINGS, known_breaks
 from leak_assets.sites.site import Site
 from leak_assets.warehouse.lake import DamagedPartitionError, partition_name
 
@@ -46,8 +47,29 @@ def stale_days(ctx: StepContext, site: Site, steps: Sequence[Step] | None = None
     return [
         day
         for day in days_with_readings(ctx, site.name)
-        if any(_is_stale(work, day_partition(day, site.name)) for work in works)
+        if any(
+            _is_stale(work, day_partition(day, site.name))
+            for work in _makeable(ctx, site, day, works)
+        )
     ]
+
+
+def broken_days(ctx: StepContext, site: Site) -> dict[date, list[str]]:
+    """Return the days that are known to break their contract, with how; nothing waits for them."""
+    days = [
+        date.fromisoformat(p["date"]) for p in ctx.warehouse.partitions(BREAKS, network=site.name)
+    ]
+    return {day: lines for day in days if (lines := known_breaks(ctx, site, day))}
+
+
+def _makeable(ctx: StepContext, site: Site, day: date, works: Sequence[Work]) -> list[Work]:
+    """Return the steps that a day can be made by: of a day that breaks its contract the readings.
+
+    What follows from them is missing for good, until other readings or another contract come.
+    """
+    if not known_breaks(ctx, site, day):
+        return list(works)
+    return [work for work in works if READINGS in work.step.writes]
 
 
 def _is_stale(work: Work, partition: Partition) -> bool:
@@ -88,7 +110,8 @@ def staleness(ctx: StepContext, site: Site, day: date) -> str:
     Equal for equal inputs and code: whoever asks for a day because of it asks once.
     """
     partition = day_partition(day, site.name)
-    stale = [work for work in _works(ctx, site, GRAPH.by_day()) if is_stale(work, partition)]
+    works = _makeable(ctx, site, day, _works(ctx, site, GRAPH.by_day()))
+    stale = [work for work in works if is_stale(work, partition)]
     if not stale:
         return ""
     states = [(w.step.name, w.step.code_version, inputs_of(w, partition)) for w in stale]

@@ -57,8 +57,8 @@ class Contract(TableContract):
         return self
 
     def flat_after_steps(self, quantity: str) -> int:
-        """Return how many readings in a row with one value are one too many; at least 3."""
-        return max(3, self.quantities[quantity].flat_after_s // self.cadence_s)
+        """Return how many readings in a row with one value are one too many; at least 6."""
+        return max(6, self.quantities[quantity].flat_after_s // self.cadence_s)
 
 
 @cache

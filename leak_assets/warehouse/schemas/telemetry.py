@@ -175,6 +175,26 @@ INGEST_LEDGER = Table(
     known_at="ingested_at",
 )
 
+CONTRACT_BREAKS = Table(
+    "telemetry",
+    "contract_breaks",
+    "One way in which a day of readings broke its contract when it was checked last; nothing is"
+    " made from that day while it has the same readings and the same contract.",
+    ("date", "network"),
+    ("network", "day", "check"),
+    (
+        NETWORK,
+        Column("day", pl.Date, "day (UTC)"),
+        Column("check", pl.String, "check that failed"),
+        Column("message", pl.String, "what is wrong"),
+        Column("readings_version", pl.String, "content hash of the day's readings"),
+        Column("contract_sha256", pl.String, "hash of the contract"),
+        Column("found_at", UTC_US, "when it was found first"),
+        Column("run_id", pl.String, "run that found it first"),
+    ),
+    if_lost="nothing: the day is checked again",
+)
+
 _COUNTS = (
     ("steps", "steps of the day so far"),
     ("usable", "readings that models may use"),
@@ -291,6 +311,7 @@ NETWORK_FRESHNESS = View(
 VIEWS = (SILENT_SENSORS, FRESHNESS, NETWORK_FRESHNESS)
 TABLES = (
     SENSOR_QUALITY_DAILY,
+    CONTRACT_BREAKS,
     RAW_READINGS,
     READINGS,
     GAPS,
