@@ -110,6 +110,11 @@ def area_inputs(work: Work) -> tuple[Input, ...]:
     return (*site.inputs(), Input("setting", "areas", site.name, version))
 
 
+def _is_apart(_work: Work, _day: date) -> bool:
+    """Whether later days read nothing of this step: none ever does."""
+    return True
+
+
 BALANCE_STEP = Step(
     name="water_balance",
     partition="day",
@@ -117,6 +122,7 @@ BALANCE_STEP = Step(
     reads=(Read(READINGS, first_day=-1, required=True),),
     given=(Given("areas", area_inputs),),
     compute=balance_frames,
+    is_apart=_is_apart,
     kinds=("network", "zones"),
     description="Minimum night flow and daily balance of district metered areas, by local days.",
 )

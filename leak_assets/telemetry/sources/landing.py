@@ -17,9 +17,7 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.settings import FIRST_DAY, Settings
-from leak_assets.sites.contract import load_contract
 from leak_assets.sites.registry import slug
-from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import Site, find_site
 from leak_assets.telemetry.ledger import LEDGER
 from leak_assets.telemetry.readers.mapping import MAPPING_FILE, SiteMapping, site_mapping
@@ -98,10 +96,8 @@ class LandingFolder:
         self._settings = settings
         self._warehouse = warehouse
         self._problems: dict[str, str] = {}
-        self._unknown: dict[str, str] = {}
+        self._sites: dict[str, Site | str] = {}
         self._ledger: dict[Path, tuple[int, frozenset[tuple[str, str]]]] = {}
-        self._layouts: dict[str, SensorLayout] = {}
-        self._source_timezone = load_contract().source_timezone
 
     def waiting(self) -> list[LandedFile]:
         """Return the settled files of known networks that the ledger does not have, in order.
@@ -111,11 +107,15 @@ class LandingFolder:
         """
         self._problems = _wrong_places(self.root)
         waiting = []
-        for file in list_files(self.root, source_timezone=self._source_timezone):
+        for file in list_files(self.root):
             if self._is_taken(file):
                 self.acknowledge(file)
-            elif not self._is_of_unknown_network(file) and self._has_good_mapping(file):
-                waiting.append(replace(file, mapping=self._mapping(file)))
+                continue
+            site = self._site(file)
+            if site is not None and self._has_good_mapping(file, site):
+                zone = site.contract.source_timezone
+                mapping = self._mapping(file, site)
+                waiting.append(replace(file, source_timezone=zone, mapping=mapping))
         return sorted(waiting, key=lambda f: (f.received_at, f.ctime_ns, f.mtime_ns, f.name))
 
     def problems(self) -> list[str]:
@@ -188,30 +188,34 @@ class LandingFolder:
             self._ledger[path] = changed_ns, taken
         return (file.name, file.fingerprint) in taken
 
-    def _has_good_mapping(self, file: LandedFile) -> bool:
+    def _has_good_mapping(self, file: LandedFile, site: Site) -> bool:
         """Whether the folder's mapping can be used, or there is none; tells what is wrong."""
         try:
-            self._mapping(file)
+            self._mapping(file, site)
         except InputError as error:
             place = f"{file.path.parent.name}/{MAPPING_FILE}"
             self._problems[place] = f"landing zone: {error}; the folder's files wait"
             return False
         return True
 
-    def _mapping(self, file: LandedFile) -> SiteMapping | None:
+    def _mapping(self, file: LandedFile, site: Site) -> SiteMapping | None:
         if not (file.path.parent / MAPPING_FILE).is_file():
             return None
-        if file.network not in self._layouts:
-            self._layouts[file.network] = find_site(file.network, self._settings).layout
-        return site_mapping(file.path.parent, self._layouts[file.network])
+        return site_mapping(file.path.parent, site.layout)
 
-    def _is_of_unknown_network(self, file: LandedFile) -> bool:
+    def _site(self, file: LandedFile) -> Site | None:
+        """Return the site that a file's folder is named after; tells where there is none."""
         folder = file.path.parent.name
-        if folder not in self._unknown:
-            self._unknown[folder] = _what_is_wrong(folder, file.network, self._settings)
-        if problem := self._unknown[folder]:
-            self._problems[folder] = problem
-        return bool(problem)
+        if folder not in self._sites:
+            try:
+                self._sites[folder] = find_site(file.network, self._settings)
+            except InputError as error:
+                self._sites[folder] = f"landing zone, folder `{shown(folder)}`: {error}"
+        found = self._sites[folder]
+        if isinstance(found, str):
+            self._problems[folder] = found
+            return None
+        return found
 
 
 def list_files(
@@ -219,7 +223,6 @@ def list_files(
     *,
     settle_s: float = SETTLE_S,
     now_ns: int | None = None,
-    source_timezone: str = "UTC",
 ) -> list[LandedFile]:
     """Return the files in the networks' folders that can be read, sorted by folder and name.
 
@@ -235,8 +238,6 @@ def list_files(
         Age in seconds from which a file counts as complete; 0 lists all.
     now_ns
         Present time in nanoseconds since 1970; the system clock by default.
-    source_timezone
-        Zone of times without offset.
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     found = []
@@ -262,7 +263,6 @@ def list_files(
                         state.st_mtime_ns,
                         state.st_ctime_ns,
                         _received_at(state.st_ctime_ns, now_ns),
-                        source_timezone,
                     )
                 )
     return found
@@ -296,14 +296,6 @@ def _days(
 
 def _names_and_fingerprints(ledger: pl.DataFrame) -> frozenset[tuple[str, str]]:
     return frozenset(ledger.select("file_path", "fingerprint").iter_rows())
-
-
-def _what_is_wrong(folder: str, network: str, settings: Settings) -> str:
-    try:
-        find_site(network, settings)
-    except InputError as error:
-        return f"landing zone, folder `{shown(folder)}`: {error}"
-    return ""
 
 
 def _wrong_places(root: Path) -> dict[str, str]:

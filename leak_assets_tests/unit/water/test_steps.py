@@ -191,3 +191,20 @@ def test_a_network_says_of_its_areas_what_its_model_does_not(tmp_path: Path) -> 
     file.write_text("timezone: Europe/Nikosia\n")
     with pytest.raises(InputError, match="'Europe/Nikosia' is no time zone"):
         find_site("l-town", settings)
+
+
+def test_local_times_without_offset_are_those_of_the_site(
+    rome: StepContext, tmp_path: Path
+) -> None:
+    """From midnight in Rome, an hour or two earlier by UTC; the hour that comes twice is told."""
+    start = datetime(AUTUMN.year, AUTUMN.month, AUTUMN.day, tzinfo=ROME).astimezone(UTC)
+    local = [(start + timedelta(hours=n)).astimezone(ROME) for n in range(25)]
+    lines = [f"{at:%Y-%m-%d %H:%M:%S};{20 + n};{10 + n}" for n, at in enumerate(local)]
+    file = tmp_path / "local_Flows.csv"
+    file.write_text("\n".join(["Timestamp;m1;m2", *lines]) + "\n")
+    deliver([file], rome.settings.landing_dir, "rome")
+    summary = process_landing_zone(rome, rome.site("rome"))
+    assert summary.days == 2
+    assert summary.quarantined == 2
+    (day,) = rows(rome, "water.dma_balance_daily", "lower")
+    assert (day["local_date"], day["coverage"]) == (AUTUMN, pytest.approx(23 / 25))
