@@ -43,6 +43,8 @@ def lags(values: Floats, step_s: float) -> Lags:
     """
     count, steps = values.shape
     nothing = np.full(count, np.nan)
+    if steps <= LEAST_STEPS:
+        return Lags(nothing, nothing, nothing)
     change = np.diff(values, axis=1)
     known = np.isfinite(change)
     moving = np.where(known, change, 0.0).std(axis=1) > 0

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from leak_assets.quality.balance import Balance
+from leak_assets.quality.clock_shift import lags
 from leak_assets.quality.reasons import OF_DAYS, Reason, name_of
 from leak_assets.quality.sensor_days import sensor_days
 from leak_assets.quality.unit_step import unit_ratios
@@ -113,6 +114,14 @@ def test_clock_shift_is_found_by_cross_correlation(contract: Contract, steps: in
     assert row["lag_s"] == pytest.approx(300 * steps, abs=60)
     assert "min late" in row["evidence"]
     assert row["health"] == 0.5
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("steps", [1, 24, 96])
+def test_a_few_steps_say_nothing_of_a_clock(steps: int) -> None:
+    """The first UTC day of a site east of Greenwich may have one; hourly days have 24."""
+    values = np.random.default_rng(0).normal(size=(6, steps))
+    assert np.isnan(lags(values, 300.0).lag_s).all()
 
 
 def test_stamps_that_wander_are_found(contract: Contract) -> None:
