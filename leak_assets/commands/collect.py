@@ -53,9 +53,7 @@ def collect(
         collector = Collector(config, stream, ctx.settings, ctx.warehouse, say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: collector.stop())
-        say(
-            f"{config.name}: collecting {', '.join(config.topics)} of {config.url}; end with Ctrl-C"
-        )
+        say(f"{config.name}: collecting {', '.join(config.topics)} of {config.url}")
         if not stream.replays:
             say(f"{config.name}: this kind of source keeps nothing; what nobody hears is lost")
         counts = collector.run()

@@ -16,6 +16,7 @@ from leak_assets_tests.benchmarks import (
     bench_latency,
     bench_plant,
     bench_scenarios,
+    bench_streams,
     bench_warehouse,
 )
 from leak_assets_tests.benchmarks.figures import PAGE, Figure, print_figures, write_page
@@ -27,6 +28,7 @@ ALL = (
     bench_events,
     bench_engine,
     bench_scenarios,
+    bench_streams,
     bench_warehouse,
     bench_landing,
     bench_incidents,

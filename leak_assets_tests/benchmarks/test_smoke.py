@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leak_assets_tests.benchmarks.bench_streams import kinds
 from leak_assets_tests.benchmarks.figures import Figure, write_page
 
 
@@ -26,6 +27,7 @@ def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
         "Parquet partitions", "× bare", "scenario-days", "node_top5_hit", "fire_flow",
         "drop to the last window in SQL", "step residuals", "a look with 20 files waiting",
         "invariants hold",
+        *(f"Streams: {kind.name}" for kind in kinds()),
     ):  # fmt: skip
         assert word in written, word
 

@@ -5,10 +5,11 @@ import os
 import shutil
 import time
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from leak_assets.defs.resources import Platform
@@ -17,6 +18,8 @@ from leak_assets.defs.telemetry.sensors import NETWORK_TABLES, landing_zone
 from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets.telemetry.raw_steps import take_deliveries
+from leak_assets.telemetry.readers.spooled import SPOOLED
+from leak_assets.telemetry.sources.spool import Spool
 from leak_assets.warehouse.schemas import TABLES
 
 
@@ -282,3 +285,20 @@ def test_unfinished_files_are_left_alone(
     shutil.copy(town_files / "landing" / "hanoi" / "2019_SCADA_Flows.csv", landing)
     drop(town_files, landing).rename(landing / "2019_SCADA_Pressures.csv.part")
     assert tick(instance, None)[0] is None
+
+
+def test_a_batch_of_a_stream_gets_a_run(instance: dg.DagsterInstance, landing: Path) -> None:
+    """What a collector put into the spool is asked for as a file is."""
+    now = datetime(2019, 3, 4, 12, tzinfo=UTC)
+    row = {"message": "town@1-0", "item": 1, "sequence": 1, "sensor_id": "12", "ts_utc": now}
+    batch = pl.DataFrame([{**row, "raw_text": "30", "value": 30.0}], schema=SPOOLED)
+    Spool("scada", Settings()).write("hanoi", batch, (now.date(), now.date()), datetime.now(UTC))
+    # Looked at directly: no daemon is here to add the partition.
+    asked = look(instance, None)
+    (request,) = asked.run_requests
+    assert (request.job_name, request.partition_key) == ("micro_batch", "2019-03-04|hanoi")
+    ctx = StepContext.local(Settings())
+    take_deliveries(ctx, ctx.network("hanoi"), [now.date()])
+    finish(instance, request.run_key, dg.DagsterRunStatus.SUCCESS)
+    assert look(instance, asked.cursor).run_requests == []
+    assert ctx.warehouse.read_all("telemetry.raw_readings")["source"].to_list() == ["scada"]

@@ -82,6 +82,11 @@ class Collector:
         Name the spool; hold the quarantine of messages without a site.
     say
         Called with a line for each thing that people should know: once, and when it is over.
+
+    Raises
+    ------
+    InputError
+        The configured site does not exist.
     """
 
     def __init__(
@@ -109,6 +114,11 @@ class Collector:
         self._checked = self._measured = float("-inf")
         self._is_full = False
         self._received_at = datetime(1970, 1, 1, tzinfo=UTC)
+        if config.site is not None and self._site(config.site) is None:
+            raise InputError(
+                f"{config.name}: there is no site `{shown(config.site)}`",
+                remedy="`leak-assets sites list` and `leak-assets networks list` name them",
+            )
 
     def stop(self) -> None:
         """End after what is held was written; for signal handlers."""

@@ -14,7 +14,8 @@ _SOURCE = Column("source", pl.String, "kind of source: `file`; streams have name
 _MESSAGE = Column(
     "message_id",
     pl.String,
-    "what the source calls the message: of a line of a file `<SHA-256 of the file>:<line>`",
+    "what the source calls the message: of a line of a file `<SHA-256 of the file>:<line>`, of a"
+    " reading of a stream `<topic>@<id of the message>:<number in it>`",
 )
 _TS = Column("ts_utc", UTC_US, "device clock")
 
@@ -37,7 +38,8 @@ RAW_READINGS = Table(
         Column(
             "sequence",
             pl.Int64,
-            "order within its delivery: line of a file (header = 1), place in a stream",
+            "order within its delivery: line of a file (header = 1); of a stream the device's own"
+            " number, or the place in the batch",
         ),
         Column("raw_text", pl.String, "the value as delivered"),
         Column("value", pl.Float64, "the value in `unit`"),
@@ -106,9 +108,13 @@ _UNUSABLE = (
     Column(
         "message_id",
         pl.String,
-        "as in `raw_readings`: `<SHA-256 of the file>:<line>`, line 0 = the whole file",
+        "as in `raw_readings`; line or number 0 = the whole file or message",
     ),
-    Column("file_row", pl.Int64, "line of the file, header = 1; 0 = the whole file"),
+    Column(
+        "file_row",
+        pl.Int64,
+        "line of the file, header = 1; number in a message; 0 = the whole of it",
+    ),
     Column("column_name", pl.String, "column, empty = the whole line"),
     Column("ts_utc", UTC_US, "device clock where it could be read", True),
     Column("raw_text", pl.String, "the offending text (at most 200 characters)"),
@@ -122,7 +128,7 @@ QUARANTINE = Table(
     "telemetry",
     "quarantine",
     "One value or line of a delivery that could not be read, with the reason and where it stood."
-    " Partitions are days of receipt.",
+    " Partitions are days of receipt; messages of no known site are of `unknown-site`.",
     ("date", "network"),
     _UNUSABLE_KEY,
     _UNUSABLE,
@@ -155,7 +161,7 @@ INGEST_LEDGER = Table(
         Column("received_at", UTC_US, "when it came to the platform"),
         Column("fingerprint", pl.String, "what changes with the file: size, times of change"),
         Column("size_bytes", pl.Int64, "size"),
-        Column("format", pl.String, "`csv`, `csv.gz` or `parquet`"),
+        Column("format", pl.String, "`csv`, `csv.gz`, `parquet`; `messages` of a stream"),
         Column("first_ts_utc", UTC_US, "earliest reading", True),
         Column("last_ts_utc", UTC_US, "latest reading", True),
         Column(
