@@ -26,6 +26,7 @@ DATA_INCIDENT_DAYS = Table(
         Column("evidence", pl.String, "what shows it"),
         Column("raised_by", pl.String, "`quality`, or the method of detection"),
     ),
+    history="all",
 )
 
 DATA_INCIDENTS = View(

@@ -71,6 +71,7 @@ TRANSITIONS = Table(
         Column("seen_method_version", pl.String, "version of the method", True),
     ),
     if_lost=_FROM_BACKUP,
+    known_at="recorded_at",
 )
 
 CALENDAR_EVENTS = Table(
@@ -95,6 +96,7 @@ CALENDAR_EVENTS = Table(
         Column("note", pl.String, "what the person wrote", True),
     ),
     if_lost=_FROM_BACKUP,
+    known_at="recorded_at",
 )
 
 NOTIFICATION_EVENTS = Table(
@@ -119,6 +121,7 @@ NOTIFICATION_EVENTS = Table(
         _RECORDED_AT,
     ),
     if_lost=_FROM_BACKUP,
+    known_at="recorded_at",
 )
 
 TABLES = (TRANSITIONS, CALENDAR_EVENTS, NOTIFICATION_EVENTS)

@@ -43,6 +43,7 @@ TRAINING_RUNS = Table(
         Column("trained_at", UTC_US, "when"),
     ),
     if_lost=_FROM_BACKUP,
+    known_at="trained_at",
 )
 
 EVALUATIONS = Table(
@@ -83,6 +84,7 @@ REGISTRY_EVENTS = Table(
         Column("note", pl.String, "why"),
     ),
     if_lost=_FROM_BACKUP,
+    known_at="event_at",
 )
 
 JUDGED_WINDOWS = Table(

@@ -188,3 +188,15 @@ def test_what_was_published_and_changed_is_never_lost(
             at = versions_at(warehouse.root, READINGS, published[number][0])
             (version,) = at.values()
             assert said(pl.read_parquet(version.path)) == said(readings(values))
+
+
+def test_decisions_of_people_are_those_made_by_then(warehouse: Warehouse) -> None:
+    """What somebody decided later does not show in the state of an incident as of a time."""
+    decided = rows("incidents.transitions", 2)
+    for number, name in enumerate(("first", "second")):
+        partition = {"transition": name, "network": "l-town"}
+        warehouse.write("incidents.transitions", partition, decided[number : number + 1])
+    asked = "SELECT count(*) AS n FROM incidents.transitions"
+    at = decided["recorded_at"][0]
+    assert query(warehouse, asked, as_of=at)["n"].item() == 1
+    assert query(warehouse, "SELECT * FROM incidents.incidents", as_of=at).height <= 1
