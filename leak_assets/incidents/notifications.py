@@ -96,8 +96,10 @@ def notify(
     at = at or now()
     with locks(ctx.settings).hold(LOCK):
         outbox = _Outbox(ctx, at)
-        escalated = _escalate(ctx, outbox, at)
         news = _incidents(ctx, at)
+        escalated = _escalate(ctx, outbox, news, at)
+        if escalated:
+            news = _incidents(ctx, at)
         queued = sum(outbox.queue(sink.name, row) for row in news for sink in targets)
         served = [outbox.serve(sink) for sink in targets]
     return Passed(
@@ -152,7 +154,7 @@ class _Outbox:
 
     def __init__(self, ctx: StepContext, at: datetime) -> None:
         self.ctx, self.at = ctx, at
-        events = ctx.warehouse.sql("SELECT * FROM incidents.notification_events ORDER BY revision")
+        events = ctx.warehouse.read_all(TABLE).sort("revision")
         self.current = {row["notification_id"]: row for row in events.to_dicts()}
         first = events.filter(pl.col("revision") == 1)
         self.queued_at = dict(first.select("notification_id", "recorded_at").iter_rows())
@@ -276,12 +278,14 @@ def _incidents(ctx: StepContext, at: datetime) -> list[dict[str, Any]]:
     return [r for r in rows.to_dicts() if r["snoozed_until"] is None or r["snoozed_until"] <= at]
 
 
-def _escalate(ctx: StepContext, outbox: _Outbox, at: datetime) -> int:
+def _escalate(
+    ctx: StepContext, outbox: _Outbox, incidents: Sequence[Mapping[str, Any]], at: datetime
+) -> int:
     """Say of incidents that were told and that nobody acknowledged in time that it is urgent."""
     hours = ctx.settings.escalate_after_hours
     late = [
         row["incident_id"]
-        for row in _incidents(ctx, at)
+        for row in incidents
         if row["status"] == "new"
         and row["escalated_at"] is None
         and row["incident_id"] in outbox.first_told
