@@ -6,6 +6,7 @@ What people say of incidents is in `incident_people`.
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 
 from leak_assets.errors import InputError
@@ -24,11 +25,24 @@ _LIST = """
     SELECT incident_id, status, reason, severity, leak_start, detected_at, leak_end,
         round(estimated_flow_m3_per_h, 1) AS m3_per_h, round(volume_lost_m3) AS m3_lost,
         round(value_eur) AS eur, top_link_id AS pipe, round(confidence, 2) AS confidence,
-        assignee, is_supported
+        zone, assignee, snoozed_until, is_supported, people_revision
     FROM incidents.incidents
     WHERE ($network IS NULL OR network = $network) AND ($status IS NULL OR status = $status)
     ORDER BY detected_at DESC, incident_id
 """
+
+_SHOWN = (
+    "incident_id",
+    "status",
+    "reason",
+    "severity",
+    "detected_at",
+    "m3_per_h",
+    "m3_lost",
+    "eur",
+    "pipe",
+    "assignee",
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,10 +57,14 @@ def list_incidents(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the incidents, newest first; `is_supported` is false where data were corrected."""
+    """List the incidents, newest first; with --json all there is to say of them."""
     if status not in (None, *STATUSES):
         raise InputError(f"{status!r} is no status", remedy=f"One of: {', '.join(STATUSES)}")
     frame = StepContext.local().warehouse.sql(_LIST, {"network": network, "status": status})
+    if not as_json:
+        # A table that has to be squeezed cuts the names, which the other commands ask for.
+        withdrawn = pl.when("is_supported").then("status").otherwise(pl.lit("withdrawn"))
+        frame = frame.with_columns(status=withdrawn).select(_SHOWN)
     print_frame(frame, as_json=as_json, title="Incidents")
 
 
@@ -151,8 +169,10 @@ def pipe_lines(warehouse: Warehouse, network: str) -> dict[str, places.Line]:
 
 
 def _of_revision(warehouse: Warehouse, table: str, found: dict[str, Any]) -> Any:
+    """Return the newest rows of candidates or evidence: the end of a leak has none of its own."""
     return warehouse.sql(
-        f"SELECT * FROM incidents.{table} WHERE incident_id = ? AND revision = ? ORDER BY rank",
+        f"SELECT * FROM incidents.{table} WHERE incident_id = ? AND revision <= ?"
+        " QUALIFY revision = max(revision) OVER () ORDER BY rank",
         [found["incident_id"], found["revision"]],
     )
 

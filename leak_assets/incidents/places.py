@@ -47,13 +47,14 @@ def search_order(candidates: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         `order`, `link_id`, `rank`, `probability`, `length_m`, `probability_per_m`,
         `cumulative_probability`, `cumulative_length_m`, `in_zone` (within the 90 % of what the
-        listed pipes hold together).
+        listed pipes hold together). A pipe without any probability is no place to search.
     """
     length = pl.max_horizontal("length_m", pl.lit(1e-3))
     total = float(candidates["probability"].sum())
     before = pl.col("cumulative_probability") - pl.col("probability")
     return (
-        candidates.with_columns(probability_per_m=pl.col("probability") / length)
+        candidates.filter(pl.col("probability") > 0)
+        .with_columns(probability_per_m=pl.col("probability") / length)
         .sort("probability_per_m", "rank", descending=[True, False])
         .with_columns(
             order=pl.int_range(1, pl.len() + 1),

@@ -250,9 +250,13 @@ CONFIRMED_LEAKS = View(
         k.rank AS candidate_rank, k.probability AS candidate_probability, d.distance_m,
         i.method, i.method_version, c.actor, c.happened_at AS closed_at
     FROM incidents.all_incidents AS i JOIN closing AS c USING (incident_id)
-    LEFT JOIN incidents.candidates AS k
-        ON k.incident_id = i.incident_id AND k.revision = c.seen_revision
-        AND k.link_id = c.found_link_id
+    LEFT JOIN (
+        SELECT k.* FROM incidents.candidates AS k
+        JOIN (SELECT incident_id, max(seen_revision) AS seen FROM incidents.transitions
+              WHERE action = 'close' GROUP BY incident_id) AS s
+            ON s.incident_id = k.incident_id AND k.revision <= s.seen
+        QUALIFY k.revision = max(k.revision) OVER (PARTITION BY k.incident_id)
+    ) AS k ON k.incident_id = i.incident_id AND k.link_id = c.found_link_id
     LEFT JOIN network.pipe_distance AS d ON d.network = i.network
         AND d.link_a = least(c.found_link_id, i.top_link_id)
         AND d.link_b = greatest(c.found_link_id, i.top_link_id)
@@ -297,10 +301,13 @@ ALR_TIMES = View(
                 THEN coalesce(c.repaired_at, i.leak_end, i.closed_at) END AS repaired_at
         FROM incidents.incidents AS i LEFT JOIN closing AS c USING (incident_id)
     ), hours AS (
+        -- `greatest` passes over nulls: what has not happened yet must stay null.
         SELECT *, greatest(0, epoch(detected_at) - epoch(leak_start)) / 3600 AS awareness_h,
-            greatest(0, epoch(located_at) - epoch(detected_at)) / 3600 AS location_h,
-            greatest(0, epoch(repaired_at) - epoch(greatest(located_at, detected_at))) / 3600
-                AS repair_h
+            CASE WHEN located_at IS NOT NULL
+                THEN greatest(0, epoch(located_at) - epoch(detected_at)) / 3600 END AS location_h,
+            CASE WHEN repaired_at IS NOT NULL
+                THEN greatest(0, epoch(repaired_at) - epoch(greatest(located_at, detected_at)))
+                    / 3600 END AS repair_h
         FROM times
     )
     SELECT h.*, t.awareness AS awareness_target_h, t.location AS location_target_h,

@@ -253,6 +253,9 @@ def test_the_three_times_of_a_closed_incident_are_known(tmp_path: Path) -> None:
     for one in times:
         assert None not in (one["awareness_h"], one["location_h"], one["repair_h"])
         assert one["awareness_h"] == pytest.approx(6)
+    ctx = lake(tmp_path / "open", story("h1", "rrr"))
+    (one,) = ctx.warehouse.sql("SELECT * FROM incidents.alr_times").to_dicts()
+    assert (one["location_h"], one["repair_h"], one["repair_met"]) == (None, None, None)
     said_ = next(one for one in times if one["incident_id"] == name)
     assert (said_["location_h"], said_["repair_h"]) == (5, 9)
     assert said_["location_met"] is True

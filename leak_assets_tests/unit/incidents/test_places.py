@@ -44,7 +44,7 @@ def test_a_short_likely_pipe_comes_before_a_long_likelier_one() -> None:
     assert ordered["in_zone"].to_list() == [True, True, False]
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 5000)), min_size=1, max_size=20))
+@given(st.lists(st.tuples(st.floats(1e-6, 1), st.floats(0, 5000)), min_size=1, max_size=20))
 def test_the_order_falls_and_the_zone_is_its_beginning(shares: list[tuple[float, float]]) -> None:
     """Whatever the shares: density never rises, the zone holds 90 % and is one piece."""
     rows = [(f"p{i}", share, length) for i, (share, length) in enumerate(shares)]
@@ -80,3 +80,8 @@ def test_coordinates_mean_the_nearest_pipe() -> None:
         nearest_pipe(LINES, 48.2, 90_000)
     with pytest.raises(InputError, match="no pipes"):
         nearest_pipe({}, 1, 1)
+
+
+def test_a_pipe_without_probability_is_no_place_to_search() -> None:
+    """Of small networks every pipe is listed."""
+    assert search_order(candidates(("p1", 0.7, 10.0), ("p2", 0.0, 10.0))).height == 1
