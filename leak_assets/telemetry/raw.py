@@ -97,9 +97,10 @@ def without_own(new: pl.DataFrame, existing: pl.DataFrame, merged: pl.DataFrame)
     Returns
     -------
     int
-        Rows of `new` whose value another message had brought. What a killed run left behind of
-        the same delivery is its own.
+        Rows of `new` that another delivery had brought: another message with the same value, or
+        the same message, sent again by its broker. What a killed run left behind of the same
+        delivery, received at the same time, is its own.
     """
-    key = [*_READING, *_MESSAGE]
+    key = [*_READING, *_MESSAGE, "received_at"]
     own = new.join(existing, on=key, how="semi").height
     return existing.height + new.height - merged.height - own

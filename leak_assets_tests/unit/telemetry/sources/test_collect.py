@@ -270,7 +270,7 @@ def test_days_that_do_not_touch_are_batches_of_their_own(ctx: StepContext) -> No
 
 
 def test_a_stream_that_is_lost_before_the_acknowledgement(ctx: StepContext) -> None:
-    """Messages that come again are merged."""
+    """Messages that come again are merged, and counted."""
 
     class Deaf(Fake):
         def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -287,3 +287,5 @@ def test_a_stream_that_is_lost_before_the_acknowledgement(ctx: StepContext) -> N
         assert collector.counts.messages == 200
         until(lambda: len(said) == 2)
     assert taken(ctx).height == 100
+    ledger = ctx.warehouse.read_all("telemetry.ingest_ledger")
+    assert ledger.select(pl.col("accepted", "duplicates").sum()).row(0) == (200, 100)
