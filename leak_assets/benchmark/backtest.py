@@ -28,6 +28,7 @@ from leak_assets.models.artefact import artefact_folder
 from leak_assets.models.registry import champion
 from leak_assets.models.steps import MODELS, registry_events
 from leak_assets.pipeline.context import StepContext
+from leak_assets.runs.daemonless import prepare_site
 from leak_assets.settings import Settings
 from leak_assets.sites.site import NetworkSite
 from leak_assets.system.files import publish
@@ -198,6 +199,7 @@ def _generated(ctx: StepContext, site: NetworkSite, plan: BacktestPlan, folder: 
         steps += _WINDOWS
     export = open_export(site.network, written.folder)
     here, days = take_export(own, site, export, steps)
+    prepare_site(own, here, ("hypotheses", "incidents"))
     return _Years(own, here, _without_gaps(days), written.truth, f"{GENERATED}, seed {plan.seed}")
 
 
