@@ -7,6 +7,8 @@ import dagster as dg
 import leak_assets.defs
 from leak_assets.defs.assets import build_assets
 from leak_assets.defs.automation import stale_days
+from leak_assets.defs.benchmark.backtests import BACKTEST, backtests
+from leak_assets.defs.failures import failed_runs
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.incidents.sensors import notifications
 from leak_assets.defs.models.jobs import TRAINING
@@ -55,10 +57,19 @@ def build_defs(
     # Refused here, not in the middle of a run.
     raising_method(settings)
     return dg.Definitions(
-        assets=build_assets(graph, progress),
+        assets=[*build_assets(graph, progress), backtests],
         asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
-        jobs=[NETWORK_MODEL, SCENARIOS, SIGNATURES, TRAINING, MICRO_BATCH, DAILY_BATCH, retention],
-        sensors=[landing_zone, retraining, stale_days, notifications],
+        jobs=[
+            NETWORK_MODEL,
+            SCENARIOS,
+            SIGNATURES,
+            TRAINING,
+            BACKTEST,
+            MICRO_BATCH,
+            DAILY_BATCH,
+            retention,
+        ],
+        sensors=[landing_zone, retraining, stale_days, notifications, failed_runs],
         schedules=[daily, quarterly_retraining, nightly_retention],
         resources={"platform": platform},
         executor=executor or job_executor(settings),

@@ -1,5 +1,7 @@
 """Policy for all assets, applied once at the root: who owns them, what they are, their columns."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from leak_assets.warehouse.schemas import TABLES, Table
@@ -20,6 +22,15 @@ _KINDS = {
 }
 
 
+# How old the newest partition of a table may get. Exports come once a day and wait for their run:
+# a day and a half without readings is a source that is silent, not a slow one.
+_LATE, _TOO_LATE = timedelta(hours=26), timedelta(hours=36)
+_FRESHNESS = {
+    name: dg.FreshnessPolicy.time_window(fail_window=_TOO_LATE, warn_window=_LATE)
+    for name in ("telemetry.readings", "detection.hypotheses", "incidents.incident_events")
+}
+
+
 def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
     """Return `spec` with group, kinds, owners, description and columns of its table."""
     table = TABLES[".".join(spec.key.path)]
@@ -28,6 +39,7 @@ def apply_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         group_name=table.schema,
         owners=OWNERS,
         kinds={"duckdb", "parquet", *_KINDS[table.schema], *spec.kinds},
+        freshness_policy=_FRESHNESS.get(table.full_name),
     ).merge_attributes(
         metadata={
             "dagster/table_name": table.full_name,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -118,7 +119,7 @@ def what_would_change(
     )
 
 
-_CHANGES = {
+_CHANGES: dict[str, Any] = {
     "sensor_id": pl.String,
     "quantity": pl.String,
     "ts_utc": TABLES[RAW].polars_schema["ts_utc"],
@@ -276,4 +277,3 @@ def _incidents(ctx: StepContext, site: NetworkSite, days: Sequence[date]) -> pl.
         )
         .sort("incident_id")
     )
-
