@@ -1,4 +1,4 @@
-"""The command that makes a network's report: one HTML page, from the tables alone."""
+"""Commands that make reports: of a network, an incident, a week; one HTML page each."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -10,14 +10,64 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import network_site
 from leak_assets.system.terminal import AsJson, console, print_json
 
+report_app = typer.Typer(no_args_is_help=True, help="Pages to read, print and send.")
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
-    app.command()(report)
+    app.add_typer(report_app, name="report")
 
 
+@report_app.command("incident")
+def incident(
+    incident_id: Annotated[str, typer.Argument(help="Identifier from `incidents list`.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file; by default var/reports/incidents/ID.html.")
+    ] = None,
+) -> None:
+    """Write an incident as one page: loss, map, candidates, sensors, what was known when."""
+    from leak_assets.audit.trace import incident_revisions
+    from leak_assets.reports.incident_report import incident_page, incident_report
+    from leak_assets.system.files import publish
+
+    ctx = StepContext.local(command="report")
+    name = str(incident_revisions(ctx.warehouse, incident_id)[0]["network"])
+    site = network_site(name, ctx.settings)
+    path = out or ctx.settings.reports_dir / "incidents" / f"{incident_id}.html"
+    publish(path, incident_page(incident_report(ctx.warehouse, site, incident_id)).encode())
+    console().print(f"written to {path}", soft_wrap=True, markup=False, highlight=False)
+
+
+@report_app.command("digest")
+def digest(
+    network: Annotated[str, typer.Argument(help="Network name.")],
+    week: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="A day of the week; by default the last whole."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write the digest of a week: what opened, what ended, what runs, what it cost."""
+    from leak_assets.reports.digest import write_digest
+
+    ctx = StepContext.local(command="report")
+    row = write_digest(ctx, network_site(network, ctx.settings), _day(week))
+    if as_json:
+        print_json(row)
+        return
+    console().print(
+        f"week of {row['week']}: {row['opened']} opened, {row['closed']} closed,"
+        f" {row['running']} running; written to {row['page']}",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
+
+
+@report_app.command("network")
 def report(
-    network: Annotated[str, typer.Option(help="Network name.")],
+    network: Annotated[str, typer.Argument(help="Network name.")],
     out: Annotated[
         Path | None, typer.Option(help="HTML file; by default var/reports/NETWORK.html.")
     ] = None,

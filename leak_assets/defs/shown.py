@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
 from leak_assets.errors import InputError
@@ -19,6 +20,9 @@ from leak_assets.sites.site import Site, require_network
 from leak_assets.sites.tables import links_frame, nodes_frame
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 
+# A crew looks at the first; the table has the rest.
+_SHOWN_PIPES = 10
+
 Shown = tuple[dict[str, Any], dict[str, bytes]]
 
 
@@ -30,7 +34,29 @@ def _calibrations(ctx: StepContext, site: Site, partitions: Sequence[Partition])
 
 def _incidents(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
     days = [date.fromisoformat(partition["date"]) for partition in partitions]
-    return {}, incident_plots(ctx.warehouse, require_network(site), days)
+    plots = incident_plots(ctx.warehouse, require_network(site), days)
+    return _candidates(ctx, site, days), plots
+
+
+def _candidates(ctx: StepContext, site: Site, days: Sequence[date]) -> dict[str, Any]:
+    """Return the first pipes of the newest revision of some days, as a table."""
+    for day in sorted(days, reverse=True):
+        events = ctx.warehouse.read("incidents.incident_events", day_partition(day, site.name))
+        pipes = ctx.warehouse.read("incidents.candidates", day_partition(day, site.name))
+        if events is None or pipes is None or events.is_empty():
+            continue
+        newest = events.sort("event_at", "revision").tail(1)
+        mine = pipes.join(newest, on=["incident_id", "revision"], how="semi").sort("rank")
+        rows = mine.head(_SHOWN_PIPES).iter_rows(named=True)
+        lines = [
+            f"| {r['rank']} | {r['link_id']} | {r['probability']:.1%} | {r['length_m']:.0f} m |"
+            for r in rows
+        ]
+        if lines:
+            title = f"candidates of {newest['incident_id'][0]}"
+            head = ["| # | pipe | probability | length |", "| --- | --- | --- | --- |"]
+            return {title: dg.MetadataValue.md("\n".join([*head, *lines]))}
+    return {}
 
 
 def _signatures(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:

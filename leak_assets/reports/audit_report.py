@@ -15,7 +15,7 @@ from .page import shared_css, templates
 
 # Of the drawing, in its own units: CSS pixels at full size.
 BOX_W, BOX_H, GAP_X, GAP_Y, MARGIN = 186, 58, 44, 14, 12
-_TITLE_LETTERS, _LINE_LETTERS = 24, 27
+_TITLE_LETTERS, _LINE_LETTERS = 23, 25
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,13 @@ def test_great_expectations_runs_for_whole_days_only() -> None:
             key.name for key in defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
         }
 
-    assert checks("micro_batch") == {"data_contract"}
-    assert checks("daily_batch") == {"data_contract", "expectations"}
+    of_incidents = {
+        "amounts_are_possible",
+        "incidents_rest_on_detection",
+        "losses_match_known_leaks",
+    }
+    assert checks("micro_batch") == {"data_contract", *of_incidents}
+    assert checks("daily_batch") == {"data_contract", "expectations", *of_incidents}
     assert daily.job_name == "daily_batch"
 
 

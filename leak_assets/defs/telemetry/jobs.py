@@ -11,7 +11,11 @@ from leak_assets.telemetry.raw_steps import RAW_TABLES
 
 _TO_INCIDENTS = dg.AssetSelection.groups(
     "telemetry", "water", "features", "detection", "incidents"
-) - dg.AssetSelection.assets(["features", "training_windows"], ["detection", "backtests"])
+) - dg.AssetSelection.assets(
+    ["features", "training_windows"],
+    ["detection", "backtests"],
+    ["incidents", "weekly_digests"],
+)
 
 _RAW = [table.split(".") for table in RAW_TABLES]
 

@@ -139,4 +139,23 @@ SUMMARIES = Table(
     history="all",
 )
 
-TABLES = (INCIDENT_EVENTS, INCIDENT_DAYS, CANDIDATES, EVIDENCE, SUMMARIES)
+WEEKLY_DIGESTS = Table(
+    "incidents",
+    "weekly_digests",
+    "One week of a network's incidents in numbers, and the page that tells it.",
+    ("week", "network"),
+    ("network", "week"),
+    (
+        NETWORK,
+        Column("week", pl.Date, "its Monday (UTC)"),
+        Column("opened", pl.Int64, "incidents that were opened in it"),
+        Column("closed", pl.Int64, "incidents that ended in it"),
+        Column("running", pl.Int64, "incidents that are open at its end"),
+        Column("flow_m3_per_h", pl.Float64, "what leaks at its end, estimate"),
+        Column("volume_lost_m3", pl.Float64, "what was lost in it, estimate"),
+        Column("value_eur", pl.Float64, "of that, at the price of water"),
+        Column("page", pl.String, "HTML page, below the home"),
+    ),
+)
+
+TABLES = (INCIDENT_EVENTS, INCIDENT_DAYS, CANDIDATES, EVIDENCE, SUMMARIES, WEEKLY_DIGESTS)

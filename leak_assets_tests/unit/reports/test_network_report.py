@@ -147,15 +147,15 @@ def test_the_period_can_be_chosen_and_must_have_readings(
 
 
 def test_the_command_writes_the_page(warehouse: Warehouse, tmp_path: Path) -> None:
-    """`leak-assets report` names the file and what is in it."""
+    """`leak-assets report network` names the file and what is in it."""
     write_readings(warehouse, FIRST)
     out = tmp_path / "out" / "net1.html"
-    result = CliRunner().invoke(app, ["report", "--network", "net1", "--out", str(out), "--json"])
+    result = CliRunner().invoke(app, ["report", "network", "net1", "--out", str(out), "--json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.output)
     assert (told["report"], told["incidents"], told["models"]) == (str(out), 0, 0)
     assert out.read_text().endswith("</html>")
-    words = CliRunner().invoke(app, ["report", "--network", "net1"]).output
+    words = CliRunner().invoke(app, ["report", "network", "net1"]).output
     assert "no incidents" in words
     assert "leak-assets train --network net1" in words
     assert (tmp_path / "var" / "reports" / "net1.html").is_file()

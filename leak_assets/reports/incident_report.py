@@ -1,0 +1,164 @@
+"""The report of one incident: what a crew, a manager and an authority ask, on one page.
+
+From tables alone, readable on paper. What it was made from in full is the audit's page.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from leak_assets.audit.trace import Trace, ledger_rows, trace_incident
+from leak_assets.sites.site import NetworkSite
+from leak_assets.sites.tables import links_frame, nodes_frame, sensors_frame
+from leak_assets.units import SECONDS_PER_HOUR
+from leak_assets.warehouse import Warehouse
+
+from .figures import map_figure
+from .page import shared_css, templates
+
+DAYS = "incidents.incident_days"
+# Of the chart, in its own units.
+CHART_W, CHART_H = 640, 150
+_PAD = 34
+
+
+@dataclass(frozen=True)
+class IncidentReport:
+    """What the page of an incident shows: rows of tables, nothing computed anew."""
+
+    incident: Mapping[str, Any]
+    revisions: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any] | None
+    candidates: Sequence[Mapping[str, Any]]
+    evidence: Sequence[Mapping[str, Any]]
+    days: pl.DataFrame = field(repr=False)
+    transitions: Sequence[Mapping[str, Any]]
+    deliveries: Sequence[Mapping[str, Any]]
+    map_png: bytes = field(repr=False)
+
+
+def incident_report(warehouse: Warehouse, site: NetworkSite, incident_id: str) -> IncidentReport:
+    """Gather what the page of an incident shows.
+
+    Raises
+    ------
+    InputError
+        There is no such incident.
+    """
+    trace = trace_incident(warehouse, incident_id)
+    where = "WHERE incident_id = ? ORDER BY"
+    revisions = warehouse.sql(
+        f"SELECT * FROM incidents.incident_events {where} revision", [incident_id]
+    ).to_dicts()
+    state = warehouse.sql("SELECT * FROM incidents.incidents WHERE incident_id = ?", [incident_id])
+    summaries = warehouse.sql(f"SELECT * FROM incidents.summaries {where} revision", [incident_id])
+    candidates = _newest(warehouse, "incidents.candidates", incident_id)
+    transitions = warehouse.sql(
+        f"SELECT * FROM incidents.transitions {where} revision", [incident_id]
+    ).to_dicts()
+    return IncidentReport(
+        {**revisions[-1], **state.row(0, named=True)},
+        revisions,
+        None if summaries.is_empty() else summaries.row(-1, named=True),
+        candidates.to_dicts(),
+        _newest(warehouse, "incidents.evidence", incident_id).to_dicts(),
+        _days(warehouse, trace),
+        transitions,
+        ledger_rows(warehouse, trace).to_dicts(),
+        map_figure(
+            nodes=nodes_frame(site.network),
+            links=links_frame(site.network),
+            sensors=sensors_frame(site.network, site.layout),
+            candidates=candidates,
+            title="Candidate pipes",
+        ),
+    )
+
+
+def incident_page(report: IncidentReport, *, made_at: datetime | None = None) -> str:
+    """Return the page: one HTML document without any external asset."""
+    folder = Path(__file__).parent / "incident_page"
+    return (
+        templates(folder)
+        .get_template("page.html.j2")
+        .render(
+            css=shared_css(),
+            r=report,
+            i=report.incident,
+            tiles=_tiles(report),
+            chart=loss_chart(report.days),
+            map_png=base64.b64encode(report.map_png).decode(),
+            hours=(report.incident["detected_at"] - report.incident["leak_start"]).total_seconds()
+            / 3600,
+            per_hour=SECONDS_PER_HOUR,
+            made_at=f"{made_at or datetime.now(UTC):%Y-%m-%d %H:%M}",
+        )
+    )
+
+
+def loss_chart(days: pl.DataFrame) -> dict[str, Any] | None:
+    """Return flow and loss over the days as points of a chart; None for fewer than two days."""
+    if days.height < 2:
+        return None
+    most = {name: max(float(days[name].max() or 0.0), 1e-9)  # type: ignore[arg-type]
+            for name in ("flow_m3_per_h", "volume_lost_m3")}  # fmt: skip
+    step = (CHART_W - 2 * _PAD) / (days.height - 1)
+
+    def line(name: str) -> str:
+        full = CHART_H - _PAD
+        heights = [CHART_H - _PAD / 2 - value / most[name] * full for value in days[name]]
+        return " ".join(f"{_PAD + n * step:.1f},{y:.1f}" for n, y in enumerate(heights))
+
+    return {
+        "w": CHART_W,
+        "h": CHART_H,
+        "flow": line("flow_m3_per_h"),
+        "volume": line("volume_lost_m3"),
+        "first": days["day"][0],
+        "last": days["day"][-1],
+        "most_flow": most["flow_m3_per_h"],
+        "most_volume": most["volume_lost_m3"],
+    }
+
+
+def _newest(warehouse: Warehouse, table: str, incident_id: str) -> pl.DataFrame:
+    """Return the rows of the newest revision that has any: one that has ended names no sensor."""
+    return warehouse.sql(
+        f"SELECT * FROM {table} WHERE incident_id = $id AND revision ="
+        f" (SELECT max(revision) FROM {table} WHERE incident_id = $id) ORDER BY rank",
+        {"id": incident_id},
+    )
+
+
+def _days(warehouse: Warehouse, trace: Trace) -> pl.DataFrame:
+    names = ["day", "flow_m3_per_h", "volume_lost_m3"]
+    return warehouse.sql(
+        f"SELECT {', '.join(names)} FROM {DAYS} WHERE incident_id = ? ORDER BY day",
+        [trace.incident["incident_id"]],
+    )
+
+
+def _tiles(report: IncidentReport) -> list[tuple[str, str, str]]:
+    row = report.incident
+    flow = float(row["estimated_flow_m3_per_h"])
+    price = row["value_eur"] / row["volume_lost_m3"] if row["volume_lost_m3"] else 0.0
+    a_day = flow * 24
+    tiles = [
+        (f"{flow:,.1f} m³/h", "estimated flow", f"severity {row['severity']}"),
+        (f"{row['volume_lost_m3']:,.0f} m³", "water lost", "since the leak began"),
+        (f"€ {row['value_eur']:,.0f}", "value of the water", f"at € {price:.2f} per m³"),
+    ]
+    if row["status"] != "closed" and a_day:
+        tiles.append(
+            (
+                f"€ {a_day * price:,.0f} a day",
+                "if it is not repaired",
+                f"€ {a_day * price * 30:,.0f} a month, € {a_day * price * 365:,.0f} a year",
+            )
+        )
+    return tiles
