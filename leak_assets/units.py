@@ -13,6 +13,8 @@ SI_UNITS = {
     "temperature": "°C",
     "volume": "m3",
     "rain": "mm",
+    "people": "1",
+    "occupancy": "1",
 }
 QUANTITIES = tuple(SI_UNITS)
 # Also the factor from m3/s to m3/h.
@@ -53,6 +55,8 @@ _TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0}
 _RAIN = {"mm": 1.0, "in": 25.4}
 # Of cumulative counters.
 _VOLUME = {"m3": 1.0, "L": 1e-3, "gal": _US_GALLON_M3, "ft3": 0.3048**3}
+# A number of people at home; the place of a word in the list that a home's site gives.
+_NUMBER = {"1": 1.0}
 _FACTORS = {
     "pressure": _HEAD,
     "level": _LENGTH,
@@ -61,6 +65,8 @@ _FACTORS = {
     "temperature": _TEMPERATURE,
     "volume": _VOLUME,
     "rain": _RAIN,
+    "people": _NUMBER,
+    "occupancy": _NUMBER,
 }
 
 

@@ -19,6 +19,7 @@ _KINDS = {
     "incidents": {"polars"},
     "water": {"polars"},
     "plant": {"polars"},
+    "household": {"polars"},
 }
 
 

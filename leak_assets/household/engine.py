@@ -37,9 +37,9 @@ class HomeState:
     ----------
     last_s
         End of the last measured step.
-    running, session_alarmed, explained_s
-        The session that has not ended, whether it had an alarm, and for how long from its start
-        a recurring use explained it.
+    running, session_unusual, explained_s
+        The session that has not ended, whether it had an alarm or ran in a pause, and for how
+        long from its start a recurring use explained it.
     gate
         Evaluations in a row with a risk at the gate or above.
     paused_until_s, pause_reason
@@ -51,7 +51,7 @@ class HomeState:
     meter: Meter = field(default_factory=Meter)
     last_s: float | None = None
     running: Running | None = None
-    session_alarmed: bool = False
+    session_unusual: bool = False
     explained_s: float = 0.0
     rules: RuleMemory = field(default_factory=RuleMemory)
     alarm: Alarm | None = None
@@ -124,7 +124,6 @@ def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettin
     running, ended = advance(state.running, step, missing_s, settings)
     rules = remember(state.rules, step, missing_s, ended, settings)
     fresh = running is not None and (state.running is None or ended is not None)
-    alarmed = state.session_alarmed
     if running is None and ended is None and rules == state.rules and state.alarm is None:
         after = replace(state, last_s=step.end_s, rules=rules)
         return Outcome(after, _NOTHING, tuple(events))
@@ -143,17 +142,20 @@ def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettin
         running=running,
         rules=rules,
         gate=gate if running is not None else 0,
-        session_alarmed=False if fresh or running is None else alarmed,
+        session_unusual=False if fresh or running is None else state.session_unusual,
         explained_s=explained_s if running is not None else 0.0,
     )
     judged = None
     if ended is not None:
-        judged = JudgedSession(ended, state.explained_s, alarmed or "tank_refill" in kinds)
+        unusual = state.session_unusual or "tank_refill" in kinds
+        judged = JudgedSession(ended, state.explained_s, unusual)
     after, event = _alarm(after, kinds, reasons, judgement, ended, step, learned, settings)
     if event is not None:
         events.append(event)
-    if after.alarm is not None and running is not None:
-        after = replace(after, session_alarmed=True)
+    # A pool that is filled while alarms are paused is no habit either.
+    paused = state.paused_until_s is not None
+    if running is not None and (after.alarm is not None or paused):
+        after = replace(after, session_unusual=True)
     return Outcome(after, judgement, tuple(events), judged)
 
 

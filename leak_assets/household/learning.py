@@ -178,9 +178,9 @@ def bucket_frame(sessions: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame
 def learn(sessions: pl.DataFrame, day: date, settings: HomeSettings) -> Learned:
     """Return what the sessions before a day say of one home.
 
-    Sessions with an alarm teach nothing but prototypes: a leak is no habit, and what comes back
-    three times at one time is no leak. What a prototype explains is left out of buckets and
-    holdings, so that irrigation at six does not excuse a burst at six.
+    Sessions with an alarm or in a pause teach nothing but prototypes: a leak is no habit, and what
+    comes back three times at one time is no leak. What a prototype explains is left out of buckets
+    and holdings, so that irrigation at six does not excuse a burst at six.
     """
     recent = with_weights(sessions, day, settings)
     prototypes = find_prototypes(recent, day, settings)
@@ -194,7 +194,7 @@ def usual(
 ) -> pl.DataFrame:
     """Return the sessions that teach buckets and holdings."""
     return recent.filter(
-        ~pl.col("alarmed") & ~explained(recent, prototypes, settings),
+        ~pl.col("unusual") & ~explained(recent, prototypes, settings),
         # Irrigation with a shower beside it is mostly irrigation.
         pl.col("explained_s") <= pl.col("duration_s") / 2,
         pl.col("ended_by") != "running",

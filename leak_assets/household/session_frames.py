@@ -44,7 +44,7 @@ SESSIONS_SCHEMA = pl.Schema(
         "longest_low_s": pl.Float64(),
         "ended_by": pl.String(),
         "explained_s": pl.Float64(),
-        "alarmed": pl.Boolean(),
+        "unusual": pl.Boolean(),
     }
 )
 
@@ -179,7 +179,7 @@ def _with_context(frame: pl.DataFrame, settings: HomeSettings) -> pl.DataFrame:
         .then(pl.lit("2-3"))
         .otherwise(pl.lit("4+")),
         explained_s=pl.lit(0.0),
-        alarmed=pl.lit(value=False),
+        unusual=pl.lit(value=False),
     )
     days = frame["local_day"].unique().to_list()
     types = pl.DataFrame(
@@ -220,5 +220,5 @@ def _row(judged: JudgedSession) -> dict[str, Any]:
         "longest_low_s": session.longest_low_s,
         "ended_by": session.ended_by,
         "explained_s": judged.explained_s,
-        "alarmed": judged.alarmed,
+        "unusual": judged.unusual,
     }

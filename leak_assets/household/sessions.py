@@ -92,13 +92,13 @@ class JudgedSession:
     ----------
     explained_s
         For how long from its start a recurring use explained it.
-    alarmed
-        Whether it had an alarm, or belonged to one.
+    unusual
+        Whether it had an alarm, belonged to one, or ran while alarms were paused.
     """
 
     session: Session
     explained_s: float = 0.0
-    alarmed: bool = False
+    unusual: bool = False
 
 
 def advance(

@@ -18,6 +18,8 @@ ELEMENT_TYPE = {
     "temperature": "node",
     "volume": "link",
     "rain": "node",
+    "people": "node",
+    "occupancy": "node",
 }
 DEFAULT_UNIT = {
     "pressure": "m",
@@ -27,6 +29,8 @@ DEFAULT_UNIT = {
     "temperature": "°C",
     "volume": "m3",
     "rain": "mm",
+    "people": "1",
+    "occupancy": "1",
 }
 
 

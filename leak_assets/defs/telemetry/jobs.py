@@ -47,16 +47,24 @@ ZONES_BATCH = dg.define_asset_job(
     " model; the data contract blocks.",
 )
 
-MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH, ZONES_BATCH]
+HOUSEHOLD_BATCH = dg.define_asset_job(
+    "household_batch",
+    selection=dg.AssetSelection.assets(*_RAW) | dg.AssetSelection.groups("household"),
+    executor_def=dg.in_process_executor,
+    description="Landed files to sessions and alarms for a range of days of one home.",
+)
+
+MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH, ZONES_BATCH, HOUSEHOLD_BATCH]
 # A job with the steps of one kind starts sooner than one that passes over those of all others.
 MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH) | {
     "plant": PLANT_BATCH,
     "zones": ZONES_BATCH,
+    "household": HOUSEHOLD_BATCH,
 }
 
 DAILY_BATCH = dg.define_asset_job(
     "daily_batch",
-    selection=_TO_INCIDENTS | dg.AssetSelection.groups("plant"),
+    selection=_TO_INCIDENTS | dg.AssetSelection.groups("plant", "household"),
     executor_def=dg.in_process_executor,
     description="The micro-batch of whole days: the Great Expectations suite blocks as well.",
 )

@@ -5,6 +5,7 @@ from . import (
     data_incidents,
     detection,
     features,
+    household,
     incident_people,
     incident_views,
     incidents,
@@ -29,6 +30,7 @@ _MODULES_WITH_TABLES = (
     data_incidents,
     water,
     plant,
+    household,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (

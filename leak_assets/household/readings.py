@@ -1,0 +1,126 @@
+"""A home's raw readings as measured time, with what was wrong with each.
+
+From `telemetry.raw_readings` to `household.readings`; the judging is `meter.take`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from leak_assets.units import si_factor, unit_choices
+from leak_assets.warehouse.schemas.household import READINGS
+
+from .home import Home
+from .meter import Meter, Reading, take
+from .session_frames import STEPS_SCHEMA
+
+# L/min and L of what the SI unit is.
+_OF_SI = {"flow": 60_000.0, "volume": 1000.0, "people": 1.0, "occupancy": 1.0}
+
+
+def home_readings(raw: pl.DataFrame, before: pl.DataFrame | None, home: Home) -> pl.DataFrame:
+    """Return the readings of a day.
+
+    Parameters
+    ----------
+    raw, before
+        Raw readings of the day, and those of the day before (None where there are none): its
+        last ones are what the first of the day are compared with.
+    """
+    meter = Meter(people=1)
+    if before is not None:
+        for at, value, row in _readings(before, home, tail=3):
+            meter, _, _ = take(meter, _reading(at, value, row, home), home.settings)
+    rows = []
+    for at, value, row in _readings(raw, home):
+        reading = _reading(at, value, row, home)
+        now_s = row["received_at"].timestamp()
+        meter, step, problems = take(meter, reading, home.settings, now_s=now_s)
+        rows.append(
+            {
+                "site": home.name,
+                "ts_utc": row["ts_utc"],
+                "seconds": step.seconds if step else 0.0,
+                "flow_l_per_min": step.flow_l_per_min if step else None,
+                "hot_l_per_min": step.hot_l_per_min if step else None,
+                "occupancy": meter.occupancy,
+                "people": meter.people,
+                "problem": ",".join(problems) or None,
+                "received_at": row["received_at"],
+                "source": row["source"],
+                "message_id": row["message_id"],
+            }
+        )
+    return pl.DataFrame(rows, schema=READINGS.polars_schema)
+
+
+def steps_of(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return the measured time of readings, by time, as the engine takes it."""
+    end_s = pl.col("ts_utc").dt.epoch("us") / 1e6
+    return (
+        readings.filter(pl.col("seconds") > 0)
+        .sort("ts_utc")
+        .select(
+            start_s=end_s - pl.col("seconds"),
+            end_s=end_s,
+            flow_l_per_min="flow_l_per_min",
+            hot_l_per_min="hot_l_per_min",
+            occupancy="occupancy",
+            people="people",
+        )
+        .cast(STEPS_SCHEMA)
+    )
+
+
+def _readings(
+    raw: pl.DataFrame, home: Home, tail: int | None = None
+) -> Iterator[tuple[float, float, dict[str, Any]]]:
+    """Yield time, value of the main meter and the row with what else was known then."""
+    factors = pl.DataFrame(
+        [
+            {"quantity": quantity, "unit": unit, "factor": si_factor(quantity, unit) * scale}
+            for quantity, scale in _OF_SI.items()
+            for unit in unit_choices(quantity)
+        ]
+    )
+    # Of readings of one time, that which was received last counts.
+    rows = (
+        raw.join(factors, on=["quantity", "unit"])
+        .sort("ts_utc", "received_at", "sequence", maintain_order=True)
+        .unique(["quantity", "sensor_id", "ts_utc"], keep="last", maintain_order=True)
+        .with_columns(value=(pl.col("value") * pl.col("factor")).round_sig_figs(12))
+    )
+    is_main = (pl.col("quantity") == home.measured) & (pl.col("sensor_id") == home.main)
+    main = rows.filter(is_main)
+    others = {
+        "hot": (pl.col("quantity") == "flow") & (pl.col("sensor_id") == home.hot),
+        "people": pl.col("quantity") == "people",
+        "occupancy": pl.col("quantity") == "occupancy",
+    }
+    for name, chosen in others.items():
+        known = rows.filter(chosen).select("ts_utc", pl.col("value").alias(name)).sort("ts_utc")
+        if name == "hot":
+            main = main.join(known.unique("ts_utc"), on="ts_utc", how="left")
+        else:
+            main = main.sort("ts_utc").join_asof(known, on="ts_utc")
+    main = main.sort("ts_utc")
+    for row in (main if tail is None else main.tail(tail)).iter_rows(named=True):
+        yield row["ts_utc"].timestamp(), row["value"], row
+
+
+def _reading(at_s: float, value: float, row: dict[str, Any], home: Home) -> Reading:
+    occupancy, people = row["occupancy"], row["people"]
+    word = None
+    if occupancy is not None:
+        code = int(occupancy)
+        known = 0 <= code < len(home.occupancy_words)
+        word = home.occupancy_words[code] if known else f"code {code}"
+    return Reading(
+        at_s,
+        value,
+        "flow" if home.measured == "flow" else "volume",
+        row["hot"],
+        word,
+        None if people is None else int(people),
+    )
