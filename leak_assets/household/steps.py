@@ -11,9 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from leak_assets.errors import InputError
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.warehouse import Input
+from leak_assets.sites.site import Site
+from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.schemas import household as tables
 
 from .engine import Event, HomeState
@@ -91,7 +93,7 @@ def day_of_home(
     site = pl.lit(home.name).alias("site")
     hourly = _hourly(steps, settings).with_columns(site)
     frames = {
-        SESSIONS: todays.with_columns(site),
+        SESSIONS: todays.with_columns(site, _HELD_AS_TEXT),
         "household.hourly_stats": hourly,
         "household.daily_summaries": _summary(day, todays, hourly, readings, events).with_columns(
             site
@@ -111,6 +113,40 @@ def day_of_home(
         for name, frame in frames.items()
     }
     return fitting, state, todays
+
+
+def replay_day(warehouse: Warehouse, site: Site, day: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the alerts of a day as they are stored, and as the same day gives them again.
+
+    Raises
+    ------
+    InputError
+        The day has no readings.
+    """
+    home = home_of(site)
+    partition = {"date": day.isoformat(), "site": site.name}
+    readings = warehouse.read(READINGS, partition)
+    if readings is None:
+        raise InputError(
+            f"{site.name} has no readings of {day}",
+            remedy="Choose a day of `household.daily_summaries`",
+        )
+    stored = warehouse.read("household.alerts", partition)
+    before = {
+        name: [
+            warehouse.read(name, found)
+            for found in sorted(warehouse.partitions(name, site=site.name), key=lambda p: p["date"])
+            if found["date"] < day.isoformat()
+        ]
+        for name in (SESSIONS, STATUS)
+    }
+    since = -_horizon(home.settings)
+    sessions = pl.concat([_known(None), *(_known(frame) for frame in before[SESSIONS][since:])])
+    newest = before[STATUS][-1] if before[STATUS] else None
+    state = HomeState() if newest is None else state_from_json(newest["state_json"][0])
+    frames, _, _ = day_of_home(home, day, readings, sessions, state)
+    again = frames["household.alerts"]
+    return (again.clear() if stored is None else stored), again
 
 
 def day_gone_on_from(work: Work, day: date) -> list[date]:
@@ -139,7 +175,7 @@ def prototypes_frame(prototypes: Sequence[Prototype]) -> pl.DataFrame:
         suffix = f"-{seen[one.prototype_id]}" if seen[one.prototype_id] > 1 else ""
         row = {name: getattr(one, name) for name in schema}
         row["prototype_id"] = one.prototype_id + suffix
-        rows.append({**row, "longest_s": list(one.longest_s)})
+        rows.append({**row, "longest_s": ",".join(map(str, one.longest_s))})
     return pl.DataFrame(rows, schema=schema)
 
 
@@ -172,7 +208,12 @@ def _horizon(settings: HomeSettings) -> int:
 def _known(found: pl.DataFrame | None) -> pl.DataFrame:
     if found is None:
         return pl.DataFrame(schema=SESSIONS_SCHEMA)
-    return found.select(SESSIONS_SCHEMA.names())
+    held = pl.col("longest_s").str.split(",").cast(pl.List(pl.Float64))
+    return found.with_columns(held).select(SESSIONS_SCHEMA.names())
+
+
+# Lists are text in tables: the lake hashes plain columns.
+_HELD_AS_TEXT = pl.col("longest_s").cast(pl.List(pl.String)).list.join(",")
 
 
 def _hourly(steps: pl.DataFrame, settings: HomeSettings) -> pl.DataFrame:

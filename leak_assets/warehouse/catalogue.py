@@ -244,7 +244,6 @@ def _type_name(dtype: pl.DataType | type[pl.DataType]) -> str:
         "String": "VARCHAR",
         "Float32": "FLOAT",
         "Float64": "DOUBLE",
-        "List(Float64)": "DOUBLE[]",
         "Int64": "BIGINT",
         "Int8": "TINYINT",
         "Boolean": "BOOLEAN",

@@ -6,7 +6,7 @@ from .table import SITE, UTC_US, Column, Table
 
 _BY_DAY = ("date", "site")
 _FOR_DAY = "the partition's day: learned from sessions of earlier days only"
-_LEVELS = "seconds for which the flow was held at 0, 1, 2, 3, 4.5, 6, 8, … L/min or above, longest"
+_LEVELS = "longest holding (s) of 0, 1, 2, 3, 4.5, 6, 8, … L/min or above, with commas"
 
 READINGS = Table(
     "household",
@@ -51,7 +51,7 @@ SESSIONS = Table(
         Column("avg_flow_l_per_min", pl.Float64, "volume over duration"),
         Column("volume_l", pl.Float64, "volume, L"),
         Column("hot_pct", pl.Float64, "share of hot water, percent, where it is metered", True),
-        Column("longest_s", pl.List(pl.Float64()), _LEVELS),
+        Column("longest_s", pl.String, _LEVELS),
         Column("longest_low_s", pl.Float64, "longest trickle, s"),
         Column("ended_by", pl.String, "`no_flow`, or `missing` where readings were missing"),
         Column("explained_s", pl.Float64, "seconds that a recurring use explained"),
@@ -141,7 +141,7 @@ PROTOTYPES = Table(
         Column("first_seen", pl.Date, "first of them"),
         Column("last_seen", pl.Date, "last of them"),
         Column("confidence", pl.Float64, "min(1, occurrences/5) times 0.5^(days since/half-life)"),
-        Column("longest_s", pl.List(pl.Float64()), _LEVELS),
+        Column("longest_s", pl.String, _LEVELS),
     ),
 )
 
