@@ -13,6 +13,7 @@ from leak_assets.models.steps import held_out_metrics, newest_artefacts
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
+from leak_assets.reports.household_raster import RASTER_DAYS, last_days, raster_picture
 from leak_assets.reports.incident_plots import incident_plots
 from leak_assets.reports.signature_figure import signature_heatmap
 from leak_assets.reports.water_report import PICTURE_SPAN, balance_plot, reported_period
@@ -118,6 +119,16 @@ def _water_balance(ctx: StepContext, site: Site, partitions: Sequence[Partition]
     return {}, {"nights and days": balance_plot(ctx.warehouse, site.name, first, last)}
 
 
+def _household(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
+    days = [date.fromisoformat(partition["date"]) for partition in partitions]
+    sessions, alerts = (
+        ctx.warehouse.read_all(f"household.{table}", site=site.name)
+        for table in ("sessions", "alerts")
+    )
+    shown = last_days(max(days), RASTER_DAYS)
+    return {}, {"raster": raster_picture(sessions, alerts, site.timezone, shown)}
+
+
 SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] = {
     "calibrations": _calibrations,
     "incidents": _incidents,
@@ -126,4 +137,5 @@ SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] =
     "training_runs": _training_runs,
     "water_balance": _water_balance,
     "evaluations": _evaluations,
+    "household_day": _household,
 }

@@ -4,6 +4,7 @@ Pixels of the page and of Dagster's day are made here, from tables alone.
 """
 
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -11,6 +12,8 @@ from .drawing import INK, MUTED, as_png, panels, say_no_data
 
 # Columns of a day: a quarter of an hour each.
 SLOTS, SLOT_MIN = 96, 15
+# Dagster's page of a day shows the weeks before it.
+RASTER_DAYS = 28
 
 
 def raster(sessions: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -70,10 +73,10 @@ def raster_picture(
     row_of = {day: number for number, day in enumerate(days)}
     table = [[0.0] * SLOTS for _ in days]
     for day, slot, litres in cells.iter_rows():
-        table[row_of[day]][slot] = litres ** 0.5
+        table[row_of[day]][slot] = litres**0.5
     axis.imshow(table, aspect="auto", cmap="Blues", extent=(0, 24, len(days), 0))
     for at, why in alerts.filter(event="on").select("ts_utc", "kinds").iter_rows():
-        local: datetime = at.astimezone(__import__("zoneinfo").ZoneInfo(zone))
+        local: datetime = at.astimezone(ZoneInfo(zone))
         if local.date() in row_of:
             axis.plot(local.hour + local.minute / 60, row_of[local.date()] + 0.5, "o",
                       color="#c62b27", markersize=5, label=why)  # fmt: skip

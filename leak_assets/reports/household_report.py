@@ -154,15 +154,19 @@ def _bands(baselines: pl.DataFrame) -> list[dict[str, Any]]:
         {
             "hour": row["hour"],
             "count": row["sessions"],
-            **{
-                f"p{share}": 100 * row[f"duration_p{share}_s"] / most for share in (50, 95, 99)
-            },
-            "text": f"{row['hour']:02d} h: half of {row['sessions']} sessions are shorter than"
-            f" {row['duration_p50_s'] / 60:.1f} min, 95 % than {row['duration_p95_s'] / 60:.1f}, 99 %"
-            f" than {row['duration_p99_s'] / 60:.1f}",
+            **{f"p{share}": 100 * row[f"duration_p{share}_s"] / most for share in (50, 95, 99)},
+            "text": _band_text(row),
         }
         for row in hours.iter_rows(named=True)
     ]
+
+
+def _band_text(row: dict[str, Any]) -> str:
+    half, most, nearly_all = (row[f"duration_p{share}_s"] / _MINUTES for share in (50, 95, 99))
+    return (
+        f"{row['hour']:02d} h: half of {row['sessions']} sessions are shorter than {half:.1f} min,"
+        f" 95 % than {most:.1f}, 99 % than {nearly_all:.1f}"
+    )
 
 
 def _holdings(by_class: dict[str, list[float]]) -> list[dict[str, str]]:
@@ -200,12 +204,15 @@ def _alarms(alerts: pl.DataFrame, zone: str) -> list[dict[str, Any]]:
         off = next((r for r in rows[number + 1 :] if r["event"] == "off"), None)
         local = row["ts_utc"].astimezone(ZoneInfo(zone))
         is_on = row["event"] == "on"
-        lasted = (off["ts_utc"] - row["ts_utc"]).total_seconds() / 60 if off and is_on else None
+        lasted = "still on" if is_on else ""
+        if off and is_on:
+            lasted = f"{(off['ts_utc'] - row['ts_utc']).total_seconds() / _MINUTES:.0f} min"
+        what = row["kinds"].replace(",", ", ") if is_on else row["event"].replace("_", " ")
         found.append(
             {
                 "at": f"{local:%Y-%m-%d %H:%M}",
-                "what": row["kinds"].replace(",", ", ") if is_on else row["event"].replace("_", " "),
-                "lasted": "" if not is_on else "still on" if lasted is None else f"{lasted:.0f} min",
+                "what": what,
+                "lasted": lasted,
                 "risk": f"{row['risk_score']:.2f}" if is_on else "",
                 "flow": f"{row['flow_now_l_per_min']:.1f}" if is_on else "",
                 "reasons": row["reasons"].splitlines(),
