@@ -17,6 +17,8 @@ from .settings import HomeSettings
 # Occurrences that make a prototype as sure as it gets.
 FULL_COUNT = 5
 DAILY_WEEKDAYS = 4
+# Shorter uses are not looked for within other sessions.
+_LONG_S = 300.0
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN, _WEEK_MIN = 1440.0, 10080.0
 PROTOTYPES_SCHEMA = pl.Schema(
@@ -284,11 +286,18 @@ def explained(
         usual = (prototype.weekday or 0) * _DAY_MIN + prototype.start_minute
         late = (minute - usual + span / 2) % span - span / 2
         flow = prototype.avg_flow_l_per_min
+        in_time = late.abs() <= settings.prototype_start_min
         found |= (
-            (late.abs() <= settings.prototype_start_min)
+            in_time
             & (pl.col("duration_s") <= (1 + share) * prototype.duration_s)
             & ((pl.col("avg_flow_l_per_min") - flow).abs() <= share * flow)
         )
+        if prototype.duration_s >= _LONG_S and not prototype.is_varied:
+            # Irrigation with a shower beside it: its flow was held for its time.
+            held_s = pl.col("longest_s").list.get(_level_below(flow))
+            found |= in_time & (
+                (held_s - prototype.duration_s).abs() <= share * prototype.duration_s
+            )
     return (
         sessions.select(explained=found).to_series()
         if sessions.height

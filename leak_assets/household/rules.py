@@ -16,7 +16,7 @@ from .settings import HomeSettings
 
 # A cistern fills in less; its refills come back at equal times, people do not.
 LONGEST_REFILL_S = 180.0
-SPACING_TOLERANCE = 0.15
+SPACING_TOLERANCE = 0.10
 # A toilet that loses little refills rarely: so many at equal times within hours.
 SLOW_COUNT, SLOW_WINDOW_S, MEMORY = 6, 4 * 3600.0, 40
 NIGHT_ENDS_H = 5

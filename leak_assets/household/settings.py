@@ -103,7 +103,7 @@ class HomeSettings:
     gate_risk: float = 0.9
     gate_count: int = 3
     confirm_by_habit: bool = True
-    habit_margin: float = 1.6
+    habit_margin: float = 1.8
     habit_floor_s: float = 600.0
     vacation_grace_s: float = 120.0
     prototype_count: int = 3

@@ -11,6 +11,7 @@ from leak_assets_tests.benchmarks import (
     bench_engine,
     bench_events,
     bench_hanoi,
+    bench_household,
     bench_incidents,
     bench_landing,
     bench_latency,
@@ -24,6 +25,7 @@ from leak_assets_tests.benchmarks.figures import PAGE, Figure, print_figures, wr
 ALL = (
     bench_latency,
     bench_plant,
+    bench_household,
     bench_hanoi,
     bench_events,
     bench_engine,

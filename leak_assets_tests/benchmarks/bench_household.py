@@ -26,8 +26,8 @@ from leak_assets.household.simulator.homes import draw_home
 from leak_assets.household.trial import FAULTS, LEARNING_DAYS, Found, Trial, try_home
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
 
-# Seeds below 2000 were used in building.
-FIRST_SEED, HOMES = 7000, 50
+# Seeds below 8000 were used in building: 1000 to 1062 looked at, 7000 to 7049 judged once.
+FIRST_SEED, HOMES = 8000, 50
 DAYS = 58
 # Limits of continuous flow that are tried for one with as few false alarms, min.
 LIMITS_MIN = (10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240)

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from leak_assets.household.decision import judge, longer_than_ever, risk, vacation_grace_s
@@ -38,6 +39,7 @@ def test_the_risk_is_the_formula() -> None:
     st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 200), st.floats(0, 200),
     st.integers(0, 3), st.integers(0, 3), st.booleans(),
 )  # fmt: skip
+@hypothesis_settings(deadline=None)
 def test_the_risk_is_monotone(
     d1: float, d2: float, f1: float, f2: float, p1: int, p2: int, night: bool
 ) -> None:
@@ -50,6 +52,7 @@ def test_the_risk_is_monotone(
 
 
 @given(st.floats(1, 1e5), st.floats(0, 60))
+@hypothesis_settings(deadline=None)
 def test_p99_never_holds_more_for_a_leak_than_p95(elapsed_s: float, flow: float) -> None:
     """HOU12: on the same water, what alarms by p99 alarms by p95 as well."""
     now = running(elapsed_s, flow)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from leak_assets.household.meter import PROBLEMS, Meter, Reading, take
@@ -88,6 +89,7 @@ def test_bad_readings_are_named_and_the_meter_goes_on(
         max_size=20,
     )
 )
+@hypothesis_settings(deadline=None)
 def test_no_stream_stops_the_meter(stream: list[tuple[float, float, str, str, int]]) -> None:
     """Whatever comes, steps go forward in time and flow is what pipes carry."""
     meter, last_s = Meter(), float("-inf")

@@ -6,6 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -102,6 +103,7 @@ def test_a_hole_in_the_readings_ends_a_session_as_unknown() -> None:
     ),
     st.sampled_from([0.0, 30.0, 100.0]),
 )
+@hypothesis_settings(deadline=None)
 def test_a_history_is_cut_as_a_stream_is(
     water: list[tuple[float, float, float]], gap_s: float
 ) -> None:
