@@ -20,6 +20,8 @@ SPACING_TOLERANCE = 0.10
 # A toilet that loses little refills rarely: so many at equal times within hours.
 SLOW_COUNT, SLOW_WINDOW_S, MEMORY = 6, 4 * 3600.0, 40
 NIGHT_ENDS_H = 5
+# Other uses hide refills for a while; a toilet that stopped running has none for an hour.
+REFILLS_REST_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def remember(
     until_s = memory.refilling_until_s
     spacing_s = refill_spacing_s(refills, settings)
     if spacing_s is not None:
-        until_s = step.end_s + 3 * spacing_s
+        until_s = step.end_s + max(REFILLS_REST_S, 3 * spacing_s)
     return RuleMemory(unrested_s, refills, until_s)
 
 

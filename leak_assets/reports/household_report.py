@@ -24,6 +24,8 @@ _FOLDER = Path(__file__).parent / "household_page"
 DAYS = 60
 _MOST_ALARMS = 20
 _MINUTES = 60.0
+# Rarer ones explain nothing.
+_CONFIDENT = 0.5
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -191,7 +193,10 @@ def _prototypes(frame: pl.DataFrame) -> list[dict[str, str]]:
             "last_seen": str(row["last_seen"]),
             "confidence": f"{row['confidence']:.2f}",
         }
-        for row in frame.sort("confidence", descending=True).head(12).iter_rows(named=True)
+        for row in frame.filter(pl.col("confidence") >= _CONFIDENT)
+        .sort(pl.col("duration_s") * pl.col("avg_flow_l_per_min"), descending=True)
+        .head(12)
+        .iter_rows(named=True)
     ]
 
 
