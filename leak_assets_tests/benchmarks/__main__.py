@@ -13,6 +13,7 @@ from leak_assets_tests.benchmarks import (
     bench_hanoi,
     bench_household,
     bench_incidents,
+    bench_ingest,
     bench_landing,
     bench_latency,
     bench_plant,
@@ -33,6 +34,7 @@ ALL = (
     bench_streams,
     bench_warehouse,
     bench_landing,
+    bench_ingest,
     bench_incidents,
 )
 
