@@ -22,6 +22,7 @@ _REMEDIES = {
     errno.EROFS: "The disk is read-only: choose another folder",
     errno.ENOSPC: "The disk is full: make room, then run again",
     errno.EDQUOT: "The quota is used up: make room, then run again",
+    errno.EFBIG: "The limit on file sizes is reached: raise `ulimit -f`, then run again",
     errno.ENAMETOOLONG: "Choose a shorter name",
     errno.ENOTDIR: _NO_FOLDER,
     errno.EEXIST: _NO_FOLDER,

@@ -121,3 +121,13 @@ ORDER BY incident_id;
 -- Where crews found leaks, beside what had been said.
 SELECT incident_id, found_link_id, top_link_id, candidate_rank, round(distance_m) AS distance_m
 FROM incidents.confirmed_leaks ORDER BY incident_id;
+
+-- The raw row of every reading: one for what was delivered, none for what was estimated. A file
+-- that came twice with another clock has its messages twice, which the time of receipt tells apart.
+SELECT r.network, r.sensor_id, r.quantity, r.ts_utc, r.source, r.message_id,
+       count(w.message_id) AS raw_rows, any_value(w.raw_text) AS raw_text,
+       any_value(w.unit) AS unit, any_value(w.ts_utc) AS device_ts_utc
+FROM telemetry.readings r
+LEFT JOIN telemetry.raw_readings w
+  USING (network, sensor_id, quantity, source, message_id, received_at)
+GROUP BY ALL;

@@ -65,6 +65,8 @@ def _wrong_rows(rows: pl.DataFrame, name: str, received_at: datetime) -> Iterato
         validate(rows, RAW_READINGS)
     except ValueError as error:
         yield str(error)
+    if rows.select(pl.struct("sensor_id", "quantity", "message_id").is_duplicated().any()).item():
+        yield "a message has two readings of one sensor: no reading would find its raw row"
     if rows["source"].unique().to_list() != [name]:
         yield f"rows of sources {rows['source'].unique().to_list()}, not {name!r}"
     if rows["received_at"].unique().to_list() != [received_at]:

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import os
+import re
+import resource
 import shutil
 import time
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
+from leak_assets.system.files import as_input_error
+from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.sources.intake import Attempts, plan_runs
 from leak_assets.telemetry.sources.landing import LandingFolder
@@ -39,6 +43,19 @@ def told() -> list[str]:
 def ctx(tmp_path: Path, told: list[str]) -> StepContext:
     """Return the steps' context in an empty home."""
     return StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path), run_id="r", progress=told.append)
+
+
+@pytest.fixture
+def cookbook_query() -> Callable[[str], str]:
+    """Return a reader of the query below a remark of the SQL cookbook."""
+    text = (Path(__file__).parents[3] / "warehouse" / "sql" / "cookbook.sql").read_text()
+
+    def query(remark: str) -> str:
+        found = re.search(rf"-- [^\n]*{remark}[^;]*", text)
+        assert found, remark
+        return found[0]
+
+    return query
 
 
 def land(
@@ -112,6 +129,58 @@ def test_every_validated_row_finds_its_raw_row_and_its_file(
         " WHERE r.value_si = w.value AND r.received_at = w.received_at"
     )
     assert found.row(0) == (4, "hanoi/x_Pressures.csv")
+
+
+def test_every_curated_row_joins_to_one_raw_row(
+    ctx: StepContext, csv_lines: Lines, cookbook_query: Callable[[str], str]
+) -> None:
+    """A line of many sensors, clocks off the grid, corrections, a clock corrected: one row each."""
+    late = START + timedelta(minutes=5, seconds=-37)
+    ids = ctx.network("hanoi").layout.ids("pressure")[:3]
+    lines = csv_lines(40, ids=ids)
+    del lines[20:22]
+    land(ctx, lines)
+    land(ctx, csv_lines(6, ids=ids, start=late), "late_Pressures.csv")
+    land(ctx, csv_lines(9, ids=ids[1:]), "again_Pressures.csv")
+    take(ctx)
+    # The same lines with their message ids once more, as with a clock that was set right.
+    page = ctx.warehouse.read("telemetry.raw_readings", day_partition(DAY, "hanoi"))
+    assert page is not None
+    moved = page.head(20).with_columns(
+        pl.col("ts_utc") + timedelta(hours=9), pl.col("received_at") + timedelta(hours=1)
+    )
+    both = merge_raw(page, moved)[0]
+    ctx.warehouse.write("telemetry.raw_readings", day_partition(DAY, "hanoi"), both)
+    validate(ctx)
+    estimated = ctx.warehouse.sql("SELECT count(*) FROM telemetry.readings WHERE source IS NULL")
+    per_row = ctx.warehouse.sql(cookbook_query("raw row of every reading"))
+    delivered = per_row.filter(pl.col("source").is_not_null())
+    assert delivered.height > 100
+    assert estimated.item() > 0
+    assert set(delivered["raw_rows"]) == {1}
+    assert set(per_row.filter(pl.col("source").is_null())["raw_rows"]) == {0}
+    assert per_row.height == delivered.height + estimated.item()
+
+
+def test_full_disk_loses_nothing(ctx: StepContext, csv_lines: Lines) -> None:
+    """What the disk refuses is one error with a way out; the file waits and is taken later."""
+    land(ctx, csv_lines(100, ids=("12",)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as error:
+            take(ctx)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = as_input_error(error.value)
+    assert told is not None
+    assert told.remedy
+    assert waiting(ctx) == ["hanoi/x_Pressures.csv"]
+    assert not list(ctx.warehouse.lake.rglob("*.tmp"))
+    take(ctx)
+    assert waiting(ctx) == []
+    assert ctx.warehouse.read_all("telemetry.raw_readings").height == 100
+    assert taken(ctx)["hanoi/x_Pressures.csv"]["duplicates"] == 0
 
 
 def test_folder_spelled_otherwise_is_its_network(ctx: StepContext, csv_lines: Lines) -> None:
