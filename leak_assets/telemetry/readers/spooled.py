@@ -100,7 +100,6 @@ class ParsedMessages:
 def parse_spooled(
     path: Path,
     *,
-    name: str,
     source: str,
     network: str,
     layout: SensorLayout,
@@ -146,7 +145,12 @@ def parse_spooled(
         size_bytes=len(content),
         readings=readings.sort("ts_utc", maintain_order=True),
         quarantine=quarantine_frame(
-            problems, network=network, file_path=name, source=source, received_at=received_at
+            # Not the batch: a bad message that comes again in another is the same one.
+            problems,
+            network=network,
+            file_path=source,
+            source=source,
+            received_at=received_at,
         ),
     )
 

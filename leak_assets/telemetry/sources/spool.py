@@ -141,7 +141,6 @@ class Spool:
         try:
             return parse_spooled(
                 delivery.path,
-                name=delivery.name,
                 source=self.name,
                 network=delivery.network,
                 layout=site.layout,

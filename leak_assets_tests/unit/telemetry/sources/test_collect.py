@@ -281,11 +281,12 @@ def test_a_stream_that_is_lost_before_the_acknowledgement(ctx: StepContext) -> N
                 raise StreamLostError("gone")
             super().acknowledge(messages)
 
-    stream = Deaf(payloads(100))
+    stream = Deaf([*payloads(100), b"bad"])
     with collecting(ctx, config(), stream) as (collector, said):
-        until(lambda: len(stream.acknowledged) == 101)
-        assert collector.counts.messages == 200
+        until(lambda: len(stream.acknowledged) == 102)
+        assert collector.counts.messages == 202
         until(lambda: len(said) == 2)
     assert taken(ctx).height == 100
+    assert ctx.warehouse.read_all("telemetry.quarantine").height == 1
     ledger = ctx.warehouse.read_all("telemetry.ingest_ledger")
     assert ledger.select(pl.col("accepted", "duplicates").sum()).row(0) == (200, 100)

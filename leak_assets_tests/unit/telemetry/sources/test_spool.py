@@ -94,6 +94,7 @@ def test_a_batch_becomes_readings_and_quarantine(spool: Spool) -> None:
         (6, "", "malformed_json", "scada"),
     ]
     assert parsed.quarantine["message_id"][0] == "telemetry@1-0:3"
+    assert parsed.quarantine["file_path"].unique().to_list() == ["scada"]
     assert (parsed.accepted, parsed.quarantined) == (2, 4)
 
 
