@@ -17,6 +17,7 @@ from leak_assets.warehouse.lake import partition_name
 from leak_assets.warehouse.schemas import TABLES
 
 from .context import StepContext
+from .contracts import contract_inputs_of, hold_contract
 from .locks import network_lock
 from .step import Frames, Partition, Read, Step, partition_of
 from .work import Work, day_of
@@ -172,6 +173,7 @@ def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
                 return None
     for given in work.step.given:
         found.update(dict.fromkeys(given.inputs(work)))
+    found.update(dict.fromkeys(contract_inputs_of(work.step)))
     return list(found)
 
 
@@ -336,6 +338,8 @@ def _write(
         raise ValueError(f"step {step.name} did not make {', '.join(sorted(missing))}")
     if extra := set(frames) - set(step.writes):
         raise ValueError(f"step {step.name} made {', '.join(sorted(extra))} without declaring it")
+    for table, frame in frames.items():
+        hold_contract(work, table, partition, frame)
     version = step.code_version
     return [
         work.warehouse.write(

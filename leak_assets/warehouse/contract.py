@@ -7,7 +7,7 @@ hashing and comparing belong here; what a failure stops is decided by who checks
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -98,7 +98,8 @@ class TableContract(Strict):
         """The table's schema."""
         return TABLES[self.table]
 
-    @cached_property
+    # Not kept: a copy with other values would take it along.
+    @property
     def sha256(self) -> str:
         """Hash of the contract's content; comments and layout of the file do not change it."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -246,13 +247,20 @@ def offending_rows(frame: pl.DataFrame, name: str, rule: ColumnRule) -> pl.DataF
 
 def check_values(frame: pl.DataFrame, contract: TableContract) -> list[Violation]:
     """Return how a frame's keys and values break the contract; of a frame with all columns."""
-    found = []
+    found: list[Violation] = []
     key = list(contract.schema_.key)
     if doubled := int(frame.select(pl.struct(key).is_duplicated().sum()).item()):
         found.append(Violation(", ".join(key), "no row twice", f"{doubled} rows share a key",
                                contract.severity))  # fmt: skip
+    found += check_rules(frame, contract)
     if frame.is_empty() and not contract.may_be_empty:
         found.append(Violation("", "at least one row", "none", contract.severity))
+    return found
+
+
+def check_rules(frame: pl.DataFrame, contract: TableContract) -> list[Violation]:
+    """Return how values of single columns break the contract; of a frame with all columns."""
+    found = []
     for name, rule in contract.columns.items():
         rows = offending_rows(frame, name, rule)
         if not rows.is_empty():
