@@ -171,8 +171,9 @@ def _kill(
         with _process(command, home) as process:
             process.ready.wait(timeout=_LONGEST_S)
             alive.set()
-            # Most die in the middle of their first work, some have done a lot.
-            if is_over.wait(rng.uniform(0.2, 3.0) if number % 3 != 2 else rng.uniform(3.0, 9.0)):
+            # The first two die in the middle of their first messages, a third has done a lot.
+            longest_s = 0.5 if number < 2 else 3.0 if number % 3 != 2 else 9.0
+            if is_over.wait(rng.uniform(0.1, longest_s)):
                 return
             alive.clear()
             process.kill()
