@@ -26,6 +26,7 @@ from .trace import EVENTS, day_of_event, incident_revisions
 # A leak that nobody repairs runs for years; the days in which it was found and followed at first
 # are replayed in some seconds.
 MOST_DAYS = 60
+_DAYS_BEFORE = 3
 _TRACKED = {
     EVENTS: "incident_events",
     "incidents.candidates": "candidates",
@@ -134,11 +135,13 @@ def replay_incident(
 
 
 def open_before(warehouse: Warehouse, network: str, day: date) -> pl.DataFrame:
-    """Return rows of `incidents.incident_days` of the newest day before a day."""
+    """Return rows of `incidents.incident_days` of the newest days before a day.
+
+    More than one: what ended lately may be reopened under the same name.
+    """
     known = (date.fromisoformat(p["date"]) for p in warehouse.partitions(DAYS, network=network))
-    newest = max((found for found in known if found < day), default=None)
-    frame = None if newest is None else warehouse.read(DAYS, day_partition(newest, network))
-    return TABLES[DAYS].empty() if frame is None else frame
+    newest = sorted(found for found in known if found < day)[-_DAYS_BEFORE:]
+    return _rows(warehouse, DAYS, network, newest)
 
 
 def raised(rescored: Rescored) -> pl.DataFrame:

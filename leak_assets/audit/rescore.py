@@ -186,7 +186,14 @@ def _tracked(
         contract_sha256=site.contract.sha256,
         run_id=ctx.warehouse.run_id,
         links=links,
+        zones=_zones(ctx, site),
     )
+
+
+def _zones(ctx: StepContext, site: NetworkSite) -> dict[str, str]:
+    """Return the metered zone of each pipe, as incidents name it."""
+    rows = ctx.warehouse.read("network.zones", {"network": site.name})
+    return {} if rows is None else dict(rows.select("link_id", "zone").iter_rows())
 
 
 def _scores(

@@ -94,7 +94,8 @@ def test_every_id_of_an_audit_is_in_the_warehouse(ten_days: Path) -> None:
                 assert connection.sql(query).pl().height > 0, query
     models = [box for box in chain.boxes if box.kind == "model" and "seed" in " ".join(box.lines)]
     assert models, "window scores beside lead to the model, its seed and its scenarios"
-    assert all(url for box in chain.boxes if box.kind == "table" for _, url in box.runs)
+    of_incident = [box for box in chain.boxes if box.kind == "incident"]
+    assert all(url for box in of_incident for _, url in box.runs)
 
 
 def test_invariants_hold_and_pages_open_without_a_network(ten_days: Path) -> None:
