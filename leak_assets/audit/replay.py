@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.detection.steps import HYPOTHESES_STEP, SCORES_STEP
-from leak_assets.incidents.steps import DAYS, INCIDENTS_STEP
+from leak_assets.incidents.steps import DAYS, INCIDENTS_STEP, days_gone_on_from
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import inputs_of
 from leak_assets.pipeline.step import Step
@@ -26,7 +26,6 @@ from .trace import EVENTS, day_of_event, incident_revisions
 # A leak that nobody repairs runs for years; the days in which it was found and followed at first
 # are replayed in some seconds.
 MOST_DAYS = 60
-_DAYS_BEFORE = 3
 _TRACKED = {
     EVENTS: "incident_events",
     "incidents.candidates": "candidates",
@@ -135,13 +134,12 @@ def replay_incident(
 
 
 def open_before(warehouse: Warehouse, network: str, day: date) -> pl.DataFrame:
-    """Return rows of `incidents.incident_days` of the newest days before a day.
-
-    More than one: what ended lately may be reopened under the same name.
-    """
-    known = (date.fromisoformat(p["date"]) for p in warehouse.partitions(DAYS, network=network))
-    newest = sorted(found for found in known if found < day)[-_DAYS_BEFORE:]
-    return _rows(warehouse, DAYS, network, newest)
+    """Return the rows of `incidents.incident_days` that a day goes on from."""
+    frames = [
+        warehouse.require(DAYS, day_partition(before, network), remedy="ingest its day again")
+        for before in days_gone_on_from(warehouse, network, day)
+    ]
+    return pl.concat([TABLES[DAYS].empty(), *frames])
 
 
 def raised(rescored: Rescored) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from leak_assets.detection.windows.policy import WindowsPolicy
 from leak_assets.detection.windows.scoring import METHOD as WINDOWS
 from leak_assets.detection.windows.scoring import Scorer
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.incidents.steps import POLICY
+from leak_assets.incidents.steps import POLICY, ZONES, zone_of_links
 from leak_assets.incidents.tracker import Tracked, track
 from leak_assets.models.artefact import Artefact, artefact_folder, load_artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
@@ -186,14 +186,8 @@ def _tracked(
         contract_sha256=site.contract.sha256,
         run_id=ctx.warehouse.run_id,
         links=links,
-        zones=_zones(ctx, site),
+        zones=zone_of_links(ctx.warehouse.read(ZONES, {"network": site.name})),
     )
-
-
-def _zones(ctx: StepContext, site: NetworkSite) -> dict[str, str]:
-    """Return the metered zone of each pipe, as incidents name it."""
-    rows = ctx.warehouse.read("network.zones", {"network": site.name})
-    return {} if rows is None else dict(rows.select("link_id", "zone").iter_rows())
 
 
 def _scores(

@@ -12,10 +12,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from leak_assets.errors import MissingInputError
+from leak_assets.pipeline.context import day_partition
 from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.warehouse import Input
+from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.schemas import TABLES
 
 from .policy import TrackerPolicy, raising_method
@@ -34,7 +35,8 @@ def incident_frames(
 ) -> Iterator[tuple[Partition, Frames]]:
     """Yield the incident rows of each day."""
     method = raising_method(work.settings)
-    links, zones = _links(work), _zones(work)
+    links = _links(work)
+    zones = zone_of_links(work.read(ZONES, {"network": work.site.name}))
     for partition in partitions:
         day = day_of(partition)
         tracked = track(
@@ -44,7 +46,7 @@ def incident_frames(
             hypotheses=_rows(work, "detection.hypotheses", partition),
             candidates=_rows(work, "detection.leak_candidates", partition),
             evidence=_rows(work, "detection.evidence", partition),
-            previous_days=work.read_days(DAYS, _days_gone_on_from(work, day)),
+            previous_days=work.read_days(DAYS, _days_before(work, day)),
             method=method,
             policy=POLICY,
             price_eur_per_m3=work.settings.water_price_eur_per_m3,
@@ -85,22 +87,26 @@ def with_first_run(events: pl.DataFrame, before: pl.DataFrame | None) -> pl.Data
     )
 
 
-def _days_gone_on_from(work: Work, day: date) -> list[date]:
+def days_gone_on_from(warehouse: Warehouse, network: str, day: date) -> list[date]:
     """Return the days that a day goes on from, in order.
 
     The newest one that has incident rows, and those on which an incident may have closed that
     comes back now.
     """
     recent = [day - timedelta(days=back) for back in range(POLICY.reopen_looks_back_days, 0, -1)]
-    found = [one for one in recent if work.warehouse.path(DAYS, work.day(one)).exists()]
+    found = [one for one in recent if warehouse.path(DAYS, day_partition(one, network)).exists()]
     if found:
         return found
     known = (
         date.fromisoformat(partition["date"])
-        for partition in work.warehouse.partitions(DAYS, network=work.site.name)
+        for partition in warehouse.partitions(DAYS, network=network)
     )
     newest = max((known_day for known_day in known if known_day < day), default=None)
     return [] if newest is None else [newest]
+
+
+def _days_before(work: Work, day: date) -> list[date]:
+    return days_gone_on_from(work.warehouse, work.site.name, day)
 
 
 def _rows(work: Work, table: str, partition: Partition) -> pl.DataFrame:
@@ -118,9 +124,8 @@ def _links(work: Work) -> pl.DataFrame:
     return links
 
 
-def _zones(work: Work) -> Mapping[str, str]:
-    """Return the zone of each link that has one."""
-    zones = work.read(ZONES, {"network": work.site.name})
+def zone_of_links(zones: pl.DataFrame | None) -> Mapping[str, str]:
+    """Return the zone of each link that has one, of rows of `network.zones`."""
     return {} if zones is None else dict(zones.select("link_id", "zone").iter_rows())
 
 
@@ -140,7 +145,7 @@ INCIDENTS_STEP = Step(
         Read("detection.hypotheses", required=True),
         Read("detection.leak_candidates"),
         Read("detection.evidence"),
-        Read(DAYS, days=_days_gone_on_from),
+        Read(DAYS, days=_days_before),
         Read("network.links"),
         Read(ZONES),
     ),

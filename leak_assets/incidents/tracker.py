@@ -77,7 +77,7 @@ def track(
     contract_sha256: str,
     run_id: str,
     links: pl.DataFrame,
-    zones: Mapping[str, str] | None = None,
+    zones: Mapping[str, str],
 ) -> Tracked:
     """Return the incident rows of a range of days.
 
@@ -129,7 +129,7 @@ def track(
         run_id=run_id,
         links=links,
         pipes=frozenset(links["link_id"]),
-        zones=zones or {},
+        zones=zones,
     )
     run.resume(previous_days.filter(here & (pl.col("day") < first_day)))
     rows = (

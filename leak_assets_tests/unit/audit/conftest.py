@@ -153,6 +153,7 @@ def little_lake(tmp_path: Path) -> LittleLake:
             contract_sha256=CONTRACT.version,
             run_id=RUN,
             links=pipes_in_a_row(),
+            zones={},
         )
         rows = {
             "incidents.incident_events": tracked.incident_events,

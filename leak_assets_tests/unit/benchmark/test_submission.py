@@ -35,6 +35,7 @@ def tracked(detected: Detected) -> Tracked:
         contract_sha256="c",
         run_id="r",
         links=pipes_in_a_row(),
+        zones={},
     )
 
 

@@ -50,6 +50,7 @@ def run(
         "contract_sha256": "c0ffee",
         "run_id": "run-1",
         "links": pipes_in_a_row(),
+        "zones": {},
     } | other
     return track(
         first_day=FIRST_DAY + first * ONE_DAY,
