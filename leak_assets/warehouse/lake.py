@@ -201,7 +201,7 @@ class Warehouse:
         if content is None:
             return None
         try:
-            return pl.read_parquet(content)
+            return _as_declared(pl.read_parquet(content), TABLES[table_name])
         except pl.exceptions.PolarsError as error:
             raise DamagedPartitionError.of(path, _first_line(error)) from error
 
@@ -429,3 +429,17 @@ def _replace(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
         metadata=metadata | {SEAL_KEY: open_seal()},
     )
     publish(path, seal(buffer.getvalue()))
+
+
+def _as_declared(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Return rows of an older version with the columns of today: their day can be made anew.
+
+    What was not there then is null; what is not there any more is left out.
+    """
+    declared = table.polars_schema
+    if frame.columns == declared.names():
+        return frame
+    return frame.select(
+        pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in declared.items()
+    )

@@ -47,6 +47,18 @@ def test_a_written_partition_is_read_back_and_seen_by_sql(warehouse: Warehouse) 
     assert found["n"].to_list() == [3]
 
 
+def test_rows_of_an_older_version_are_read_with_todays_columns(warehouse: Warehouse) -> None:
+    """So that their day can be made anew: what was not there is null, what is gone is left out."""
+    warehouse.write("telemetry.gaps", DAY, gaps())
+    path = warehouse.path("telemetry.gaps", DAY)
+    older = gaps().drop("treatment").with_columns(reason=pl.lit("battery"))
+    older.write_parquet(path)
+    found = warehouse.read("telemetry.gaps", DAY)
+    assert found.schema == TABLES["telemetry.gaps"].polars_schema
+    assert found["treatment"].null_count() == older.height
+    assert found.drop("treatment").equals(gaps().drop("treatment"))
+
+
 def test_views_are_valid_before_any_data(warehouse: Warehouse) -> None:
     """Every table and view can be queried in an empty warehouse."""
     with warehouse.connect() as connection:
