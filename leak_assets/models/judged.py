@@ -85,11 +85,8 @@ def _judged(windows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def judged_input(warehouse: Warehouse, network: str) -> Input | None:
-    """Return the snapshot as an input of a training; None where it has no row."""
-    record = warehouse.record(TABLE, {"network": network})
-    if record is None or not record.rows:
-        return None
-    return Input("table", TABLE, record.partition, record.data_version)
+    """Return the snapshot as an input of a training, also where nobody has judged anything yet."""
+    return warehouse.as_input(TABLE, {"network": network})
 
 
 def judged_set(

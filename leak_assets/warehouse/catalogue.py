@@ -26,7 +26,7 @@ STORAGE_VERSION = "v1.2.0"
 def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Path) -> None:
     """Create one view for each table of the lake, and the views over them, with comments.
 
-    A table that keeps history has a second view `<table>_history` over all versions kept.
+    A table that keeps history has a function `<table>_history()` beside it, with all versions kept.
     """
     # Timestamps are UTC; without this DuckDB shows them in the zone of the machine.
     connection.execute("SET TimeZone = 'UTC'")
@@ -95,27 +95,30 @@ def create_as_of_views(
 def _create_history(
     connection: duckdb.DuckDBPyConnection, table: Table, lake: str, history: str
 ) -> None:
-    files = ", ".join(f"'{root}/{table.schema}/{table.name}/*.parquet'" for root in (lake, history))
+    # A macro, not a view: a view over files of several schemas reads the footers of all of them
+    # when it is created, which is at each connection. A default value is bound when it is called.
+    place = f"{table.schema}/{table.name}/*.parquet"
     name = f"{table.full_name}_history"
     connection.execute(
         f"""
-        CREATE VIEW {name} AS
+        CREATE MACRO {name}(lake := '{lake}', kept := '{history}') AS TABLE
         WITH published AS (
             SELECT file_name, decode(value)::JSON AS record
-            FROM parquet_kv_metadata([{files}]) WHERE decode(key) = 'leak_assets'
+            FROM parquet_kv_metadata([lake || '/{place}', kept || '/{place}'])
+            WHERE decode(key) = 'leak_assets'
         )
         SELECT t.* EXCLUDE (filename),
             coalesce((record->>'revision')::BIGINT, 1) AS partition_revision,
             coalesce(nullif(record->>'published_at', ''), record->>'written_at')::TIMESTAMPTZ
                 AS published_at,
-            NOT starts_with(filename, '{history}/') AS is_current
-        FROM read_parquet([{files}], filename = true, union_by_name = true) AS t
+            NOT starts_with(filename, kept || '/') AS is_current
+        FROM read_parquet(
+            [lake || '/{place}', kept || '/{place}'], filename = true, union_by_name = true
+        ) AS t
         JOIN published ON file_name = filename
         """
     )
-    _comment(connection, name, history_row(table))
-    for column, text in HISTORY_COLUMNS.items():
-        _comment(connection, f"{name}.{column}", text, "COLUMN")
+    _comment(connection, name, history_row(table), "MACRO TABLE")
 
 
 HISTORY_COLUMNS = {
@@ -211,17 +214,18 @@ def _history_section() -> list[str]:
     kept = [table for table in TABLES.values() if table.history != "none"]
     return [
         "",
-        "## Histories (views)",
+        "## Histories (functions)",
         "",
         "What was published before stays in `history/<schema>/<table>/` and can be asked for: as"
-        " the view `<table>_history`, or all tables as of a time with `leak-assets sql --as-of`."
-        " Days in progress keep no copy of each micro-batch, but of what is said differently"
+        " the function `<table>_history()`, or all tables as of a time with"
+        " `leak-assets sql --as-of`. Days in progress keep no copy of each micro-batch, but of what"
+        " is said differently"
         " (`revisions`).",
         "",
-        "| view | kept | columns beside the table's |",
+        "| function | kept | columns beside the table's |",
         "| --- | --- | --- |",
         *(
-            f"| `{table.full_name}_history` | {table.history}"
+            f"| `{table.full_name}_history()` | {table.history}"
             f" | {', '.join(f'`{name}`' for name in HISTORY_COLUMNS)} |"
             for table in kept
         ),

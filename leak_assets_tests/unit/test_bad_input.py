@@ -1,6 +1,7 @@
 """Unusable input, whatever the command: one line that names thing and remedy, exit code 2."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -293,8 +294,10 @@ def test_a_damaged_partition_is_told_by_what_reads_it(
     assert "deliver the exports of that day again" in line
     raw.write_bytes(whole)
     readings.write_bytes(b"")
-    line = refused(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"], capsys)
-    assert str(readings) in line
+    # A day that cannot be made stops no other; the answer names its file.
+    assert run(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert str(readings) in problem
     readings.unlink()
     assert run(["ingest", "1_Pressures.csv", "--network", "hanoi", "--json"]) == 0
     assert run(["warehouse", "check", "--json"]) == 0

@@ -95,6 +95,8 @@ JUDGED_WINDOWS = Table(
     ("network",),
     ("scenario_id", "window_start", "sensor_id", "quantity"),
     tuple(_JUDGED.get(column.name, column) for column in TRAINING_WINDOWS.columns),
+    # The snapshot belongs to a training; labels given since would make another.
+    if_lost=_FROM_BACKUP,
 )
 
 REGISTRY = View(

@@ -48,7 +48,9 @@ def test_five_false_alarms_change_the_next_training_set(tmp_path: Path) -> None:
     for number in range(8):
         windows_of_day(ctx, number)
     write_judged_windows(ctx, site)
-    assert judged_input(ctx.warehouse, NET) is None
+    # Nobody has said anything yet: an input of the training all the same, without a window in it.
+    assert judged_input(ctx.warehouse, NET) is not None
+    assert judged_set(ctx.warehouse, NET, ("mean",), ("pressure/n1", "pressure/n2")) is None
     query = "SELECT incident_id FROM incidents.incidents ORDER BY hypothesis_id"
     first, *others = ctx.warehouse.sql(query)["incident_id"]
     for name in others:

@@ -94,7 +94,8 @@ def test_history_view_has_old_and_new_rows(warehouse: Warehouse) -> None:
     for value in (1.0, 2.0):
         warehouse.write(READINGS, DAY, readings({0: value}))
     asked = (
-        "SELECT value_si, partition_revision, is_current FROM telemetry.readings_history ORDER BY 2"
+        "SELECT value_si, partition_revision, is_current FROM telemetry.readings_history()"
+        " ORDER BY 2"
     )
     expected = [(1.0, 1, False), (2.0, 2, True)]
     assert warehouse.sql(asked).rows() == expected
@@ -143,7 +144,9 @@ def test_older_columns_stay_readable(warehouse: Warehouse) -> None:
         old / f"{path.stem}__rev=1-00000000.parquet",
         metadata={"leak_assets": metadata["leak_assets"]},
     )
-    found = warehouse.sql("SELECT value_si, message_id FROM telemetry.readings_history ORDER BY 1")
+    found = warehouse.sql(
+        "SELECT value_si, message_id FROM telemetry.readings_history() ORDER BY 1"
+    )
     assert found["message_id"].null_count() == 1
 
 
