@@ -1,8 +1,8 @@
 """Random sequences of what can happen to incidents, many at once, with the invariants that hold.
 
-All sequences take a step together: the tracker's rows and people's words of thousands of networks
-lie in one lake, and one query of the real views gives the state of all of them. The model that the
-views are held against is the loop below.
+All sequences take a step together: the tracker's rows and people's transitions of thousands of
+networks lie in one lake, and one query of the real views gives the state of all of them. The model
+that the views are held against is the loop below.
 """
 
 import random
@@ -22,9 +22,9 @@ from leak_assets.incidents.transitions import (
     STATUSES,
     ConflictError,
     IllegalTransitionError,
-    Standing,
-    Word,
-    said,
+    IncidentState,
+    Transition,
+    transition_row,
 )
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.incident_people import TRANSITIONS
@@ -50,7 +50,7 @@ STORIES = (
 )
 EVENTS = (
     *("day",) * 3,
-    *("word",) * 4,
+    *("transition",) * 4,
     *("two", "late", "correct", "restore", "restore", "rerun", "restart", "clock"),
 )
 View = tuple[int, int, int | None, bool]
@@ -63,10 +63,10 @@ class Sequence:
 
     Attributes
     ----------
-    words
-        Every word that was accepted, as it was stored.
+    transitions
+        Every transition that was accepted, as it was stored.
     expected
-        By incident that somebody spoke of: status, reason, and turns seen with the last word.
+        By incident that somebody spoke of: status, reason, and turns seen with the last transition.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Sequence:
     missing: int | None = None
     is_corrected: bool = False
     clock: datetime = START
-    words: list[dict[str, Any]] = field(default_factory=list)
+    transitions: list[dict[str, Any]] = field(default_factory=list)
     expected: dict[str, tuple[str, str | None, int]] = field(default_factory=dict)
 
     @property
@@ -92,7 +92,7 @@ class Outcome:
 
     sequences: int
     steps: int
-    words: int
+    transitions: int
     refused: int
     conflicts: int
     checked_states: int
@@ -123,6 +123,7 @@ def derived(story_number: int, days: int, missing: int | None, _corrected: bool)
         contract_sha256="c0ffee",
         run_id="run-1",
         links=pipes_in_a_row(),
+        zones={},
     )
 
 
@@ -165,12 +166,12 @@ def run(folder: Path, sequences: int, steps: int, seed: int = 1) -> Outcome:
         for one in crowd:
             checked += _check(one, state.get(one.name, []), step)
         _check_stored(warehouse, crowd)
-    words = sum(len(one.words) for one in crowd)
-    return Outcome(sequences, steps, words, refused, conflicts, checked)
+    transitions = sum(len(one.transitions) for one in crowd)
+    return Outcome(sequences, steps, transitions, refused, conflicts, checked)
 
 
 def _happen(one: Sequence, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, int]:
-    """Let one thing happen; return the words that were accepted, refusals and conflicts."""
+    """Let one thing happen; return the transitions that were accepted, refusals and conflicts."""
     event = one.random.choice(EVENTS)
     match event:
         case "day":
@@ -185,50 +186,50 @@ def _happen(one: Sequence, rows: list[dict[str, Any]]) -> tuple[list[dict[str, A
             one.is_corrected = False
         case "clock":
             one.clock += timedelta(days=one.random.uniform(-400, 400))
-        case "word" | "two" if rows:
-            return _speak(one, one.random.choice(rows), 2 if event == "two" else 1)
+        case "transition" | "two" if rows:
+            return _record(one, one.random.choice(rows), 2 if event == "two" else 1)
     return [], 0, 0
 
 
-def _speak(
+def _record(
     one: Sequence, row: dict[str, Any], people: int
 ) -> tuple[list[dict[str, Any]], int, int]:
     """Let people who saw the same state speak, one after the other, as the lock makes them."""
     seen = row["people_revision"]
     accepted: list[dict[str, Any]] = []
     refused = conflicts = 0
-    standing = _standing(row)
+    state = _standing(row)
     for person in range(people):
         one.clock += timedelta(seconds=one.random.uniform(0, 100))
-        word = _word(one, f"p{person}", seen if people == 2 else None)
+        transition = _word(one, f"p{person}", seen if people == 2 else None)
         try:
-            new = said(standing, word)
+            new = transition_row(state, transition)
         except ConflictError:
             conflicts += 1
             assert person == 1, f"{one.name}: the first was told that he is late"
             continue
         except IllegalTransitionError:
             refused += 1
-            assert standing.status not in LEGAL[word.action]
+            assert state.status not in LEGAL[transition.action]
             continue
         accepted.append(new)
-        one.words.append(new)
+        one.transitions.append(new)
         one.expected[row["incident_id"]] = (new["to_status"], new["reason"], row["turns"])
-        standing = Standing(
-            incident_id=standing.incident_id,
-            network=standing.network,
+        state = IncidentState(
+            incident_id=state.incident_id,
+            network=state.network,
             status=new["to_status"],
             reason=new["reason"],
             revision=new["revision"],
-            turns=standing.turns,
-            seen=standing.seen,
+            turns=state.turns,
+            seen=state.seen,
         )
     assert people == 1 or len(accepted) <= 1, f"{one.name}: both spoke of one revision"
     return accepted, refused, conflicts
 
 
-def _standing(row: dict[str, Any]) -> Standing:
-    return Standing(
+def _standing(row: dict[str, Any]) -> IncidentState:
+    return IncidentState(
         incident_id=row["incident_id"],
         network=row["network"],
         status=row["status"],
@@ -241,9 +242,9 @@ def _standing(row: dict[str, Any]) -> Standing:
     )
 
 
-def _word(one: Sequence, actor: str, expected: int | None) -> Word:
+def _word(one: Sequence, actor: str, expected: int | None) -> Transition:
     action = one.random.choice((*LEGAL, "close", "close"))
-    return Word(
+    return Transition(
         action=action,
         actor=actor,
         happened_at=one.clock,
@@ -289,8 +290,8 @@ def _check(one: Sequence, rows: list[dict[str, Any]], step: int) -> int:
         assert row["is_supported"] == (name in events), where
         assert row["status"] in STATUSES, where
         assert (row["status"], row["reason"]) == _expected(one, name, own), f"{where}: {row}"
-        spoken = sum(word["incident_id"] == name for word in one.words)
-        assert row["people_revision"] == spoken, f"{where}: a word is lost"
+        spoken = sum(transition["incident_id"] == name for transition in one.transitions)
+        assert row["people_revision"] == spoken, f"{where}: a transition is lost"
         assert row["volume_lost_m3"] is None or row["volume_lost_m3"] >= 0, where
     return len(rows)
 
@@ -311,10 +312,12 @@ def _expected(one: Sequence, name: str, events: list[str]) -> tuple[str, str | N
 
 
 def _check_stored(warehouse: Warehouse, crowd: list[Sequence]) -> None:
-    """Check that the lake has every word, each once and unchanged, in unbroken order."""
-    wanted = [word for one in crowd for word in one.words]
+    """Check that the lake has every transition, each once and unchanged, in unbroken order."""
+    wanted = [transition for one in crowd for transition in one.transitions]
     stored = warehouse.read_all(TRANSITIONS.full_name).sort("incident_id", "revision")
     expected = pl.DataFrame(wanted, schema=TRANSITIONS.polars_schema)
-    assert stored.equals(expected.sort("incident_id", "revision")), "a word was lost or changed"
+    assert stored.equals(expected.sort("incident_id", "revision")), (
+        "a transition was lost or changed"
+    )
     per = stored.group_by("incident_id").agg(pl.len(), pl.col("revision").max())
     assert (per["len"] == per["revision"]).all(), "revisions have a gap"

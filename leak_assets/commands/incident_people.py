@@ -1,6 +1,6 @@
 """Commands with which a person acts on an incident: acknowledge to closed, and back.
 
-Each appends one word to `incidents.transitions`; what may be said is `incidents.transitions`' rule.
+Each appends a row to `incidents.transitions`; what is legal is the rule of that module.
 """
 
 import getpass
@@ -12,7 +12,7 @@ import typer
 from leak_assets.errors import InputError
 from leak_assets.incidents import people
 from leak_assets.incidents.places import nearest_pipe
-from leak_assets.incidents.transitions import Word
+from leak_assets.incidents.transitions import Transition
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.clock import parse_utc
 from leak_assets.system.terminal import AsJson, console, print_json
@@ -70,7 +70,7 @@ def actor(ctx: StepContext, by: str | None) -> str:
         ) from error
 
 
-def _speak(
+def _record(
     incident_id: str,
     action: str,
     *,
@@ -78,18 +78,18 @@ def _speak(
     when: str | None,
     as_json: bool,
     ctx: StepContext | None = None,
-    **said: Any,
+    **given: Any,
 ) -> None:
     ctx = ctx or StepContext.local(command="incidents")
     clock = people.now()
-    word = Word(
+    transition = Transition(
         action=action,
         actor=actor(ctx, by),
         happened_at=utc_time(when, "--when") or clock,
         recorded_at=clock,
-        **said,
+        **given,
     )
-    row = people.speak(ctx, incident_id, word)
+    row = people.record(ctx, incident_id, transition)
     if as_json:
         print_json(row)
         return
@@ -113,7 +113,7 @@ def acknowledge(
     as_json: AsJson = False,
 ) -> None:
     """Say that somebody has seen it: it is not escalated any more."""
-    _speak(
+    _record(
         incident_id,
         "acknowledge",
         by=by,
@@ -136,7 +136,7 @@ def assign(
     as_json: AsJson = False,
 ) -> None:
     """Say who works on it."""
-    _speak(
+    _record(
         incident_id,
         "assign",
         by=by,
@@ -160,7 +160,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Say that it is under investigation, or with --field-work that a crew is on it."""
-    _speak(
+    _record(
         incident_id,
         "dispatch" if field_work else "investigate",
         by=by,
@@ -189,7 +189,7 @@ def close(
     """Close it with what it was; the reason is a label of the next training."""
     ctx = StepContext.local(command="incidents")
     link, x, y = _place(ctx, incident_id, at_link, at)
-    _speak(
+    _record(
         incident_id,
         "close",
         by=by,
@@ -218,7 +218,7 @@ def reopen(
     as_json: AsJson = False,
 ) -> None:
     """Take a closing back, also that of a duplicate."""
-    _speak(
+    _record(
         incident_id,
         "reopen",
         by=by,
@@ -244,7 +244,7 @@ def snooze(
     if (hours is None) == (until is None):
         raise InputError("a snooze needs one end", remedy="Give either --hours or --until")
     end = utc_time(until, "--until") or datetime.now(UTC) + timedelta(hours=hours or 0)
-    _speak(
+    _record(
         incident_id,
         "snooze",
         by=by,
@@ -267,7 +267,7 @@ def note_(
     as_json: AsJson = False,
 ) -> None:
     """Write something down; the state stays."""
-    _speak(
+    _record(
         incident_id,
         "note",
         by=by,

@@ -73,8 +73,8 @@ def show(incident_id: IncidentId, *, as_json: AsJson = False) -> None:
     """Show one incident: state, summary, cost, where to dig, which sensors say so."""
     warehouse = StepContext.local().warehouse
     found = people.incident(warehouse, incident_id)
-    words = people.history(warehouse, incident_id)
-    found["possible_actions"] = legal_actions(people.standing_of(found, words))
+    transitions = people.history(warehouse, incident_id)
+    found["possible_actions"] = legal_actions(people.state_of(found, transitions))
     found["successors"] = [] if found["is_supported"] else _successors(warehouse, found)
     candidates = places.search_order(_of_revision(warehouse, "candidates", found))
     evidence = _of_revision(warehouse, "evidence", found).select(
@@ -92,7 +92,7 @@ def show(incident_id: IncidentId, *, as_json: AsJson = False) -> None:
                 "evidence": evidence.to_dicts(),
                 "forecast": next(forecast.iter_rows(named=True), None),
                 "alr_times": next(times.iter_rows(named=True), None),
-                "history": words.to_dicts(),
+                "history": transitions.to_dicts(),
             }
         )
         return
@@ -119,13 +119,13 @@ def history(incident_id: IncidentId, *, as_json: AsJson = False) -> None:
         " ORDER BY revision",
         [incident_id],
     )
-    words = people.history(warehouse, incident_id)
+    transitions = people.history(warehouse, incident_id)
     if as_json:
-        print_json({"derived": derived.to_dicts(), "said": words.to_dicts()})
+        print_json({"derived": derived.to_dicts(), "said": transitions.to_dicts()})
         return
     print_frame(derived, as_json=False, title="Derived from data")
     told = ("revision", "recorded_at", "actor", "action", "to_status", "reason", "note")
-    print_frame(words.select(told), as_json=False, title="Said by people")
+    print_frame(transitions.select(told), as_json=False, title="Said by people")
 
 
 @incidents_app.command("candidates")

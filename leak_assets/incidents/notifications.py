@@ -19,9 +19,9 @@ from leak_assets.system.files import sync_folder
 from leak_assets.system.locks import locks
 from leak_assets.warehouse.schemas.incident_people import NOTIFICATION_EVENTS
 
-from .people import now, speak
+from .people import now, record
 from .sinks import Sink, sinks
-from .transitions import ESCALATION_RULE, IllegalTransitionError, Word
+from .transitions import ESCALATION_RULE, IllegalTransitionError, Transition
 
 TABLE = NOTIFICATION_EVENTS.full_name
 LOCK = "incident-notifications"
@@ -293,7 +293,7 @@ def _escalate(
     ]
     done = 0
     for incident_id in late:
-        word = Word(
+        transition = Transition(
             action="escalate",
             actor=ESCALATION_RULE,
             happened_at=at,
@@ -301,7 +301,7 @@ def _escalate(
             note=f"nobody acknowledged it within {hours:g} h",
         )
         try:
-            speak(ctx, incident_id, word)
+            record(ctx, incident_id, transition)
         except IllegalTransitionError:
             # Somebody acknowledged it this very moment.
             continue

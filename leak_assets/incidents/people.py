@@ -1,4 +1,4 @@
-"""The durable record of what people say of incidents: read the current state, append a word.
+"""The durable record of what people say of incidents: read the current state, append a transition.
 
 Words are files of their own, written under a lock and never replaced, so several processes may
 speak at once and none is lost. What may be said is `transitions`' business.
@@ -17,11 +17,11 @@ from leak_assets.system.locks import locks
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.incident_people import TRANSITIONS
 
-from .transitions import Standing, Word, said
+from .transitions import IncidentState, Transition, transition_row
 
 TABLE = TRANSITIONS.full_name
 LOCK = "incident-transitions"
-# What of an incident's state is kept with each word, by the column it is kept in.
+# What of an incident's state is kept with each transition, by the column it is kept in.
 _SEEN = {
     "seen_revision": "revision",
     "seen_severity": "severity",
@@ -70,21 +70,21 @@ def history(warehouse: Warehouse, incident_id: str) -> pl.DataFrame:
     return pl.concat(parts).sort("revision") if parts else TRANSITIONS.empty()
 
 
-def standing_of(row: Mapping[str, Any], words: pl.DataFrame) -> Standing:
-    """Return an incident's standing.
+def state_of(row: Mapping[str, Any], transitions: pl.DataFrame) -> IncidentState:
+    """Return an incident's state.
 
     Parameters
     ----------
     row
         Of `incidents.all_incidents`.
-    words
+    transitions
         What people said of it; the newest is named to whoever comes too late.
     """
     told = ""
-    if words.height:
-        last = words.row(-1, named=True)
+    if transitions.height:
+        last = transitions.row(-1, named=True)
         told = f"{last['actor']} said `{last['action']}` at {last['recorded_at']:%Y-%m-%d %H:%M}"
-    return Standing(
+    return IncidentState(
         incident_id=row["incident_id"],
         network=row["network"],
         status=row["status"],
@@ -93,36 +93,36 @@ def standing_of(row: Mapping[str, Any], words: pl.DataFrame) -> Standing:
         assignee=row["assignee"],
         snoozed_until=row["snoozed_until"],
         duplicate_of=row["duplicate_of"],
-        last_word=told,
+        last_transition=told,
         turns=row["turns"],
         seen={column: row[source] for column, source in _SEEN.items()},
     )
 
 
-def speak(ctx: StepContext, incident_id: str, word: Word) -> dict[str, Any]:
-    """Append a word about an incident and return its row.
+def record(ctx: StepContext, incident_id: str, transition: Transition) -> dict[str, Any]:
+    """Append a transition about an incident and return its row.
 
     Raises
     ------
     ConflictError, IllegalTransitionError, InputError
-        As `transitions.said`; or the incident, or the one that it repeats, does not exist.
+        As `transition_row`; or the incident, or the one that it repeats, does not exist.
     """
     with locks(ctx.settings).hold(LOCK):
         row = incident(ctx.warehouse, incident_id)
-        if word.duplicate_of is not None:
-            incident(ctx.warehouse, word.duplicate_of)
-        new = said(standing_of(row, history(ctx.warehouse, incident_id)), word)
+        if transition.duplicate_of is not None:
+            incident(ctx.warehouse, transition.duplicate_of)
+        new = transition_row(state_of(row, history(ctx.warehouse, incident_id)), transition)
         append(ctx.warehouse, new)
     return new
 
 
 def append(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
-    """Write a word as a file that is there for good.
+    """Write a transition as a file that is there for good.
 
     Raises
     ------
     ValueError
-        The incident has a word of that number already.
+        The incident has a transition of that number already.
     """
     name = f"{row['incident_id']}.r{row['revision']:06d}"
     partition = {"transition": name, "network": str(row["network"])}

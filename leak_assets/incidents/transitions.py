@@ -1,6 +1,6 @@
 """What people may do with an incident: states, reasons, legal transitions. Pure decisions.
 
-Storing a word is `people`'s business; how it is joined with what the detectors derive stands in
+Storing one is `people`'s business; how it is joined with what the detectors derive stands in
 `warehouse.schemas.incident_views`.
 """
 
@@ -50,8 +50,8 @@ class ConflictError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What an incident's current state is, as far as a word about it needs it.
+class IncidentState:
+    """What an incident's current state is, as far as a transition about it needs it.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ class Standing:
     status, reason
         Now, of detectors and people together.
     revision
-        Number of people's newest word; 0 where nobody has spoken.
+        Number of people's newest transition; 0 where nobody has spoken.
     assignee, snoozed_until, duplicate_of
         As said last.
-    last_word
-        Who said the newest word, what and when, for whoever comes too late.
+    last_transition
+        Who said the newest transition, what and when, for whoever comes too late.
     turns
         How often the detectors have closed or reopened it.
     seen
-        Columns `seen_*` of a word: what the detectors derive now.
+        Columns `seen_*` of a transition: what the detectors derive now.
     """
 
     incident_id: str
@@ -79,13 +79,13 @@ class Standing:
     assignee: str | None = None
     snoozed_until: datetime | None = None
     duplicate_of: str | None = None
-    last_word: str = ""
+    last_transition: str = ""
     turns: int = 0
     seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word:
+class Transition:
     """What a person says of an incident.
 
     Parameters
@@ -120,13 +120,13 @@ class Word:
     found_y: float | None = None
 
 
-def legal_actions(standing: Standing) -> list[str]:
+def legal_actions(state: IncidentState) -> list[str]:
     """Return what may be done with an incident now."""
-    return [action for action in LEGAL if _after(standing, action) is not None]
+    return [action for action in LEGAL if _after(state, action) is not None]
 
 
-def said(standing: Standing, word: Word) -> dict[str, Any]:
-    """Return the row of `incidents.transitions` that a word is.
+def transition_row(state: IncidentState, transition: Transition) -> dict[str, Any]:
+    """Return the row of `incidents.transitions` that a transition is.
 
     Raises
     ------
@@ -135,100 +135,105 @@ def said(standing: Standing, word: Word) -> dict[str, Any]:
     IllegalTransitionError
         Its status does not allow the action; the remedy lists what it allows.
     InputError
-        What the word says cannot be used.
+        What the transition says cannot be used.
     """
-    if word.expected_revision not in (None, standing.revision):
+    if transition.expected_revision not in (None, state.revision):
+        who = state.last_transition and f": {state.last_transition}"
         raise ConflictError(
-            f"{standing.incident_id} has revision {standing.revision}, not"
-            f" {word.expected_revision}{standing.last_word and ': ' + standing.last_word}",
-            remedy=f"Look at it again, then repeat with --revision {standing.revision}",
+            f"{state.incident_id} has revision {state.revision}, not"
+            f" {transition.expected_revision}{who}",
+            remedy=f"Look at it again, then repeat with --revision {state.revision}",
         )
-    to_status = _after(standing, word.action)
+    to_status = _after(state, transition.action)
     if to_status is None:
         raise IllegalTransitionError(
-            f"{standing.incident_id} is {_described(standing)}: `{word.action}` is not possible",
-            remedy=f"Possible now: {', '.join(legal_actions(standing))}",
+            f"{state.incident_id} is {_described(state)}: `{transition.action}` is not possible",
+            remedy=f"Possible now: {', '.join(legal_actions(state))}",
         )
-    _check(standing, word)
-    closes = word.action == "close"
-    goes_on = word.action in ("note", "assign", "snooze", "escalate")
+    _check(state, transition)
+    closes = transition.action == "close"
+    goes_on = transition.action in ("note", "assign", "snooze", "escalate")
     return {
-        "network": standing.network,
-        "incident_id": standing.incident_id,
-        "revision": standing.revision + 1,
-        "action": word.action,
-        "from_status": standing.status,
+        "network": state.network,
+        "incident_id": state.incident_id,
+        "revision": state.revision + 1,
+        "action": transition.action,
+        "from_status": state.status,
         "to_status": to_status,
-        "reason": word.reason if closes else standing.reason if goes_on else None,
-        "actor": word.actor.strip(),
-        "happened_at": word.happened_at,
-        "recorded_at": word.recorded_at,
-        "note": (word.note or "").strip() or None,
-        "assignee": (word.assignee or "").strip() or standing.assignee,
-        "snoozed_until": word.snooze_until if word.action == "snooze"
-        else standing.snoozed_until if word.action in ("note", "assign") else None,
-        "duplicate_of": word.duplicate_of if closes else standing.duplicate_of if goes_on else None,
-        "found_link_id": word.found_link_id,
-        "found_x": word.found_x,
-        "found_y": word.found_y,
-        "repaired_at": word.repaired_at,
-        "seen_turns": standing.turns,
-        **standing.seen,
+        "reason": transition.reason if closes else state.reason if goes_on else None,
+        "actor": transition.actor.strip(),
+        "happened_at": transition.happened_at,
+        "recorded_at": transition.recorded_at,
+        "note": (transition.note or "").strip() or None,
+        "assignee": (transition.assignee or "").strip() or state.assignee,
+        "snoozed_until": transition.snooze_until if transition.action == "snooze"
+        else state.snoozed_until if transition.action in ("note", "assign") else None,
+        "duplicate_of": transition.duplicate_of
+        if closes
+        else state.duplicate_of if goes_on else None,
+        "found_link_id": transition.found_link_id,
+        "found_x": transition.found_x,
+        "found_y": transition.found_y,
+        "repaired_at": transition.repaired_at,
+        "seen_turns": state.turns,
+        **state.seen,
     }  # fmt: skip
 
 
-def _after(standing: Standing, action: str) -> str | None:
+def _after(state: IncidentState, action: str) -> str | None:
     """Return the status after an action, or None where it is not legal.
 
     What the symptoms' end closed has no reason yet: a person may still give one.
     """
-    if action == "close" and standing.status == "closed" and standing.reason is None:
+    if action == "close" and state.status == "closed" and state.reason is None:
         return "closed"
-    return LEGAL.get(action, {}).get(standing.status)
+    return LEGAL.get(action, {}).get(state.status)
 
 
-def _check(standing: Standing, word: Word) -> None:
-    """Refuse what a word says where it cannot be used."""
-    _check_text("name", word.actor, LONGEST_NAME, needed=True)
-    _check_text("note", word.note or "", LONGEST_NOTE, needed=word.action == "note")
-    if word.action == "assign":
-        _check_text("assignee", word.assignee or "", LONGEST_NAME, needed=True)
-    for what, time in (("happened", word.happened_at), ("repaired", word.repaired_at)):
-        if time is not None and time > word.recorded_at:
+def _check(state: IncidentState, transition: Transition) -> None:
+    """Refuse what a transition says where it cannot be used."""
+    _check_text("name", transition.actor, LONGEST_NAME, needed=True)
+    _check_text("note", transition.note or "", LONGEST_NOTE, needed=transition.action == "note")
+    if transition.action == "assign":
+        _check_text("assignee", transition.assignee or "", LONGEST_NAME, needed=True)
+    for what, time in (("happened", transition.happened_at), ("repaired", transition.repaired_at)):
+        if time is not None and time > transition.recorded_at:
             raise InputError(
                 f"{time:%Y-%m-%d %H:%M} UTC, when it was {what}, is not over yet",
                 remedy="Give a time that has passed, in UTC",
             )
-    if word.action == "snooze" and (
-        word.snooze_until is None or word.snooze_until <= word.recorded_at
+    if transition.action == "snooze" and (
+        transition.snooze_until is None or transition.snooze_until <= transition.recorded_at
     ):
         raise InputError("a snooze must end in the future", remedy="Give --until or --hours")
-    if word.action == "close":
-        _check_closing(standing, word)
-    elif word.reason or word.duplicate_of or word.found_link_id:
+    if transition.action == "close":
+        _check_closing(state, transition)
+    elif transition.reason or transition.duplicate_of or transition.found_link_id:
         raise InputError(
-            f"`{word.action}` takes neither a reason nor a place", remedy="Give them with `close`"
+            f"`{transition.action}` takes neither a reason nor a place",
+            remedy="Give them with `close`",
         )
 
 
-def _check_closing(standing: Standing, word: Word) -> None:
-    if word.reason not in REASONS:
+def _check_closing(state: IncidentState, transition: Transition) -> None:
+    if transition.reason not in REASONS:
         raise InputError(
-            f"{word.reason!r} is no reason to close an incident",
+            f"{transition.reason!r} is no reason to close an incident",
             remedy=f"Reasons are: {', '.join(REASONS)}",
         )
-    if (word.reason == "duplicate") != (word.duplicate_of is not None):
+    if (transition.reason == "duplicate") != (transition.duplicate_of is not None):
         raise InputError(
             "a duplicate, and only that, names the incident that it repeats",
             remedy="Give --reason duplicate together with --of INCIDENT",
         )
-    if word.duplicate_of == standing.incident_id:
+    if transition.duplicate_of == state.incident_id:
         raise InputError(
-            f"{word.duplicate_of} cannot be a duplicate of itself", remedy="Name the other incident"
+            f"{transition.duplicate_of} cannot be a duplicate of itself",
+            remedy="Name the other incident",
         )
-    if word.found_link_id is not None and word.reason != "confirmed_leak":
+    if transition.found_link_id is not None and transition.reason != "confirmed_leak":
         raise InputError(
-            f"a place was found, and the reason is {word.reason}",
+            f"a place was found, and the reason is {transition.reason}",
             remedy="Close with --reason confirmed_leak, or leave the place out",
         )
 
@@ -242,5 +247,5 @@ def _check_text(what: str, text: str, longest: int, *, needed: bool) -> None:
         )
 
 
-def _described(standing: Standing) -> str:
-    return f"{standing.status} ({standing.reason})" if standing.reason else standing.status
+def _described(state: IncidentState) -> str:
+    return f"{state.status} ({state.reason})" if state.reason else state.status

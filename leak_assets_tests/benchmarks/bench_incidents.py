@@ -25,7 +25,9 @@ def figures(*, smoke: bool = False) -> Iterator[Figure]:
     seconds = time.process_time() - started
     held = f"{done.sequences:,} of {sequences:,}"
     yield Figure(topic, "sequences in which the invariants hold", held, "", "all", COMMAND)
-    yield Figure(topic, "words of people, all found again", float(done.words), "", "", COMMAND)
+    yield Figure(
+        topic, "transitions of people, all found again", float(done.transitions), "", "", COMMAND
+    )
     yield Figure(topic, "illegal transitions refused", float(done.refused), "", "", COMMAND)
     yield Figure(topic, "conflicts of two people", float(done.conflicts), "", "", COMMAND)
     yield Figure(topic, "states checked", float(done.checked_states), "", "", COMMAND)

@@ -8,11 +8,11 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.incidents.calendar import Entry, add, remove
-from leak_assets.incidents.people import speak
+from leak_assets.incidents.people import record
 from leak_assets.pipeline.context import StepContext
 from leak_assets_tests.hypotheses import midnight, story
 from leak_assets_tests.unit.incidents.lake import NET, derive, lake, only_id
-from leak_assets_tests.unit.incidents.test_people import word
+from leak_assets_tests.unit.incidents.test_people import transition
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_whoever_speaks_of_it_makes_it_an_incident(tmp_path: Path) -> None:
     """A person knows better than the calendar."""
     ctx = lake(tmp_path, story("h1", ".rre"))
     add(ctx, entry(1, 4), actor="ann", at=NOW)
-    speak(ctx, only_id(ctx), word("close", reason="confirmed_leak"))
+    record(ctx, only_id(ctx), transition("close", reason="confirmed_leak"))
     assert numbers(ctx) == (1, 0)
 
 

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from leak_assets.errors import InputError
 from leak_assets.incidents.notifications import Passed, notify
-from leak_assets.incidents.people import incident, speak
+from leak_assets.incidents.people import incident, record
 from leak_assets.incidents.sinks import FolderSink, WebhookSink, sinks
 from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets_tests.hypotheses import NOTHING, story
 from leak_assets_tests.unit.incidents.lake import derive, lake, only_id
-from leak_assets_tests.unit.incidents.test_people import word
+from leak_assets_tests.unit.incidents.test_people import transition
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SECRET = "s3cr3t-hook"  # noqa: S105 - made up, must never be seen
@@ -87,9 +87,9 @@ def test_each_state_arrives_once_with_its_key(ctx: StepContext, hook: Hook) -> N
     assert counts(notify(ctx, [hook.sink], at=NOW)) == (1, 1, 0, 0)
     assert counts(notify(ctx, [hook.sink], at=NOW)) == (0, 0, 0, 0)
     derive(ctx, story("h1", "rrrr"))
-    speak(ctx, only_id(ctx), word("acknowledge"))
+    record(ctx, only_id(ctx), transition("acknowledge"))
     assert counts(notify(ctx, [hook.sink], at=NOW)) == (1, 1, 0, 0)
-    speak(ctx, only_id(ctx), word("note"))
+    record(ctx, only_id(ctx), transition("note"))
     assert counts(notify(ctx, [hook.sink], at=NOW)) == (0, 0, 0, 0)
     (first, body, authorization), (second, _, _) = hook.got
     assert first != second
@@ -167,13 +167,13 @@ def test_a_clock_set_back_does_not_silence(ctx: StepContext, hook: Hook) -> None
 
 def test_snoozed_is_quiet_and_told_after(ctx: StepContext, hook: Hook) -> None:
     """A snooze postpones, it does not swallow."""
-    speak(ctx, only_id(ctx), word("snooze", at=NOW))
+    record(ctx, only_id(ctx), transition("snooze", at=NOW))
     assert notify(ctx, [hook.sink], at=NOW + timedelta(minutes=59)).queued == 0
     assert notify(ctx, [hook.sink], at=NOW + timedelta(minutes=61)).sent == 1
 
 
 def test_what_nobody_acknowledges_is_escalated_once(ctx: StepContext, hook: Hook) -> None:
-    """24 hours after it was told, by the rule, as a word of its own; not once acknowledged."""
+    """24 hours after it was told, by the rule, as a row of its own; not once acknowledged."""
     notify(ctx, [hook.sink], at=NOW)
     assert notify(ctx, [hook.sink], at=NOW + timedelta(hours=23)).escalated == 0
     passed = notify(ctx, [hook.sink], at=NOW + timedelta(hours=25))
@@ -184,7 +184,7 @@ def test_what_nobody_acknowledges_is_escalated_once(ctx: StepContext, hook: Hook
     assert told["is_escalated"] is True
     row = incident(ctx.warehouse, only_id(ctx))
     assert (row["status"], row["people_revision"]) == ("new", 1)
-    speak(ctx, only_id(ctx), word("acknowledge"))
+    record(ctx, only_id(ctx), transition("acknowledge"))
     assert incident(ctx.warehouse, only_id(ctx))["status"] == "open"
 
 
@@ -196,7 +196,7 @@ def test_the_end_of_what_was_never_told_is_not_told(tmp_path: Path, hook: Hook) 
 
 def test_the_loss_of_support_is_told(ctx: StepContext, hook: Hook) -> None:
     """A crew may be on its way."""
-    speak(ctx, only_id(ctx), word("dispatch"))
+    record(ctx, only_id(ctx), transition("dispatch"))
     notify(ctx, [hook.sink], at=NOW)
     derive(ctx, NOTHING)
     assert notify(ctx, [hook.sink], at=NOW).sent == 1

@@ -1,4 +1,4 @@
-"""What people say of incidents: states, conflicts, words that outlive every re-run."""
+"""What people say of incidents: states, conflicts, transitions that outlive every re-run."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.incidents.people import TABLE, history, incident, speak
+from leak_assets.incidents.people import TABLE, history, incident, record
 from leak_assets.incidents.transitions import (
     LEGAL,
     REASONS,
     ConflictError,
     IllegalTransitionError,
-    Standing,
-    Word,
-    said,
+    IncidentState,
+    Transition,
+    transition_row,
 )
 from leak_assets.pipeline.context import StepContext
 from leak_assets_tests.hypotheses import NOTHING, story
@@ -25,8 +25,8 @@ from leak_assets_tests.unit.incidents.lake import derive, lake, only_id
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
-def word(action: str, actor: str = "ann", at: datetime = NOW, **said_: Any) -> Word:
-    """Return a word with what its action needs."""
+def transition(action: str, actor: str = "ann", at: datetime = NOW, **said_: Any) -> Transition:
+    """Return a transition with what its action needs."""
     needs: dict[str, Any] = {
         "close": {"reason": "false_positive"},
         "assign": {"assignee": "bob"},
@@ -34,18 +34,18 @@ def word(action: str, actor: str = "ann", at: datetime = NOW, **said_: Any) -> W
         "note": {"note": "seen"},
     }
     given = needs.get(action, {}) | said_
-    return Word(action=action, actor=actor, happened_at=at, recorded_at=at, **given)
+    return Transition(action=action, actor=actor, happened_at=at, recorded_at=at, **given)
 
 
-def standing(status: str, reason: str | None = None, revision: int = 3) -> Standing:
+def state_with(status: str, reason: str | None = None, revision: int = 3) -> IncidentState:
     """Return an incident that nobody wrote down."""
-    return Standing(
+    return IncidentState(
         incident_id="i1",
         network="net1",
         status=status,
         reason=reason,
         revision=revision,
-        last_word="bob said `close`",
+        last_transition="bob said `close`",
         seen={"seen_revision": 1},
     )
 
@@ -62,22 +62,25 @@ def test_an_action_leads_on_or_is_refused_with_what_is_possible(state: str, acti
     """The whole table of states and actions."""
     reason = "false_positive" if state == "closed" else None
     if state in LEGAL[action]:
-        assert said(standing(state, reason), word(action))["to_status"] == LEGAL[action][state]
+        assert (
+            transition_row(state_with(state, reason), transition(action))["to_status"]
+            == LEGAL[action][state]
+        )
         return
     with pytest.raises(IllegalTransitionError, match=r"Possible now: .*note") as error:
-        said(standing(state, reason), word(action))
+        transition_row(state_with(state, reason), transition(action))
     assert action not in error.value.remedy.split(": ")[1].split(", ")
 
 
 def test_what_stopped_by_itself_may_still_get_its_reason() -> None:
     """Once; after that it has to be reopened."""
-    assert said(standing("closed"), word("close"))["reason"] == "false_positive"
+    assert transition_row(state_with("closed"), transition("close"))["reason"] == "false_positive"
 
 
 def test_whoever_saw_an_older_state_is_told_who_was_first() -> None:
     """With the revision to go on with."""
     with pytest.raises(ConflictError, match=r"revision 3, not 2: bob said `close`.*--revision 3"):
-        said(standing("open"), word("note", expected_revision=2))
+        transition_row(state_with("open"), transition("note", expected_revision=2))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +106,11 @@ def test_unusable_words_are_refused_with_a_remedy(
 ) -> None:
     """Each in one line."""
     with pytest.raises(InputError, match=f"(?s){told}"):
-        said(standing("open"), word(action, **details))
+        transition_row(state_with("open"), transition(action, **details))
 
 
 def test_an_incident_from_new_to_closed_and_back(tmp_path: Path) -> None:
-    """The view says the state after each word; nothing of what was said is lost."""
+    """The view says the state after each transition; nothing of what was said is lost."""
     ctx = lake(tmp_path, story("h1", "rrrr"))
     name = only_id(ctx)
     assert status(ctx) == ("new", None)
@@ -118,33 +121,33 @@ def test_an_incident_from_new_to_closed_and_back(tmp_path: Path) -> None:
         ("dispatch", "field_work"),
         ("close", "closed"),
     ):
-        speak(ctx, name, word(action))
+        record(ctx, name, transition(action))
         assert status(ctx)[0] == expected
     row = incident(ctx.warehouse, name)
     assert (row["assignee"], row["reason"], row["people_revision"]) == ("bob", "false_positive", 5)
-    speak(ctx, name, word("reopen"))
+    record(ctx, name, transition("reopen"))
     assert status(ctx) == ("open", None)
     assert history(ctx.warehouse, name)["revision"].to_list() == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_clock_that_jumps_back_orders_nothing(tmp_path: Path) -> None:
-    """The later word stands, though its time is earlier."""
+    """The later transition stands, though its time is earlier."""
     ctx = lake(tmp_path, story("h1", "rrrr"))
-    speak(ctx, only_id(ctx), word("close"))
-    speak(ctx, only_id(ctx), word("reopen", at=NOW - timedelta(days=400)))
+    record(ctx, only_id(ctx), transition("close"))
+    record(ctx, only_id(ctx), transition("reopen", at=NOW - timedelta(days=400)))
     assert status(ctx) == ("open", None)
 
 
 def test_words_survive_a_rerun_and_the_end_of_the_symptoms_closes(tmp_path: Path) -> None:
-    """A late day that ends the leak closes what somebody works on; their words remain."""
+    """A late day that ends the leak closes what somebody works on; their transitions remain."""
     ctx = lake(tmp_path, story("h1", "rrrr"))
     name = only_id(ctx)
-    speak(ctx, name, word("dispatch"))
+    record(ctx, name, transition("dispatch"))
     derive(ctx, story("h1", "rrrr"))
     assert status(ctx) == ("field_work", None)
     derive(ctx, story("h1", "rrrre"))
     assert status(ctx) == ("closed", None)
-    speak(ctx, name, word("close", reason="confirmed_leak", found_link_id="p3"))
+    record(ctx, name, transition("close", reason="confirmed_leak", found_link_id="p3"))
     assert status(ctx) == ("closed", "confirmed_leak")
     found = ctx.warehouse.sql("SELECT * FROM incidents.confirmed_leaks").row(0, named=True)
     assert (found["found_link_id"], found["candidate_rank"]) == ("p3", 2)
@@ -153,7 +156,7 @@ def test_words_survive_a_rerun_and_the_end_of_the_symptoms_closes(tmp_path: Path
 def test_who_reopens_what_stopped_is_heard_until_it_turns_again(tmp_path: Path) -> None:
     """The detectors' closing was seen; only a later turn overrules."""
     ctx = lake(tmp_path, story("h1", "rre"))
-    speak(ctx, only_id(ctx), word("reopen"))
+    record(ctx, only_id(ctx), transition("reopen"))
     assert status(ctx) == ("open", None)
     derive(ctx, story("h1", "rre") + story("h2", "...rre"))
     assert status(ctx) == ("closed", None)
@@ -167,7 +170,7 @@ def test_a_relapse_reopens_a_repair_and_no_false_alarm(
 ) -> None:
     """Under the same name; a fault that comes again is the same fault."""
     ctx = lake(tmp_path, story("h1", "rre"))
-    speak(ctx, only_id(ctx), word("close", reason=reason))
+    record(ctx, only_id(ctx), transition("close", reason=reason))
     derive(ctx, story("h1", "rre") + story("h2", "...rr"))
     assert status(ctx)[0] == expected
 
@@ -176,7 +179,7 @@ def test_a_corrected_file_that_removes_the_evidence_leaves_the_words(tmp_path: P
     """The view says that nothing supports it any more, with what the person had seen."""
     ctx = lake(tmp_path, story("h1", "rrrr"))
     name = only_id(ctx)
-    speak(ctx, name, word("close"))
+    record(ctx, name, transition("close"))
     derive(ctx, NOTHING)
     row = incident(ctx.warehouse, name)
     assert (row["is_supported"], row["status"], row["reason"]) == (
@@ -186,7 +189,7 @@ def test_a_corrected_file_that_removes_the_evidence_leaves_the_words(tmp_path: P
     )
     assert (row["top_link_id"], row["method"]) == ("p2", "likelihood")
     assert history(ctx.warehouse, name).height == 1
-    speak(ctx, name, word("reopen"))
+    record(ctx, name, transition("reopen"))
     derive(ctx, story("h1", "rrrr"))
     row = incident(ctx.warehouse, name)
     assert (row["is_supported"], row["status"]) == (True, "open")
@@ -199,7 +202,7 @@ def test_two_at_once_leave_two_words_or_one_and_a_conflict(tmp_path: Path) -> No
 
     def one(number: int, expected: int | None) -> str:
         try:
-            speak(ctx, name, word("note", f"p{number}", expected_revision=expected))
+            record(ctx, name, transition("note", f"p{number}", expected_revision=expected))
         except ConflictError:
             return "conflict"
         return "written"
@@ -214,9 +217,9 @@ def test_unknown_incidents_are_refused(tmp_path: Path) -> None:
     """Also as the incident that another one repeats; nothing is written."""
     ctx = lake(tmp_path, story("h1", "rr"))
     with pytest.raises(InputError, match="no incident 'nobody'"):
-        speak(ctx, "nobody", word("note"))
+        record(ctx, "nobody", transition("note"))
     with pytest.raises(InputError, match="no incident 'nobody'"):
-        speak(ctx, only_id(ctx), word("close", reason="duplicate", duplicate_of="nobody"))
+        record(ctx, only_id(ctx), transition("close", reason="duplicate", duplicate_of="nobody"))
     assert ctx.warehouse.partitions(TABLE) == []
 
 
@@ -228,7 +231,7 @@ def test_reasons_become_labels_and_precision(tmp_path: Path) -> None:
         "incident_id"
     ].to_list()
     for name, reason in zip(names, ("false_positive", "fire_flow", "confirmed_leak"), strict=False):
-        speak(ctx, name, word("close", reason=reason))
+        record(ctx, name, transition("close", reason=reason))
     row = ctx.warehouse.sql("SELECT * FROM incidents.precision").row(0, named=True)
     assert (row["incidents"], row["confirmed"], row["false_alarms"]) == (4, 1, 2)
     assert row["not_closed"] == 1
@@ -245,9 +248,9 @@ def test_the_three_times_of_a_closed_incident_are_known(tmp_path: Path) -> None:
     name = name["incident_id"][0]
     row = incident(ctx.warehouse, name)
     at = row["detected_at"] + timedelta(hours=5)
-    speak(ctx, name, word("dispatch", at=at))
-    done = word("close", reason="confirmed_leak", at=at + timedelta(hours=9))
-    speak(ctx, name, done)
+    record(ctx, name, transition("dispatch", at=at))
+    done = transition("close", reason="confirmed_leak", at=at + timedelta(hours=9))
+    record(ctx, name, done)
     times = ctx.warehouse.sql("SELECT * FROM incidents.alr_times").to_dicts()
     assert len(times) == 2
     for one in times:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from leak_assets.incidents.people import speak
+from leak_assets.incidents.people import record
 from leak_assets.models.judged import TABLE, judged_input, judged_set, write_judged_windows
 from leak_assets.models.training import train
 from leak_assets.models.versions import model_version
@@ -15,7 +15,7 @@ from leak_assets.sites.site import network_site
 from leak_assets.warehouse.schemas.features import WINDOWS
 from leak_assets_tests.hypotheses import FIRST_DAY, midnight, story
 from leak_assets_tests.unit.incidents.lake import NET, lake
-from leak_assets_tests.unit.incidents.test_people import word
+from leak_assets_tests.unit.incidents.test_people import transition
 
 
 def windows_of_day(ctx: StepContext, number: int) -> None:
@@ -54,11 +54,11 @@ def test_five_false_alarms_change_the_next_training_set(tmp_path: Path) -> None:
     query = "SELECT incident_id FROM incidents.incidents ORDER BY hypothesis_id"
     first, *others = ctx.warehouse.sql(query)["incident_id"]
     for name in others:
-        speak(ctx, name, word("close", reason="false_positive"))
+        record(ctx, name, transition("close", reason="false_positive"))
     write_judged_windows(ctx, site)
     before = judged_input(ctx.warehouse, NET)
     assert before is not None
-    speak(ctx, first, word("close", reason="confirmed_leak", found_link_id="p2"))
+    record(ctx, first, transition("close", reason="confirmed_leak", found_link_id="p2"))
     write_judged_windows(ctx, site)
     after = judged_input(ctx.warehouse, NET)
     assert after is not None
