@@ -11,6 +11,7 @@ from leak_assets.defs.benchmark.backtests import BACKTEST, backtests
 from leak_assets.defs.failures import failed_runs
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.incidents.sensors import notifications
+from leak_assets.defs.made_days import build_day_checks
 from leak_assets.defs.models.jobs import TRAINING
 from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
@@ -59,7 +60,10 @@ def build_defs(
     raising_method(settings)
     return dg.Definitions(
         assets=[*build_assets(graph, progress), backtests, weekly_digests],
-        asset_checks=dg.load_asset_checks_from_package_module(leak_assets.defs),
+        asset_checks=[
+            *dg.load_asset_checks_from_package_module(leak_assets.defs),
+            *build_day_checks(graph),
+        ],
         jobs=[
             NETWORK_MODEL,
             SCENARIOS,

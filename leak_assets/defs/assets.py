@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from leak_assets.defs.hydraulics.config import ScenarioRunConfig, SensorPlacementConfig
+from leak_assets.defs.made_days import make_days
 from leak_assets.defs.partitions import BACKFILL, PARTITIONS, mapping_of, partitions_by_site
 from leak_assets.defs.publish import publish
 from leak_assets.defs.resources import Platform
@@ -57,9 +58,13 @@ def _asset(step: Step, progress: Callable[[str], None] | None) -> dg.AssetsDefin
         written: list[Written] = []
         metadata: dict[str, Any] = {}
         plots: dict[str, bytes] = {}
-        for name, partitions in partitions_by_site(context, step.partition).items():
+        for name, asked in partitions_by_site(context, step.partition).items():
             site = ctx.site(name)
-            written += run_step(step, ctx, site, partitions, plan=plan)
+            if step.partition == "day" and step.compute is not None:
+                made, partitions = make_days(context, step, ctx, site, asked)
+            else:
+                made, partitions = run_step(step, ctx, site, asked, plan=plan), asked
+            written += made
             if step.name in SHOWN and site.kind in step.kinds:
                 entries, pictures = SHOWN[step.name](ctx, site, partitions)
                 metadata |= entries

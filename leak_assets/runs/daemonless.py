@@ -27,6 +27,7 @@ from leak_assets.warehouse.catalogue import build_catalogue
 
 from .freshness import broken_days, held_back_days, stale_days, through_newest
 from .graph import GRAPH
+from .sound_days import run_sound_days
 
 
 @dataclass(frozen=True)
@@ -170,34 +171,15 @@ def process_days(
     for step in steps or GRAPH.by_day():
         if step.compute is None:
             continue
-        failed: dict[date, InputError] = {}
-        written += _run_sound(step, ctx, site, sound, failed)
-        causes = set(map(str, failed.values()))
-        if len(failed) == len(sound) > 1 and len(causes) == 1:
-            raise failed[sound[0]]
-        problems += [f"{site.name} {day} {step.name}: {error}" for day, error in failed.items()]
-        sound = [day for day in sound if day not in failed]
+        outcome = run_sound_days(step, ctx, site, sound)
+        written += outcome.written
+        problems += outcome.problems.values()
+        sound = outcome.days
         if "telemetry.readings" in step.writes:
             found = {day: check_contract(ctx, site, [day])[0] for day in sound}
             sound = [day for day in sound if not found[day]]
             problems += [line for lines in found.values() for line in lines]
     return written, problems
-
-
-def _run_sound(
-    step: Step, ctx: StepContext, site: Site, days: Sequence[date], failed: dict[date, InputError]
-) -> list[Written]:
-    """Make all days that can be made, and note the others; what is up to date costs little."""
-    try:
-        return run_step(step, ctx, site, day_partitions(days, site.name))
-    except InputError as error:
-        if len(days) == 1:
-            failed[days[0]] = error
-            return []
-    half = len(days) // 2
-    return _run_sound(step, ctx, site, days[:half], failed) + _run_sound(
-        step, ctx, site, days[half:], failed
-    )
 
 
 def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, list[str]]:

@@ -66,8 +66,9 @@ def unfinished_days(ctx: StepContext, site: Site) -> dict[date, str]:
     known = ctx.warehouse.days(RAW, site.name)
     found: dict[date, list[object]] = {}
     for work in _works(ctx, site, GRAPH.by_day()):
-        made = [ctx.warehouse.days(table, site.name) for table in work.step.writes]
-        lacking = known - set.intersection(*made)
+        lacking: set[str] = set()
+        for table in work.step.writes:
+            lacking |= known - ctx.warehouse.days(table, site.name)
         for read in work.step.reads:
             if lacking and read.required and "date" in TABLES[read.table].partition_by:
                 lacking &= ctx.warehouse.days(read.table, site.name)

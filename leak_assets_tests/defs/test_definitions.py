@@ -163,8 +163,9 @@ def test_great_expectations_runs_for_whole_days_only() -> None:
         "incidents_rest_on_detection",
         "losses_match_known_leaks",
     }
-    assert checks("micro_batch") == {"data_contract", *of_incidents}
-    assert checks("daily_batch") == {"data_contract", "expectations", *of_incidents}
+    of_days = {"data_contract", "every_day_made"}
+    assert checks("micro_batch") == {*of_days, *of_incidents}
+    assert checks("daily_batch") == {*of_days, "expectations", *of_incidents}
     assert daily.job_name == "daily_batch"
 
 

@@ -6,6 +6,7 @@ micro-batch take a few seconds together.
 
 import dagster as dg
 
+from leak_assets.incidents.data_incidents import DATA_INCIDENTS_STEP
 from leak_assets.sites.site import SITE_KINDS
 from leak_assets.telemetry.raw_steps import RAW_TABLES
 
@@ -41,10 +42,14 @@ PLANT_BATCH = dg.define_asset_job(
 
 ZONES_BATCH = dg.define_asset_job(
     "zones_batch",
-    selection=dg.AssetSelection.groups("telemetry", "water") - _EXPECTATIONS,
+    selection=(
+        dg.AssetSelection.groups("telemetry", "water")
+        | dg.AssetSelection.assets(*(t.split(".") for t in DATA_INCIDENTS_STEP.writes))
+    )
+    - _EXPECTATIONS,
     executor_def=dg.in_process_executor,
-    description="Landed files to the water balance for a range of days of metered areas without a"
-    " model; the data contract blocks.",
+    description="Landed files to water balance and data incidents for a range of days of metered"
+    " areas without a model; the data contract blocks.",
 )
 
 HOUSEHOLD_BATCH = dg.define_asset_job(

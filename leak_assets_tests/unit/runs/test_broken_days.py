@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from leak_assets.cli import run
-from leak_assets.pipeline.context import StepContext
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.runs.daemonless import process_landing_zone
-from leak_assets.runs.freshness import stale_days
+from leak_assets.runs.freshness import stale_days, unfinished_days
+from leak_assets.runs.graph import GRAPH
 from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
 from leak_assets.telemetry.sources.deliver import deliver
+from leak_assets.warehouse.history import retired_path
 from leak_assets_tests.days import mend_readings, spoil_readings
 
 ZONES = """\
@@ -70,6 +72,37 @@ def test_a_broken_day_is_made_again_when_it_can_be(rome: StepContext) -> None:
     mended = process_landing_zone(rome, site)
     assert (mended.problems, mended.known_problems) == ((), ())
     assert stale_days(rome, site) == []
+
+
+def test_a_day_without_a_table_is_unfinished_until_it_is_made(rome: StepContext) -> None:
+    """ORC3: what a killed run leaves is found; asked twice, the same is said of it."""
+    site = rome.site("rome")
+    assert unfinished_days(rome, site) == {}
+    for day in DAYS[:2]:
+        rome.warehouse.path("water.dma_balance_daily", day_partition(day, "rome")).unlink()
+    found = unfinished_days(rome, site)
+    assert list(found) == DAYS[:2]
+    assert unfinished_days(rome, site) == found
+    process_landing_zone(rome, site)
+    assert unfinished_days(rome, site) == {}
+
+
+def test_a_day_that_cannot_be_made_is_not_unfinished(rome: StepContext) -> None:
+    """A broken day is missing for good until it is mended; a removed one is meant to be."""
+    site, table = rome.site("rome"), "water.dma_balance_daily"
+    spoil_readings(rome, DAYS[1], "rome")
+    process_landing_zone(rome, site)
+    for name in GRAPH.step("water_balance").writes:
+        rome.warehouse.path(name, day_partition(DAYS[1], "rome")).unlink()
+    assert unfinished_days(rome, site) == {}
+    retired = rome.warehouse.path(table, day_partition(DAYS[0], "rome"))
+    note = retired_path(rome.warehouse.root, retired)
+    note.parent.mkdir(parents=True)
+    note.write_text("{}")
+    retired.unlink()
+    assert unfinished_days(rome, site) == {}
+    mend_readings(rome, DAYS[1], "rome")
+    assert list(unfinished_days(rome, site)) == [DAYS[1]]
 
 
 def test_ingest_ends_with_1_for_news_only(
