@@ -110,7 +110,7 @@ def test_an_hour_that_comes_late(new_ctx: Callable[[str], StepContext], town_fil
         flows = "SELECT flow_m3_per_h FROM incidents.incident_days WHERE day = '2019-03-09'"
         assert then.execute(flows).fetchall() != now.execute(flows).fetchall()
     history = ctx.warehouse.sql(
-        "SELECT partition_revision, is_current FROM incidents.incident_days_history"
+        "SELECT partition_revision, is_current FROM incidents.incident_days_history()"
         " WHERE day = '2019-03-09' ORDER BY 1"
     )
     assert not history.rows()[0][1]
