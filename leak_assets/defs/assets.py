@@ -37,10 +37,23 @@ def build_assets(
     progress
         Gets each line of progress of runs in this process; by default the run's log does.
     """
-    return [_asset(step, progress) for step in graph.steps]
+    urgent = _urgency(graph)
+    return [_asset(step, progress, urgent[step.name]) for step in graph.steps]
 
 
-def _asset(step: Step, progress: Callable[[str], None] | None) -> dg.AssetsDefinition:
+def _urgency(graph: Graph) -> dict[str, int]:
+    """Return Dagster's priority of each step among those that could go next in a run.
+
+    Scores first, then incidents: what people look at beside them can wait half a second.
+    """
+    urgency = dict.fromkeys((step.name for step in graph.steps), 0)
+    for number, name in enumerate(("incidents", "window_scores"), 1):
+        if name in urgency:
+            urgency |= {step.name: number for step in graph.upstream([name])}
+    return urgency
+
+
+def _asset(step: Step, progress: Callable[[str], None] | None, urgency: int) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             table.split("."),
@@ -87,9 +100,12 @@ def _asset(step: Step, progress: Callable[[str], None] | None) -> dg.AssetsDefin
             yield from carry_out(context, platform, None)
 
     compute.__doc__ = step.description
-    return dg.multi_asset(name=step.name, specs=specs, backfill_policy=BACKFILL[step.partition])(
-        compute
-    )
+    return dg.multi_asset(
+        name=step.name,
+        specs=specs,
+        backfill_policy=BACKFILL[step.partition],
+        op_tags={"dagster/priority": str(urgency)},
+    )(compute)
 
 
 def _deps(step: Step, table: str) -> list[dg.AssetDep]:

@@ -173,3 +173,14 @@ def test_only_the_wiring_knows_dagster() -> None:
     """Rooms compute without Dagster: importing their steps does not import it."""
     code = "import sys, leak_assets.runs.daemonless\nassert 'dagster' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_scores_are_made_before_what_people_look_at_beside() -> None:
+    """Of steps that could go next, those on the way to scores and incidents go first."""
+    graph = defs.resolve_job_def("micro_batch").graph
+    urgency = {
+        name: int(graph.node_named(name).definition.tags["dagster/priority"])
+        for name in ("residuals", "window_scores", "channels_30m", "incidents", "water_balance")
+    }
+    assert urgency["residuals"] == urgency["window_scores"] > urgency["incidents"]
+    assert urgency["channels_30m"] == urgency["incidents"] > urgency["water_balance"]

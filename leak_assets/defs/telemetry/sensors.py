@@ -24,9 +24,9 @@ NAME = "landing_zone"
 # What a network's first days read of the whole network.
 NETWORK_TABLES = ("network.links", "simulation.leak_signatures")
 # A tick looks at the landing zone again and again before it ends: a tick every second costs
-# more than a look every quarter of a second, and the file is seen sooner.
+# more than a look every tenth of a second, and the file is seen sooner.
 TICK_S = 8.0
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.1
 # Asked for by status alone: they are few, while a tag would find every run there ever was.
 _UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
