@@ -26,6 +26,7 @@ from leak_assets.telemetry.raw_steps import RAW, take_deliveries
 SITE = "hanoi"
 SENSOR = "12"
 _LONGEST_S = 300.0
+_ENDS_S = 60.0
 _TOGETHER = 200
 
 
@@ -66,7 +67,9 @@ class _Process(subprocess.Popen[bytes]):
         self.ready = threading.Event()
         environment = {**os.environ, "LEAK_ASSETS_HOME": str(home)}
         super().__init__(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self._lines = threading.Thread(target=self._read, args=(home / "processes.log",))
+        self._lines = threading.Thread(
+            target=self._read, args=(home / "processes.log",), daemon=True
+        )
         self._lines.start()
 
     def _read(self, path: Path) -> None:
@@ -86,7 +89,12 @@ def _process(command: Sequence[str], home: Path) -> Iterator[_Process]:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=_ENDS_S)
+        finally:
+            # Whatever was wrong with it: no process outlives its test.
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -204,6 +212,8 @@ def take(home: Path) -> None:
 
 
 if __name__ == "__main__":
+    # A parent that ignores the signal hands that on.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     take(Path(sys.argv[1]))
     # Imports and the first look at the network are behind it.
     sys.stdout.write("taking\n")
