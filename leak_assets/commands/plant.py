@@ -9,6 +9,7 @@ import typer
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import Site
+from leak_assets.system.strict_yaml import read_mapping
 from leak_assets.system.terminal import AsJson, console, print_frame
 
 plant_app = typer.Typer(
@@ -52,8 +53,6 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Tell what a rule profile would have raised on stored readings; nothing is written."""
-    import yaml
-
     from leak_assets.plant.preview import per_day
     from leak_assets.plant.preview import preview as run
     from leak_assets.plant.profile import load_profile, parse_profile
@@ -61,14 +60,8 @@ def preview(
     ctx = StepContext.local()
     path = Path(profile)
     if path.suffix in {".yaml", ".yml"}:
-        try:
-            rules = parse_profile(yaml.safe_load(path.read_text("utf-8")), file=path)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(
-                f"the rule profile cannot be read ({error.__class__.__name__})",
-                remedy="Name a readable YAML file",
-                file=path,
-            ) from error
+        content, _ = read_mapping(path, "rule profile", remedy="Write it as a mapping of keys")
+        rules = parse_profile(content, file=path)
     else:
         rules = load_profile(profile)
     days = run(ctx.warehouse, _plant(ctx, site).name, rules, [d.date() for d in day or []])

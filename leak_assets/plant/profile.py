@@ -12,10 +12,11 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from leak_assets.errors import InputError
 from leak_assets.sites.site import DescribedSite, Site
+from leak_assets.system.strict_yaml import validated
 
 UNITS = {"temperature": "°C", "pressure": "bar", "flow": "L/min"}
 """Parameters of a plant, and the unit of its limits and readings."""
@@ -119,19 +120,7 @@ def parse_profile(content: Any, *, file: object) -> RuleProfile:
             remedy=f"The keys are {', '.join(RuleProfile.model_fields)}",
             file=file,
         )
-    try:
-        return RuleProfile.model_validate(dict(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            problem, remedy = f"key `{key}` is unknown", "Remove it or mend its name"
-        elif first["type"] == "missing":
-            problem, remedy = f"key `{key}` is missing", "Add it"
-        else:
-            said = first["msg"].removeprefix("Value error, ")
-            problem, remedy = (f"key `{key}`: {said}" if key else said), "Mend the value"
-        raise InputError(problem, remedy=remedy, file=file, column=key or None) from error
+    return validated(RuleProfile, dict(content), file=file, remedy="Mend the value")
 
 
 def profile_of(site: Site) -> RuleProfile:

@@ -5,18 +5,18 @@ Reading, checking and keeping the file belong here. What a kind says beyond its 
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.clock import is_timezone
 from leak_assets.system.files import publish
+from leak_assets.system.strict_yaml import read_mapping, validated
 from leak_assets.units import QUANTITIES, unit_choices
 
 from .registry import LONGEST_NAME, packaged_names, registered_names, slug
@@ -177,71 +177,8 @@ def read_description(path: Path) -> Described:
         It is missing, no YAML mapping, or has an unknown, missing or wrong key; file, line and key
         are named.
     """
-    try:
-        text = path.read_text("utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the site cannot be read ({error.__class__.__name__})",
-            remedy="Name a readable YAML file",
-            file=path,
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            "the site is no valid YAML",
-            remedy="Mend the syntax at this place",
-            file=path,
-            row=None if mark is None else mark.line + 1,
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            "the site is no mapping of keys to values",
-            remedy=f"The keys are {', '.join(SiteDescription.model_fields)}",
-            file=path,
-        )
-    try:
-        description = SiteDescription.model_validate(content)
-    except ValidationError as error:
-        raise _as_input_error(error, path, text) from error
+    keys = ", ".join(SiteDescription.model_fields)
+    content, text = read_mapping(path, "site", remedy=f"The keys are {keys}")
+    description = validated(SiteDescription, content, file=path, text=text, remedy="Mend the value")
     said = yaml.safe_dump(content, sort_keys=True)
     return Described(description, hashlib.sha256(said.encode()).hexdigest())
-
-
-def _as_input_error(error: ValidationError, path: Path, text: str) -> InputError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    row = _line_of(first["loc"], text)
-    if first["type"] == "extra_forbidden":
-        remedy = f"Remove it; the keys are {', '.join(_keys_beside(first['loc']))}"
-        return InputError(f"key `{key}` is unknown", remedy=remedy, file=path, row=row)
-    if first["type"] == "missing":
-        return InputError(f"key `{key}` is missing", remedy="Add it", file=path, row=row)
-    problem = first["msg"].removeprefix("Value error, ")
-    return InputError(
-        f"key `{key}`: {problem}" if key else problem,
-        remedy="Mend the value",
-        file=path,
-        row=row,
-    )
-
-
-def _keys_beside(place: tuple[int | str, ...]) -> Mapping[str, Any]:
-    return SensorGroup.model_fields if place[0] == "sensors" else SiteDescription.model_fields
-
-
-def _line_of(place: tuple[int | str, ...], text: str) -> int | None:
-    """Return the line of a key, counted from 1: as far down as the file has it."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = None
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == part]
-            if not found:
-                return line
-            key, node = found[0]
-            line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from leak_assets.errors import InputError
+from leak_assets.system.strict_yaml import read_mapping, validated
 
 from .schemas import TABLES, Table
 
@@ -137,53 +136,9 @@ def read_contract(path: Path, kind: type[ContractT], example: Path | None = None
         file are named.
     """
     like = (example or path).name
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the contract cannot be read ({error.__class__.__name__})",
-            remedy="Name a readable contract file",
-            file=path,
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            "the contract is no valid YAML",
-            remedy="Mend the syntax at this place",
-            file=path,
-            row=None if mark is None else mark.line + 1,
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            "the contract is no mapping of keys to values",
-            remedy=f"Compare with {like} of the package",
-            file=path,
-        )
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise _as_input_error(error, path, kind, like) from error
-
-
-def _as_input_error(
-    error: ValidationError, path: Path, kind: type[TableContract], like: str
-) -> InputError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return InputError(
-            f"key `{key}` is unknown",
-            remedy=f"Remove it; the keys are {', '.join(kind.model_fields)}",
-            file=path,
-        )
-    if first["type"] == "missing":
-        return InputError(f"key `{key}` is missing", remedy="Add it", file=path)
-    problem = first["msg"].removeprefix("Value error, ")
-    return InputError(
-        f"key `{key}`: {problem}" if key else problem,
-        remedy=f"Mend the value; the package's {like} is an example",
-        file=path,
-    )
+    content, text = read_mapping(path, "contract", remedy=f"Compare with {like} of the package")
+    remedy = f"Mend the value; the package's {like} is an example"
+    return validated(kind, content, file=path, text=text, remedy=remedy)
 
 
 @cache
