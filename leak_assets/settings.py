@@ -83,6 +83,12 @@ class Settings(BaseSettings):
         0.80, validation_alias=AliasChoices("WATER_PRICE_EUR_PER_M3"), ge=0
     )
 
+    # API: who may ask (hashes of keys; `leak-assets keys add` writes the file) and how often.
+    api_keys_file: Path | None = Field(None, validation_alias="LEAK_ASSETS_API_KEYS_FILE")
+    api_requests_per_minute: int = Field(
+        6000, validation_alias="API_REQUESTS_PER_MINUTE", ge=1, le=1_000_000
+    )
+
     # Streams: user and password of the broker, which stand in no URL or file; what may wait.
     source_username: str | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_USERNAME")
     source_password: SecretStr | None = Field(None, validation_alias="LEAK_ASSETS_SOURCE_PASSWORD")

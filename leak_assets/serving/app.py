@@ -1,42 +1,113 @@
-"""The application: routes put together, and how failures are told."""
+"""The application: routes put together behind the guard, and how failures are told."""
 
+import getpass
 import logging
 
+import duckdb
 import polars as pl
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Security
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 
 import leak_assets
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-from leak_assets.warehouse import Warehouse
 
-from .newest import NewestRows
+from .access import Caller
+from .context import Serving
+from .docs_page import docs_assets, docs_router
+from .guard import Guard
+from .incident_routes import incident_router
+from .keys import configured_keys
+from .network_routes import network_router
+from .page_routes import page_router
 from .plant_routes import plant_router
+from .rate import Rate
+from .replies import PROBLEMS
+from .series_routes import series_router
+from .site_routes import site_router
 
 _LOG = logging.getLogger(__name__)
+_DESCRIPTION = """Leaks of water networks, anomalies of treatment plants, states of homes.
+
+Times are UTC. `ETag` and `If-None-Match` spare what has not changed; lists say with `next` how to
+go on. Keys: `Authorization: Bearer KEY`."""
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """Return the API over the warehouse of a home. It writes nothing and holds no state."""
+def build_app(
+    settings: Settings, *, hosts: frozenset[str] | None = None, grace_s: float = 1.0
+) -> FastAPI:
+    """Return the API over the warehouse of a home.
+
+    It writes nothing but what people say of incidents, and holds no state: what it keeps is
+    what the warehouse is proved to say still.
+
+    Parameters
+    ----------
+    hosts
+        Names that the server is called by; None: any.
+    grace_s
+        As `store.Store`.
+
+    Raises
+    ------
+    InputError
+        The file of API keys cannot be used.
+    """
+    serving = Serving.of(settings, grace_s=grace_s)
+    try:
+        serving.warehouse.ensure_schemas()
+    except OSError as error:
+        # Without a store the server still says so.
+        _LOG.error("the warehouse cannot be prepared: %s", error)
     app = FastAPI(
         title="leak-assets",
         version=leak_assets.__version__,
-        description="Leaks of water networks and anomalies of treatment plants.",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEMS,
     )
-    warehouse = Warehouse.from_settings(settings, run_id="serve")
-    app.include_router(plant_router(settings, NewestRows(warehouse)))
+    app.state.serving = serving
+    # For the documents alone: the guard has looked at the key before any route is asked.
+    documented = [Security(HTTPBearer(auto_error=False, description="a key of this server"))]
+    for router in (
+        incident_router(serving),
+        network_router(serving),
+        series_router(serving),
+        site_router(serving),
+        plant_router(serving),
+    ):
+        app.include_router(router, dependencies=documented)
+    app.include_router(docs_router())
+    app.router.routes.append(docs_assets())
+    app.include_router(page_router(serving))
 
     @app.get("/health", tags=["platform"])
     def health() -> dict[str, str]:
         """Return that the API answers, whatever else does not."""
         return {"status": "ok"}
 
-    async def store_failed(_request: Request, error: Exception) -> JSONResponse:
-        # The reason is for the log: it may name paths.
-        _LOG.error("the warehouse cannot be read: %s", error)
-        return JSONResponse({"detail": "the warehouse cannot be read"}, status_code=500)
-
-    for kind in (OSError, pl.exceptions.PolarsError, InputError):
-        app.add_exception_handler(kind, store_failed)
+    for kind in (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError):
+        app.add_exception_handler(kind, _store_failed)
+    app.add_middleware(
+        Guard,
+        keys=configured_keys(settings),
+        nobody=Caller(settings.user or _login(), "admin"),
+        rate=Rate(settings.api_requests_per_minute),
+        hosts=hosts,
+    )
     return app
+
+
+async def _store_failed(_request: Request, error: Exception) -> JSONResponse:
+    # The reason is for the log: it may name paths.
+    _LOG.error("the warehouse cannot be read: %s", error)
+    return JSONResponse({"detail": "the warehouse cannot be read"}, status_code=500)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody on this machine"

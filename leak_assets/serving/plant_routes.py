@@ -5,10 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from leak_assets.settings import Settings
-from leak_assets.sites.described import described_names, described_site
-
-from .newest import NewestRows
+from .access import Caller, Viewer
+from .context import Serving
 from .plant_answers import (
     Anomaly,
     Metrics,
@@ -25,45 +23,42 @@ _Site = Annotated[str | None, Query(description="Plant; default: all plants.", m
 _Limit = Annotated[int, Query(ge=1, le=MOST, description="How many, newest first.")]
 
 
-def plant_router(settings: Settings, rows: NewestRows) -> APIRouter:
+def plant_router(serving: Serving) -> APIRouter:
     """Return the plant's endpoints over a warehouse."""
     router = APIRouter(tags=["plant"])
+    settings, rows = serving.settings, serving.rows
 
     @router.get("/anomalies")
-    def anomalies(limit: _Limit = 100, site: _Site = None) -> list[Anomaly]:
+    def anomalies(caller: Viewer, limit: _Limit = 100, site: _Site = None) -> list[Anomaly]:
         """Return the newest anomalies."""
-        return newest_anomalies(rows, _plants(settings, site), limit)
+        return newest_anomalies(rows, _plants(serving, caller, site), limit)
 
     @router.get("/summary")
-    def summary(site: _Site = None) -> SummaryAnswer:
+    def summary(caller: Viewer, site: _Site = None) -> SummaryAnswer:
         """Return the newest summary, and all of them."""
-        return summary_answer(rows, _plants(settings, site))
+        return summary_answer(rows, _plants(serving, caller, site))
 
     @router.get("/status")
-    def state(site: _Site = None) -> Status:
+    def state(caller: Viewer, site: _Site = None) -> Status:
         """Return whether readings come and the parts do their work; never an error."""
-        return status(rows, _plants(settings, site), settings, datetime.now(UTC))
+        return status(rows, _plants(serving, caller, site), settings, datetime.now(UTC))
 
     @router.get("/metrics")
-    def counts(site: _Site = None) -> Metrics:
+    def counts(caller: Viewer, site: _Site = None) -> Metrics:
         """Return counts of the newest anomalies."""
-        return metrics(rows, _plants(settings, site))
+        return metrics(rows, _plants(serving, caller, site))
 
     @router.get("/metrics/prometheus", response_class=Response)
-    def prometheus(site: _Site = None) -> Response:
+    def prometheus(caller: Viewer, site: _Site = None) -> Response:
         """Return the same counts and the age of the newest reading as Prometheus text."""
-        plants = _plants(settings, site)
+        plants = _plants(serving, caller, site)
         return _exposition(metrics(rows, plants), status(rows, plants, settings, datetime.now(UTC)))
 
     return router
 
 
-def _plants(settings: Settings, name: str | None) -> list[str]:
-    found = [
-        known
-        for known in described_names(settings)
-        if (one := described_site(known, settings)) and one.description.kind == "plant"
-    ]
+def _plants(serving: Serving, caller: Caller, name: str | None) -> list[str]:
+    found = caller.seen(serving.sites.names(("plant",)))
     if name is None:
         return found
     if name not in found:

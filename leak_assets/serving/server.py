@@ -1,0 +1,61 @@
+"""The server process: which address it binds, and to whom it answers there."""
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from leak_assets.errors import InputError
+from leak_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+
+
+def make_server(
+    settings: Settings, *, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT
+) -> "uvicorn.Server":
+    """Return the server of a home, ready to run.
+
+    Raises
+    ------
+    InputError
+        The address is open to others, and there are no keys; or their file cannot be used.
+    """
+    import uvicorn
+
+    from .app import build_app
+    from .keys import configured_keys, keys_path
+
+    has_keys = configured_keys(settings) is not None
+    if not is_loopback(host) and not has_keys:
+        raise InputError(
+            f"anybody who reaches {host}:{port} could read and change everything: there are no"
+            " API keys",
+            remedy="`leak-assets keys add NAME --role viewer` makes one"
+            f" ({keys_path(settings)}); or serve 127.0.0.1",
+        )
+    # Without keys a page elsewhere could point its own name to this machine and read along.
+    hosts = None if has_keys else LOOPBACK | {host}
+    return uvicorn.Server(
+        uvicorn.Config(
+            build_app(settings, hosts=hosts),
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            # Who asks is the address that connects, whatever a header says.
+            proxy_headers=False,
+        )
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

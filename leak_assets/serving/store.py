@@ -1,0 +1,223 @@
+"""Frames of the warehouse for answers: asked once, kept while the tables they came from stay.
+
+Nothing is held but what a look at the folders proves to be current, so two instances on one
+warehouse agree, and no lock of a run is touched. What the frames mean is the answers' business.
+"""
+
+import os
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.catalogue import SCHEMA_FILE
+from leak_assets.warehouse.schemas import TABLES, VIEWS
+
+MOST_KEPT = 400
+MOST_KEPT_BYTES = 256 * 2**20
+# Publishing renames a file, which stamps its folder with a clock that ticks every few milliseconds:
+# two files within one tick leave one stamp, so a stamp that young proves nothing.
+_YOUNG_NS = 50_000_000
+
+Stamp = tuple[int, ...]
+
+
+@dataclass
+class _Kept:
+    """A frame, the stamp of what it was made from, and when it was last known to be current."""
+
+    frame: pl.DataFrame
+    stamp: Stamp | None
+    current_at: float
+
+
+@dataclass
+class Store:
+    """Queries over the warehouse, with what was asked before.
+
+    Parameters
+    ----------
+    warehouse
+        What is asked.
+    grace_s
+        While a frame is made anew, those who ask get the one that was current so long ago at
+        most. A run writes for seconds; nobody has to wait for each of its tables.
+    """
+
+    warehouse: Warehouse
+    grace_s: float = 1.0
+    _kept: OrderedDict[Any, _Kept] = field(default_factory=OrderedDict, repr=False)
+    _days: dict[tuple[str, str], tuple[Stamp, list[date]]] = field(default_factory=dict, repr=False)
+    _making: dict[Any, threading.Lock] = field(default_factory=dict, repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ask(self, query: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """Return the result of a query over tables and views; values go in as parameters.
+
+        The query must follow from the tables alone: `now()` in it would be kept as well.
+
+        Raises
+        ------
+        OSError, duckdb.Error
+            The warehouse cannot be read.
+        """
+        folders = [self._folder(table) for table in tables_of(query)]
+        return self._keep((query, tuple(parameters)), folders, query, parameters)
+
+    def ask_days(
+        self,
+        query: str,
+        table: str,
+        site: str,
+        parameters: Sequence[Any] = (),
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        newest: int | None = None,
+    ) -> pl.DataFrame:
+        """Return the result of a query over some days of a site: `{days}` stands for their rows.
+
+        Opening a thousand partitions to find that thirty have the rows would take a second.
+
+        Parameters
+        ----------
+        first, last
+            Days (UTC), both included.
+        newest
+            Of these, so many at the end.
+        """
+        days = [
+            day
+            for day in self.days(table, site)
+            if (first is None or day >= first) and (last is None or day <= last)
+        ]
+        if newest is not None:
+            days = days[-newest:]
+        key = TABLES[table].partition_by[-1]
+        files = [
+            self.warehouse.path(table, {"date": day.isoformat(), key: site}) for day in days
+        ] or [self._folder(table) / SCHEMA_FILE]
+        quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        asked = query.replace("{days}", f"read_parquet([{quoted}], union_by_name = true)")
+        return self._keep(
+            (query, table, site, tuple(days), tuple(parameters)), files, asked, parameters
+        )
+
+    def days(self, table: str, site: str) -> list[date]:
+        """Return the days of a site's partitions of a table, in order.
+
+        Raises
+        ------
+        OSError
+            The table's folder is not there.
+        """
+        folder = self._folder(table)
+        stamp = stamp_of([folder])
+        known = self._days.get((table, site))
+        if known is not None and stamp is not None and known[0] == stamp:
+            return known[1]
+        end = f"__{TABLES[table].partition_by[-1]}={site}.parquet"
+        # From the names alone: three thousand of them take a millisecond or two.
+        found = sorted(
+            date.fromisoformat(entry.name.removeprefix("date=").removesuffix(end))
+            for entry in os.scandir(folder)
+            if entry.name.startswith("date=") and entry.name.endswith(end)
+        )
+        if stamp is not None:
+            self._days[table, site] = (stamp, found)
+        return found
+
+    def forget(self) -> None:
+        """Look again at the next request, whatever was seen within the grace."""
+        with self._guard:
+            for kept in self._kept.values():
+                kept.current_at = -1e9
+
+    # ---------------------------------------------------------------- keeping
+    def _keep(
+        self, key: Any, paths: Sequence[Path], query: str, parameters: Sequence[Any]
+    ) -> pl.DataFrame:
+        stamp = stamp_of(paths)
+        with self._guard:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                if stamp is not None and kept.stamp == stamp:
+                    kept.current_at = time.monotonic()
+                    return kept.frame
+            lock = self._making.setdefault(key, threading.Lock())
+        is_recent = kept is not None and time.monotonic() - kept.current_at <= self.grace_s
+        if not lock.acquire(blocking=not is_recent):
+            # Another makes it anew.
+            assert kept is not None  # noqa: S101 - for the type checker
+            return kept.frame
+        try:
+            return self._make(key, paths, query, parameters)
+        finally:
+            lock.release()
+
+    def _make(
+        self, key: Any, paths: Sequence[Path], query: str, parameters: Sequence[Any]
+    ) -> pl.DataFrame:
+        # Before the query: what is published meanwhile makes the stamp old, not the frame.
+        stamp = stamp_of(paths)
+        with self._guard:
+            kept = self._kept.get(key)
+            if kept is not None and stamp is not None and kept.stamp == stamp:
+                return kept.frame  # Made while this one waited.
+        frame = self._run(query, parameters)
+        with self._guard:
+            self._kept[key] = _Kept(frame, stamp, time.monotonic())
+            self._kept.move_to_end(key)
+            self._drop_old()
+        return frame
+
+    def _drop_old(self) -> None:
+        size = sum(kept.frame.estimated_size() for kept in self._kept.values())
+        while len(self._kept) > MOST_KEPT or (size > MOST_KEPT_BYTES and len(self._kept) > 1):
+            key, old = self._kept.popitem(last=False)
+            self._making.pop(key, None)
+            size -= old.frame.estimated_size()
+
+    def _run(self, query: str, parameters: Sequence[Any]) -> pl.DataFrame:
+        try:
+            return self.warehouse.sql(query, parameters)
+        except duckdb.IOException:
+            # A partition that was removed between listing and opening, by retention for example.
+            return self.warehouse.sql(query, parameters)
+
+    def _folder(self, table: str) -> Path:
+        schema, _, name = table.partition(".")
+        return self.warehouse.lake / schema / name
+
+
+def stamp_of(paths: Iterable[Path]) -> Stamp | None:
+    """Return what changes when one of some folders or files does; None: nothing can be said yet.
+
+    Raises
+    ------
+    OSError
+        One is not there.
+    """
+    stamp = tuple(path.stat().st_mtime_ns for path in paths)
+    return None if max(stamp, default=0) > time.time_ns() - _YOUNG_NS else stamp
+
+
+@cache
+def tables_of(query: str) -> tuple[str, ...]:
+    """Return the tables that a query reads, those behind views among them."""
+    named = set(re.findall(r"\b([a-z]+\.[a-z0-9_]+)\b", query))
+    found = named & TABLES.keys()
+    for view in named & VIEWS.keys():
+        found |= set(tables_of(VIEWS[view].sql))
+    return tuple(sorted(found))
