@@ -15,6 +15,7 @@ NEEDED_UNSEEN = {
     "dagster-dg-cli": "program behind `leak-assets dev`",
     "dagster-webserver": "started by `leak-assets dev`",
     "epyt": "data files of the benchmark networks",
+    "fastapi-offline": "files of Swagger UI, served from its folder",
     "onnx": "torch's export writes with it",
     "onnxscript": "torch's export writes with it",
     "pandas": "Great Expectations and wntr exchange frames in it",
