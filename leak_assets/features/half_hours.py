@@ -428,7 +428,8 @@ def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
 
 
 def _numbers(values: pl.Series) -> Floats:
-    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    # An expression on a single column costs more than the column: null becomes NaN on the way.
+    return (values if values.dtype == pl.Float64 else values.cast(pl.Float64)).to_numpy()
 
 
 def _known(value: Any) -> float | None:

@@ -12,7 +12,7 @@ import polars as pl
 from leak_assets.hydraulics.twin.calibration import Calibration
 from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.pipeline.given import NETWORK
-from leak_assets.pipeline.step import Frames, Partition, Read, Step
+from leak_assets.pipeline.step import Frames, Partition, Read, Step, always_apart
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
@@ -231,6 +231,7 @@ CHANNELS_STEP = Step(
     compute=channel_frames,
     # All at once: the model is opened once.
     days_at_once=400,
+    is_apart=always_apart,
     description="Half-hour pressures and zone balances, measured minus expected.",
 )
 

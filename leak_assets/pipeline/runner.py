@@ -240,7 +240,12 @@ def _some_days(
     warehouse = Warehouse.from_settings(settings, run_id=run_id)
     ctx = StepContext(warehouse, settings, reopens=reopens)
     work = Work(ctx, site, step, plan=plan)
-    return [written for partition in partitions for written in _run_apart(work, [partition])]
+    size = step.days_at_once
+    return [
+        written
+        for start in range(0, len(partitions), size)
+        for written in _run_apart(work, partitions[start : start + size])
+    ]
 
 
 def _judged(work: Work, inputs: Sequence[Input]) -> set[Input]:

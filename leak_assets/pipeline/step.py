@@ -116,6 +116,11 @@ class Given:
     judged: bool = True
 
 
+def always_apart(_work: "Work", _day: date) -> bool:
+    """Say that no day reads another of the step's own; for `Step.is_apart`."""
+    return True
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the graph.

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.features.calendar import Calendar
-from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
+from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step, always_apart
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.areas import Area
 from leak_assets.warehouse import Input
@@ -110,11 +110,6 @@ def area_inputs(work: Work) -> tuple[Input, ...]:
     return (*site.inputs(), Input("setting", "areas", site.name, version))
 
 
-def _is_apart(_work: Work, _day: date) -> bool:
-    """Whether later days read nothing of this step: none ever does."""
-    return True
-
-
 BALANCE_STEP = Step(
     name="water_balance",
     partition="day",
@@ -122,7 +117,7 @@ BALANCE_STEP = Step(
     reads=(Read(READINGS, first_day=-1, required=True),),
     given=(Given("areas", area_inputs),),
     compute=balance_frames,
-    is_apart=_is_apart,
+    is_apart=always_apart,
     kinds=("network", "zones"),
     description="Minimum night flow and daily balance of district metered areas, by local days.",
 )

@@ -372,7 +372,7 @@ def _places(ts_us: NDArray[np.int64], step_s: float) -> NDArray[np.int64]:
 
 
 def _series(name: str, values: Floats) -> pl.Series:
-    return pl.Series(name, values, dtype=pl.Float64).fill_nan(None)
+    return pl.Series(name, values, dtype=pl.Float64, nan_to_null=True)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
