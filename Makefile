@@ -21,8 +21,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## measure the figures that are claimed, into docs/figures.md
-	$(BIN)/python -m leak_assets_tests.benchmarks
+bench: $(INSTALLED)  ## measure the figures that are claimed, into docs/figures.md (ONLY="latency")
+	$(BIN)/python -m leak_assets_tests.benchmarks $(ONLY)
 
 # torch first and exact: a range would let pip choose a build with gigabytes of CUDA packages.
 $(INSTALLED): pyproject.toml constraints.txt

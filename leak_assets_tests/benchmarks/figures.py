@@ -1,5 +1,6 @@
 """What a benchmark returns, and how it is printed and written to `docs/figures.md`."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -63,18 +64,51 @@ def print_figures(figures: Iterable[Figure]) -> None:
             sys.stdout.flush()
 
 
-def write_page(figures: Sequence[Figure], page: Path = PAGE) -> None:
-    """Write `docs/figures.md`: every figure with what it was to be and how to measure it again."""
+_HEAD = """# Figures
+
+`make bench` measures everything again, `make bench ONLY="latency plant"` some of it; each part says
+when and at which commit. Machines are noisy: compare ratios. What is weak stands beside what is
+strong.
+"""
+_PART = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
+
+
+def write_part(
+    name: str, figures: Sequence[Figure], took_s: float, page: Path = PAGE, *, order: Sequence[str]
+) -> None:
+    """Write the figures of one benchmark into the page; the parts of the others stay.
+
+    Parameters
+    ----------
+    name
+        Of the benchmark: `latency`.
+    figures
+        Every one with what it was to be and how to measure it again.
+    took_s
+        Time of the benchmark, s.
+    order
+        Names of all benchmarks in the order of their parts; a part of no benchmark is dropped.
+    """
+    parts = _parts(page)
     lines = [
-        "# Figures",
-        "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()}; `make bench` writes this"
-        " page. Machines are noisy: compare ratios. What is weak stands beside what is strong.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()} in {took_s:,.0f} s.",
     ]
     for topic, rows in groupby(figures, key=lambda figure: figure.topic):
         lines += ["", f"## {topic}", "", "| figure | value | reach | command |", "| --- " * 4 + "|"]
         lines += [f"| {r.name} | {r.text} | {r.reach} | `{r.command}` |" for r in rows]
-    publish(page, ("\n".join(lines) + "\n").encode())
+    parts[name] = "\n".join(lines) + "\n"
+    text = "\n".join([_HEAD, *(f"<!-- {n} -->\n{parts[n]}" for n in order if n in parts)])
+    publish(page, text.encode())
+
+
+def _parts(page: Path) -> dict[str, str]:
+    """Return what a page says by benchmark."""
+    if not page.is_file():
+        return {}
+    _, *pieces = _PART.split(page.read_text("utf-8"))
+    return {
+        name: text.rstrip("\n") + "\n" for name, text in zip(pieces[::2], pieces[1::2], strict=True)
+    }
 
 
 def _commit() -> str:

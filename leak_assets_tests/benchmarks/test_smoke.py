@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leak_assets_tests.benchmarks.bench_streams import kinds
-from leak_assets_tests.benchmarks.figures import Figure, write_page
+from leak_assets_tests.benchmarks.figures import Figure, write_part
 
 
 @pytest.mark.slow
@@ -34,21 +34,39 @@ def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
 
 
 def test_the_page_says_what_was_measured_when(tmp_path: Path) -> None:
-    """Commit and day stand above, each figure has its reach and its command."""
+    """Each part says commit, day and time, each figure its reach and its command."""
     page = tmp_path / "figures.md"
-    write_page(
-        [
-            Figure("Towns: 6", "precision of events", 0.412, reach="≥ 0.8"),
-            Figure("Towns: 6", "alarms", "3 of 12", command="python -m x"),
-            Figure("Speed", "years", 1234.5, "s"),
-            Figure("Speed", "not measured", None),
-        ],
-        page,
-    )
+    rows = [
+        Figure("Towns: 6", "precision of events", 0.412, reach="≥ 0.8"),
+        Figure("Towns: 6", "alarms", "3 of 12", command="python -m x"),
+        Figure("Speed", "years", 1234.5, "s"),
+        Figure("Speed", "not measured", None),
+    ]
+    write_part("towns", rows, 12.3, page, order=["speed", "towns"])
     lines = page.read_text("utf-8").splitlines()
-    assert any("at commit" in line and "Measured on 20" in line for line in lines)
+    assert any(
+        line.startswith("Measured on 20") and "at commit" in line and line.endswith("in 12 s.")
+        for line in lines
+    )
     assert "| precision of events | 0.412 | ≥ 0.8 | `make bench` |" in lines
     assert "| alarms | 3 of 12 |  | `python -m x` |" in lines
     assert "| years | 1,234 s |  | `make bench` |" in lines
     assert "| not measured | – |  | `make bench` |" in lines
     assert [line for line in lines if line.startswith("## ")] == ["## Towns: 6", "## Speed"]
+
+
+def test_a_benchmark_alone_leaves_the_others_figures(tmp_path: Path) -> None:
+    """Its part is replaced in its place; a part of no benchmark goes."""
+    page = tmp_path / "figures.md"
+    for order, name, value in (
+        (["gone", "a", "b"], "gone", 1),
+        (["gone", "a", "b"], "b", 2),
+        (["gone", "a", "b"], "a", 3),
+        (["a", "b"], "b", 4),
+    ):
+        write_part(name, [Figure(name, "value", value)], 1.0, page, order=order)
+    lines = page.read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| value")] == [
+        "| value | 3 |  | `make bench` |",
+        "| value | 4 |  | `make bench` |",
+    ]
