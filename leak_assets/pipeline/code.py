@@ -26,6 +26,7 @@ _IMPORT = re.compile(r"^[ \t]*import (?P<module>[.\w]+)", re.MULTILINE)
 _TEXT_OR_REMARK = re.compile(r'("""[\s\S]*?""")|^[ \t]*(?:#.*)?\n', re.MULTILINE)
 
 
+@cache
 def code_version(*modules: str) -> str:
     """Return the hash of modules and of all that they import from this package, 12 digits.
 

@@ -21,7 +21,7 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.readers.read_file import parse_file
 from leak_assets.warehouse.lake import partition_name
-from leak_assets.warehouse.record import content_hash
+from leak_assets.warehouse.record import is_version_of
 from leak_assets.warehouse.schemas import TABLES
 
 from .freshness import RAW, days_with_readings
@@ -234,7 +234,7 @@ class _Walk:
         where = day_partition(day, self.site.name)
         for table, frame in frames:
             record = self.ctx.warehouse.record(table, where)
-            is_other = record is None or content_hash(frame) != record.data_version
+            is_other = record is None or not is_version_of(frame, record.data_version)
             inputs_differ = any(self._reads_changed(step, read, day) for read in step.reads)
             if is_other:
                 self._changed.add((table, day))

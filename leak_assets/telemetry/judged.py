@@ -16,20 +16,16 @@ from leak_assets.quality.reasons import Reason
 from leak_assets.quality.reverse_flow import reversed_flows
 from leak_assets.quality.times import inconsistent_times, repeated_times
 from leak_assets.sites.contract import Contract
+from leak_assets.sites.sensors import Sensor
 from leak_assets.telemetry.readers.cells import UNDECLARED
+
+from .on_grid import Grid
 
 Floats = NDArray[np.float64]
 _SENSOR = ("sensor_id", "quantity")
 # Quantities that may rest at zero.
 _RESTING = ("flow", "demand")
 _STATISTICS = ("mean_si", "std_si", "smallest_si", "largest_step_si")
-
-
-def step_of(column: str, cadence_s: int) -> pl.Expr:
-    """Return the first step of the grid at or after a time."""
-    cadence_us = cadence_s * 1_000_000
-    ceiling = -((-pl.col(column).dt.epoch("us")) // cadence_us) * cadence_us
-    return ceiling.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def reference_statistics(readings: pl.DataFrame) -> pl.DataFrame:
@@ -93,54 +89,51 @@ class Delivered:
 
 
 def judged(
-    steps: pl.DataFrame, delivered: Delivered, contract: Contract, statistics: pl.DataFrame | None
-) -> pl.DataFrame:
-    """Return the steps with `flags`: what the readings themselves show.
+    grid: Grid,
+    values: Floats,
+    delivered: Delivered,
+    contract: Contract,
+    statistics: pl.DataFrame | None,
+) -> NDArray[np.int64]:
+    """Return the flags of each step (S × T): what the readings themselves show.
 
     Each step is judged from what came until then, so a day in parts gives what a whole day gives.
 
     Parameters
     ----------
-    steps
-        Every sensor at every step, sorted by sensor and time, `value_si` null where missing.
+    grid
+        Which reading belongs to which step.
+    values
+        Of the readings in SI (S × T), NaN where there is none.
     statistics
         As of `reference_statistics`; without it only what needs no reference is judged.
     """
-    count = steps.get_column("ts_utc").n_unique()
-    sensors = steps.select(*_SENSOR).gather_every(count)
-
-    def matrix(column: pl.Expr) -> Floats:
-        values = steps.select(column.cast(pl.Float64).fill_null(np.nan)).to_series().to_numpy()
-        return np.asarray(values.reshape(sensors.height, -1))
-
-    values = matrix(pl.col("value_si"))
-    quantity = sensors.get_column("quantity").to_list()
-    mean, std, smallest, largest = _of(sensors, statistics, _STATISTICS)
+    quantity = [sensor.quantity for sensor in grid.sensors]
+    mean, std, smallest, largest = _of(grid.sensors, statistics, _STATISTICS)
     rests = np.array([q in _RESTING for q in quantity]) & ~(smallest > 0)
     flat_after = np.array([contract.flat_after_steps(q) for q in quantity], dtype=np.int64)
     is_flow = np.array([q == "flow" for q in quantity])
-    stamp_s = matrix(pl.col("ts_utc").dt.epoch("us") / 1e6 - pl.col("offset_s"))
-    received_s = matrix(pl.col("received_at").dt.epoch("us") / 1e6)
+    stamp_s = grid.step_us / 1e6 - grid.offset_s
+    received_s = grid.matrix("received_at") / 1e6
     with np.errstate(invalid="ignore", divide="ignore"):
         deviation = np.abs(values - mean[:, None]) / std[:, None]
         is_outlier = (std > 0)[:, None] & (deviation > contract.outlier_sigma)
     found = {
         Reason.OUTLIER: is_outlier,
         Reason.RATE_OF_CHANGE: jumps(values, largest),
-        Reason.FLAT_LINE: flat_lines(_runs(sensors, values, delivered), values, flat_after, rests),
+        Reason.FLAT_LINE: flat_lines(_runs(grid, values, delivered), values, flat_after, rests),
         Reason.REVERSE_FLOW: reversed_flows(values, np.where(is_flow, mean, np.nan), smallest),
-        Reason.TIME_INCONSISTENT: inconsistent_times(
-            stamp_s, received_s, matrix(pl.col("sequence"))
-        ),
+        Reason.TIME_INCONSISTENT: inconsistent_times(stamp_s, received_s, grid.matrix("sequence")),
     }
     flags = np.zeros(values.shape, dtype=np.int64)
     for reason, hit in found.items():
         flags[hit] |= int(reason)
-    steps = steps.with_columns(pl.Series("flags", flags.ravel()))
-    return _with_sparse(steps, _of_deliveries(steps, delivered), contract.cadence_s)
+    for reason, rows in _of_deliveries(grid, delivered).items():
+        flags[_places(grid, rows)] |= int(reason)
+    return flags
 
 
-def _runs(sensors: pl.DataFrame, values: Floats, delivered: Delivered) -> NDArray[np.int64]:
+def _runs(grid: Grid, values: Floats, delivered: Delivered) -> NDArray[np.int64]:
     """Return how often in a row each value came; of the day before where it may have begun."""
     runs = run_lengths(values)
     if delivered.runs is None:
@@ -152,50 +145,48 @@ def _runs(sensors: pl.DataFrame, values: Floats, delivered: Delivered) -> NDArra
     same = still.all(axis=1)
     if not same.any():
         return runs
-    ids = sensors.get_column("sensor_id").filter(pl.Series(same)).to_list()
-    before, steps = _of(sensors, delivered.runs(ids), ("value_si", "run_steps"))
+    ids = [sensor.sensor_id for sensor, is_same in zip(grid.sensors, same, strict=True) if is_same]
+    before, steps = _of(grid.sensors, delivered.runs(ids), ("value_si", "run_steps"))
     return run_lengths(values, before, np.nan_to_num(steps).astype(np.int64))
 
 
-def _of_deliveries(steps: pl.DataFrame, delivered: Delivered) -> dict[Reason, pl.DataFrame]:
-    """Return sensor, quantity and time of the raw rows that a judgement found, by reason."""
-    begin = steps.get_column("ts_utc").min()
-    found = {
-        Reason.RANGE: delivered.unusable.filter(
-            pl.col("reason") == "out_of_range", pl.col("ts_utc") >= begin
-        ).select(*_SENSOR, "ts_utc"),
-        Reason.UNIT_SUSPECT: delivered.usable.filter(pl.col("unit") == UNDECLARED).select(
-            *_SENSOR, "ts_utc"
-        ),
-    }
+def _of_deliveries(grid: Grid, delivered: Delivered) -> dict[Reason, pl.DataFrame]:
+    """Return the raw rows that a judgement found, by reason."""
+    usable, unusable = delivered.usable, delivered.unusable
+    found = {}
+    if unusable.height:
+        found[Reason.RANGE] = unusable.filter(
+            pl.col("reason") == "out_of_range", pl.col("ts_utc") >= grid.begin
+        )
+    if (usable.get_column("unit") == UNDECLARED).any():
+        found[Reason.UNIT_SUSPECT] = usable.filter(pl.col("unit") == UNDECLARED)
     # One row for each step is the rule, and then nothing can have come twice.
-    if delivered.usable.height > steps.height - steps.get_column("value_si").null_count():
-        found[Reason.DUPLICATE_TIME] = repeated_times(delivered.usable)
+    if usable.height > (grid.rows >= 0).sum():
+        found[Reason.DUPLICATE_TIME] = repeated_times(usable)
     return found
 
 
-def _with_sparse(
-    steps: pl.DataFrame, found: dict[Reason, pl.DataFrame], cadence_s: int
-) -> pl.DataFrame:
-    key = [*_SENSOR, "ts_utc"]
-    for reason, rows in found.items():
-        if rows.is_empty():
-            continue
-        places = rows.with_columns(step_of("ts_utc", cadence_s).alias("ts_utc")).unique(key)
-        steps = (
-            steps.join(places.with_columns(pl.lit(int(reason)).alias("bit")), on=key, how="left",
-                       maintain_order="left")
-            .with_columns(pl.col("flags") + pl.col("bit").fill_null(0))
-            .drop("bit")
-        )  # fmt: skip
-    return steps
+def _places(grid: Grid, rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sensors and steps that some raw rows belong to, where the grid has them."""
+    number = {(s.sensor_id, s.quantity): place for place, s in enumerate(grid.sensors)}
+    names = rows.select(*_SENSOR).iter_rows()
+    sensor = np.array([number.get((name, quantity), -1) for name, quantity in names], dtype=int)
+    clock_us = rows.get_column("ts_utc").to_physical().to_numpy()
+    step = -((-clock_us) // (grid.cadence_s * 1_000_000)) - grid.first_step
+    inside = (sensor >= 0) & (step >= 0) & (step < grid.shape[1])
+    return sensor[inside], step[inside]
 
 
 def _of(
-    sensors: pl.DataFrame, known: pl.DataFrame | None, columns: tuple[str, ...]
+    sensors: Sequence[Sensor], known: pl.DataFrame | None, columns: tuple[str, ...]
 ) -> list[Floats]:
     """Return columns of a frame of sensors in the order of the grid; NaN where it has none."""
-    if known is None:
-        return [np.full(sensors.height, np.nan) for _ in columns]
-    rows = sensors.join(known, on=list(_SENSOR), how="left", maintain_order="left")
-    return [rows.get_column(c).cast(pl.Float64).fill_null(np.nan).to_numpy() for c in columns]
+    found = [np.full(len(sensors), np.nan) for _ in columns]
+    if known is not None:
+        place = {(s.sensor_id, s.quantity): number for number, s in enumerate(sensors)}
+        for name, quantity, *values in known.select(*_SENSOR, *columns).iter_rows():
+            number = place.get((name, quantity))
+            if number is not None:
+                for column, value in zip(found, values, strict=True):
+                    column[number] = np.nan if value is None else value
+    return found

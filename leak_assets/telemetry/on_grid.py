@@ -1,103 +1,165 @@
 """Usable readings on the grid of the contract: every sensor at every step, gaps sized and filled.
 
 What a value is worth is judged in `judged`. Sensors are numbered and steps counted, so that a day
-is a matrix: sorting and joining by names took three times as long.
+is a matrix (sensors by steps): tables with names took three times as long.
 """
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from leak_assets.sites.contract import Contract
-from leak_assets.sites.sensors import SensorLayout
+from leak_assets.sites.sensors import Sensor, SensorLayout
 
 from .raw import DELIVERY_ORDER
 
-_SENSOR = ("sensor_id", "quantity")
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 _UTC_US = pl.Datetime("us", "UTC")
 # More steps than there are from 1970 to 9999, a second each.
 _MOST_STEPS = 1 << 40
+_US = 1_000_000
 
 
-def in_order(layout: SensorLayout) -> pl.DataFrame:
-    """Return `sensor_id` and `quantity` of all sensors in the order of `telemetry.readings`."""
-    return pl.DataFrame(
-        [(s.sensor_id, s.quantity) for s in layout.sensors],
-        schema=dict.fromkeys(_SENSOR, pl.String),
-        orient="row",
-    ).sort("quantity", "sensor_id")
+def in_order(layout: SensorLayout) -> list[Sensor]:
+    """Return all sensors in the order of `telemetry.readings`; their places are their numbers."""
+    return sorted(layout.sensors, key=lambda sensor: (sensor.quantity, sensor.sensor_id))
 
 
-def on_grid(usable: pl.DataFrame, cadence_s: int) -> pl.DataFrame:
-    """Return one reading per sensor and step: the last time stamp, of it the last delivery.
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Every watched sensor at every step, from the first observed step to the last (S × T).
 
-    `number` is the sensor's, `step` counts from 1970; sorted by both.
+    Parameters
+    ----------
+    sensors
+        Those that are watched: the sensors of all quantities that were observed (S).
+    first_step
+        Number of the first step, counted from 1970.
+    cadence_s
+        Length of a step.
+    usable
+        Raw rows that can be used, with `number` (of the sensor) and `value_si`.
+    rows
+        Which of them counts, -1 where none does (S × T).
     """
-    cadence_us = cadence_s * 1_000_000
-    clock_us = pl.col("ts_utc").dt.epoch("us")
-    step = -((-clock_us) // cadence_us)
-    rows = usable.select(
-        pl.col("number").cast(pl.Int64),
-        step.alias("step"),
-        ((step * cadence_us - clock_us) // 1_000_000).alias("offset_s"),
-        "ts_utc",
-        "value_si",
-        *DELIVERY_ORDER,
-    )
-    # One number for sensor and step: sorting by it takes a fifth of sorting by both and the times.
-    place = rows.select(pl.col("number") * _MOST_STEPS + pl.col("step")).to_series()
-    order = place.arg_sort()
-    if (place.gather(order).diff() == 0).any():
-        rows = rows.sort("number", "step", "ts_utc", *DELIVERY_ORDER)
-        return rows.unique(["number", "step"], keep="last", maintain_order=True)
-    return rows[order]
+
+    sensors: list[Sensor]
+    first_step: int
+    cadence_s: int
+    usable: pl.DataFrame
+    rows: Ints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of sensors and of steps."""
+        return len(self.sensors), self.rows.shape[1]
+
+    @property
+    def step_us(self) -> Ints:
+        """Time of each step, microseconds from 1970 (T)."""
+        first = self.first_step
+        return np.arange(first, first + self.shape[1]) * (self.cadence_s * _US)
+
+    @property
+    def begin(self) -> pl.Expr:
+        """Time of the first step."""
+        return pl.lit(self.first_step * self.cadence_s * _US).cast(_UTC_US)
+
+    def matrix(self, column: str) -> Floats:
+        """Return a column of the rows that count; NaN where none does (S × T).
+
+        Times are microseconds from 1970.
+        """
+        series = self.usable.get_column(column).to_physical().cast(pl.Float64)
+        values = np.append(series.to_numpy(), np.nan)
+        return np.asarray(values[self.rows])
+
+    @cached_property
+    def offset_s(self) -> Floats:
+        """From each reading's own time stamp to its step, whole seconds (S × T)."""
+        return np.floor((self.step_us - self.matrix("ts_utc")) / _US)
+
+    def with_usable(self, usable: pl.DataFrame, rows: Ints) -> "Grid":
+        """Return the same grid of other rows."""
+        return Grid(self.sensors, self.first_step, self.cadence_s, usable, rows)
 
 
-def completed(observed: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.DataFrame:
-    """Return every sensor at every step of the grid with its gaps sized and filled."""
-    sensors = in_order(layout)
-    seen = sensors[observed.get_column("number").unique()].get_column("quantity").unique()
-    watched = sensors.get_column("quantity").is_in(seen.implode())
-    steps = observed.get_column("step").to_numpy()
-    first, count = int(steps.min()), int(steps.max() - steps.min()) + 1
-    # Place of each sensor among those that are watched, of each observation on the grid.
-    row = np.cumsum(watched.to_numpy()) - 1
-    found = np.full((int(watched.sum()), count), -1)
-    found[row[observed.get_column("number").to_numpy()], steps - first] = np.arange(len(steps))
-    index = pl.Series(found.ravel())
-    index = index.set(index < 0, None).cast(pl.UInt32)
-    clock = pl.int_range(first, first + count, eager=True) * contract.cadence_s * 1_000_000
-    numbers = pl.int_range(len(found), dtype=pl.UInt32, eager=True)
-    grid = pl.DataFrame(
-        {
-            **sensors.filter(watched)[np.repeat(numbers.to_numpy(), count)].to_dict(),
-            "ts_utc": clock.cast(_UTC_US)[np.tile(np.arange(count), len(found))],
-        }
-    )
-    kept = ("value_si", "offset_s", "received_at", "sequence", "source", "message_id")
-    grid = grid.with_columns(observed.get_column(name).gather(index) for name in kept)
-    return _with_gaps(grid, contract)
+def on_grid(
+    usable: pl.DataFrame, layout: SensorLayout, cadence_s: int, *, first_step: int, end_step: int
+) -> Grid | None:
+    """Return the grid of usable rows; None where no step from `first_step` on was observed.
+
+    A reading belongs to the first step at or after its time stamp. Of several in a step the last
+    time stamp counts, of it the last delivery. Steps from `end_step` on are another day's.
+    """
+    clock_us = usable.get_column("ts_utc").to_physical().to_numpy()
+    steps = -((-clock_us) // (cadence_s * _US))
+    numbers = usable.get_column("number").to_numpy()
+    if (steps >= end_step).any():
+        kept = np.flatnonzero(steps < end_step)
+        usable, steps, numbers = usable[kept], steps[kept], numbers[kept]
+    if not (steps >= first_step).any():
+        return None
+    everything = in_order(layout)
+    seen = {everything[number].quantity for number in np.unique(numbers)}
+    watched = np.array([sensor.quantity in seen for sensor in everything])
+    begin, count = int(steps.min()), int(steps.max() - steps.min()) + 1
+    # Place of each sensor among those that are watched, of each row on the grid.
+    place = (np.cumsum(watched) - 1)[numbers] * count + (steps - begin)
+    rows = np.full(int(watched.sum()) * count, -1)
+    rows[place] = np.arange(len(place))
+    if int((rows >= 0).sum()) < len(place):
+        order = usable.select(pl.Series("place", place), "ts_utc", *DELIVERY_ORDER)
+        sort = order.select(pl.arg_sort_by("place", "ts_utc", *DELIVERY_ORDER)).to_series()
+        last = np.flatnonzero(np.diff(place[sort], append=-1))
+        rows[place[sort][last]] = sort.to_numpy()[last]
+    sensors = [sensor for sensor, is_watched in zip(everything, watched, strict=True) if is_watched]
+    return Grid(sensors, begin, cadence_s, usable, rows.reshape(len(sensors), count))
 
 
-def _with_gaps(steps: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Return sorted steps with `is_missing`, the runs of missing ones, and what fills them."""
-    is_missing = pl.col("value_si").is_null()
-    steps = steps.with_columns(is_missing.alias("is_missing"))
-    if not steps.get_column("is_missing").any():
-        return steps.with_columns(
-            pl.lit(0, pl.UInt32).alias("run"),
-            pl.col("value_si").alias("filled"),
-            pl.lit(0, pl.UInt32).alias("run_steps"),
-            pl.lit(False).alias("is_filled"),
-        )
-    steps = steps.with_columns(
-        pl.struct(*_SENSOR, "is_missing").rle_id().alias("run"),
-        pl.col("value_si").interpolate().over(*_SENSOR).alias("filled"),
-    )
-    steps = steps.with_columns(pl.len().over("run").alias("run_steps"))
-    is_filled = (
-        pl.col("is_missing")
-        & (pl.col("run_steps") <= contract.max_interpolated_steps)
-        # Interpolation leaves open gaps (no observed step on one side) null.
-        & pl.col("filled").is_not_null()
-    )
-    return steps.with_columns(is_filled.alias("is_filled"))
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Runs of missing steps, and what fills the short ones between two observed steps.
+
+    Parameters
+    ----------
+    filled
+        Values with the short gaps filled linearly (S × T).
+    is_filled
+        Where (S × T).
+    """
+
+    filled: Floats
+    is_filled: NDArray[np.bool_]
+
+
+def gaps(values: Floats, longest: int) -> Gaps:
+    """Return what fills the gaps of at most `longest` steps (S × T, NaN where nothing is known)."""
+    is_missing = np.isnan(values)
+    is_filled = np.zeros(values.shape, dtype=bool)
+    if not is_missing.any() or not longest:
+        return Gaps(values, is_filled)
+    sensor, begin, end = runs_of(is_missing)
+    length = end - begin
+    # An open gap has nothing on one side that a line could go to.
+    short = (length <= longest) & (begin > 0) & (end < values.shape[1])
+    sensor, begin, end, length = sensor[short], begin[short], end[short], length[short]
+    inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    of = np.repeat(np.arange(len(length)), length)
+    left, right = values[sensor, begin - 1][of], values[sensor, end % values.shape[1]][of]
+    filled = values.copy()
+    places = sensor[of], begin[of] + inside
+    filled[places] = left + (right - left) * (inside + 1) / (length[of] + 1)
+    is_filled[places] = True
+    return Gaps(filled, is_filled)
+
+
+def runs_of(where: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+    """Return the runs of true steps of each sensor: its row, first step and the one after it."""
+    edges = np.diff(where.astype(np.int8), axis=1, prepend=0, append=0)
+    sensor, begin = np.nonzero(edges == 1)
+    return sensor, begin, np.nonzero(edges == -1)[1]

@@ -23,6 +23,7 @@ from leak_assets.warehouse.schemas import TABLES
 
 from .ledger import LEDGER, days_as_text, ledger_row, names_in_ledger
 from .raw import distinct_readings, merge_raw, without_own
+from .readers.parsed_file import ParsedFile, distinct_day
 from .sources.every import EverySource
 from .sources.source import DeliveredReadings, Delivery, DeliveryLeftError, Source
 
@@ -137,6 +138,10 @@ def _merge_day(
     record = ctx.warehouse.record(RAW, partition)
     inputs = list(record.inputs) if record else []
     frame = TABLES[RAW].empty() if before is None else before
+    present = [arrival for arrival in arrivals if day in arrival.parsed.days]
+    if before is None and (first := _of_files(present, day)) is not None:
+        inputs += dict.fromkeys(arrival.as_input for arrival in present)
+        return [_published(ctx, partition, first, inputs)]
     brought = [(arrival, arrival.parsed.readings_of(day)) for arrival in arrivals]
     brought = [(arrival, new) for arrival, new in brought if not new.is_empty()]
     distinct = distinct_readings([frame, *(new for _, new in brought)])
@@ -152,9 +157,19 @@ def _merge_day(
     frame = frame if distinct is None else distinct
     if before is not None and frame.equals(before):
         return []
-    return [
-        ctx.warehouse.write(RAW, partition, frame, inputs=inputs, code_version=RAW_CODE_VERSION)
-    ]
+    return [_published(ctx, partition, frame, inputs)]
+
+
+def _of_files(arrivals: Sequence[_Arrival], day: date) -> pl.DataFrame | None:
+    """Return a day that only files bring, and nothing of it twice; else None."""
+    files = [arrival.parsed for arrival in arrivals if isinstance(arrival.parsed, ParsedFile)]
+    return distinct_day(files, day) if len(files) == len(arrivals) else None
+
+
+def _published(
+    ctx: StepContext, partition: dict[str, str], frame: pl.DataFrame, inputs: Sequence[Input]
+) -> Written:
+    return ctx.warehouse.write(RAW, partition, frame, inputs=inputs, code_version=RAW_CODE_VERSION)
 
 
 def _record(ctx: StepContext, network: str, arrivals: Sequence[_Arrival]) -> list[Written]:

@@ -34,19 +34,28 @@ def readings_frames(
         raw = work.read(RAW, partition)
         if raw is None:
             continue
+        before, work.memo["raw"] = work.memo.get("raw"), (day, raw)
         readings, gaps, unusable = validate_day(
             raw,
             network=site.name,
             layout=site.layout,
             contract=site.contract,
             day=day,
-            previous=work.read(RAW, work.day(day - timedelta(days=1))),
+            previous=_day_before(work, day, before),
             reference_stats=_statistics(work, day),
         )
         yield (
             partition,
             {_READINGS: readings, "telemetry.gaps": gaps, _UNUSABLE: unusable},
         )
+
+
+def _day_before(
+    work: Work, day: date, read: tuple[date, pl.DataFrame] | None
+) -> pl.DataFrame | None:
+    """Return the raw log of the day before; not read once more where it was made just now."""
+    before = day - timedelta(days=1)
+    return read[1] if read and read[0] == before else work.read(RAW, work.day(before))
 
 
 def _reference(work: Work, day: date) -> tuple[date, ...]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from .catalogue import SCHEMA_FILE
 from .lake import Warehouse, damage, validate
-from .record import METADATA_KEY, WriteRecord, content_hash
+from .record import METADATA_KEY, WriteRecord, is_version_of
 from .schemas import TABLES, Table
 
 
@@ -56,6 +56,6 @@ def _compare_with_record(content: bytes, frame: pl.DataFrame) -> str:
     text = pl.read_parquet_metadata(io.BytesIO(content)).get(METADATA_KEY)
     if text is None:
         return "carries no record of its write"
-    if WriteRecord.from_json(text).data_version != content_hash(frame):
+    if not is_version_of(frame, WriteRecord.from_json(text).data_version):
         return "content differs from its record"
     return ""

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from leak_assets import __version__
@@ -354,6 +356,8 @@ def validate(frame: pl.DataFrame, table: Table) -> None:
                 f"{table.full_name}.{column.name}: {nulls[column.name][0]} nulls"
                 " in a column that has none"
             )
+    if _is_in_order(frame, table.key):
+        return
     # Different hashes are of different keys: comparing the keys themselves takes twice as long.
     key = pl.struct(table.key)
     if frame.select(key.hash().n_unique()).item() == frame.height:
@@ -361,6 +365,29 @@ def validate(frame: pl.DataFrame, table: Table) -> None:
     if frame.select(key.n_unique()).item() != frame.height:
         doubled = frame.filter(pl.struct(table.key).is_duplicated()).select(table.key).row(0)
         raise ValueError(f"{table.full_name}: key {table.key} is not unique, e.g. {doubled}")
+
+
+def _is_in_order(frame: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether rows are told apart by names that come once each, and by times that rise with them.
+
+    Days of readings are in such an order, and are seen to be unique in a fifth of the time that
+    hashing their keys takes. False says nothing.
+    """
+    texts = [name for name in key if frame.schema[name] == pl.String]
+    others = [name for name in key if name not in texts]
+    if len(others) != 1:
+        return False
+    texts = texts[: list(key).index(others[0])]
+    changes = [pl.col(name).ne_missing(pl.col(name).shift()) for name in texts]
+    starts = np.ones(frame.height, dtype=bool)
+    if changes:
+        starts = frame.select(pl.any_horizontal(changes)).to_series().to_numpy().copy()
+        starts[0] = True
+        runs = np.flatnonzero(starts)
+        if len(runs) > frame.height // 4 or frame.select(texts)[runs].n_unique() < len(runs):
+            return False
+    numbers = frame.get_column(others[0]).to_physical().to_numpy()
+    return bool((starts[1:] | (np.diff(numbers) > 0)).all())
 
 
 def _dates(folder: Path, ending: str) -> set[str]:
@@ -412,6 +439,17 @@ def damage(content: bytes) -> str:
 
 
 def _read_record(path: Path) -> WriteRecord | None:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return _record_of(path, state.st_ino, state.st_mtime_ns, state.st_size)
+
+
+# A day asks for the records of its reference days, as all others do. A replaced file is another
+# one: files are never changed in place.
+@lru_cache(maxsize=4096)
+def _record_of(path: Path, _inode: int, _mtime_ns: int, _size: int) -> WriteRecord | None:
     try:
         text = pl.read_parquet_metadata(path).get(METADATA_KEY)
     except FileNotFoundError:

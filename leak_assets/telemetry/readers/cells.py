@@ -6,6 +6,7 @@ Formats belong to `scada_csv` and `parquet`; nothing is opened here.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -147,7 +148,12 @@ class Collector:
     def result(self, file_format: str) -> ParsedFile:
         """Return the file's readings, its quarantine and its counts."""
         source = self.source
-        cells = pl.concat(self._frames) if self._frames else pl.DataFrame(schema=self._schema)
+        # In one piece: days are picked from it row by row.
+        cells = (
+            pl.concat(self._frames, rechunk=True)
+            if self._frames
+            else pl.DataFrame(schema=self._schema)
+        )
         self._frames.clear()
         if self.left_out:
             self.problems.append(_more(self.left_out))
@@ -174,7 +180,7 @@ class Collector:
             is_rejected=cells.is_empty() and bool(self.problems),
         )
 
-    @property
+    @cached_property
     def _schema(self) -> dict[str, pl.DataType]:
         ids = dict.fromkeys(s.sensor_id for s in self.source.layout.sensors)
         return cell_schema(list(ids), QUANTITIES, UNITS)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -96,9 +97,13 @@ class ParsedFile:
         rows = zip(range(first, last + 1), np.split(order, ends[:-1]), strict=True)
         return {_EPOCH + timedelta(days=number): found for number, found in rows if len(found)}
 
+    def rows_of(self, day: date) -> NDArray[np.uint32] | None:
+        """Return the numbers of the cells of one UTC day; None where it has none."""
+        return self._rows_by_day.get(day)
+
     def readings_of(self, day: date) -> pl.DataFrame:
         """Return the accepted readings of one UTC day as rows of `telemetry.raw_readings`."""
-        rows = self._rows_by_day.get(day)
+        rows = self.rows_of(day)
         return self._as_raw(self.cells.clear() if rows is None else self.cells[rows])
 
     @property
@@ -143,33 +148,92 @@ class ParsedFile:
         return wide.sort("ts_utc")
 
     def _as_raw(self, cells: pl.DataFrame) -> pl.DataFrame:
+        ids, place = self._message_ids(cells.get_column("file_row"))
+        received = pl.lit(self.received_at, RAW_READINGS.polars_schema["received_at"])
         return cells.select(
             pl.lit(self.network).alias("network"),
             pl.col("sensor_id").cast(pl.String),
             pl.col("quantity").cast(pl.String),
             "ts_utc",
-            pl.lit(self.received_at, RAW_READINGS.polars_schema["received_at"]).alias(
-                "received_at"
-            ),
+            received.alias("received_at"),
             pl.lit(FILE_SOURCE).alias("source"),
-            self._message_ids(cells.get_column("file_row")),
+            ids.gather(place),
             pl.col("file_row").cast(pl.Int64).alias("sequence"),
             "raw_text",
             "value",
             pl.col("unit").cast(pl.String),
         )
 
-    def _message_ids(self, file_rows: pl.Series) -> pl.Series:
-        """Return the id of each line's message, made once for all sensors of a line."""
-        first, last = file_rows.min(), file_rows.max()
-        lines = file_rows
-        if isinstance(first, int) and isinstance(last, int) and last - first < len(file_rows):
-            lines = pl.int_range(first, last + 1, eager=True)
-            place = file_rows.cast(pl.Int64) - first
-        else:
-            place = pl.int_range(len(file_rows), eager=True)
-        ids = pl.select(pl.format("{}:{}", pl.lit(self.sha256), lines).alias("message_id"))
-        return ids.to_series().gather(place)
+    def _message_ids(self, file_rows: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
+        """Return the ids of messages, once for each line, and the number of each row's."""
+        rows = file_rows.to_numpy().astype(np.int64)
+        first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+        lines, place = np.arange(first, last + 1), rows - first
+        if len(lines) > len(rows):
+            lines, place = np.unique(rows, return_inverse=True)
+        ids = pl.select(pl.format("{}:{}", pl.lit(self.sha256), pl.Series(lines)))
+        return ids.to_series().alias("message_id"), place
+
+
+def distinct_day(files: Sequence[ParsedFile], day: date) -> pl.DataFrame | None:
+    """Return the readings of a day of several files in the order of its log.
+
+    None where a reading is there twice, or the files were not read against one layout. Numbers
+    are sorted, and names are written once, in the end: half of what rows of names cost.
+    """
+    brought = [
+        (file, file.cells[rows]) for file in files if (rows := file.rows_of(day)) is not None
+    ]
+    if not brought or any(cells.schema != brought[0][1].schema for _, cells in brought):
+        return None
+    cells = pl.concat([cells for _, cells in brought], rechunk=True)
+    clock = cells.get_column("ts_utc").to_physical().to_numpy()
+    sensor, quantity, unit = (
+        _codes(cells.get_column(n)) for n in ("sensor_id", "quantity", "unit")
+    )
+    place = (sensor.rank * len(quantity.names) + quantity.rank) * (2 * _DAY_US) + clock % _DAY_US
+    order = np.argsort(place, kind="stable")
+    if (np.diff(place[order]) == 0).any():
+        return None
+    ids, places, count = [], [], 0
+    for file, own in brought:
+        texts, found = file._message_ids(own.get_column("file_row"))
+        ids.append(texts)
+        places.append(found + count)
+        count += len(texts)
+    lengths = [len(found) for found in places]
+    received = pl.Series([file.received_at for file, _ in brought], dtype=cells.schema["ts_utc"])
+    in_order = cells.select("ts_utc", "file_row", "raw_text", "value")[order]
+    return in_order.select(
+        pl.lit(brought[0][0].network).alias("network"),
+        pl.Series("sensor_id", sensor.names).gather(sensor.codes[order]),
+        pl.Series("quantity", quantity.names).gather(quantity.codes[order]),
+        "ts_utc",
+        received.gather(np.repeat(np.arange(len(brought)), lengths)[order]).alias("received_at"),
+        pl.lit(FILE_SOURCE).alias("source"),
+        pl.concat(ids).gather(np.concatenate(places)[order]),
+        pl.col("file_row").cast(pl.Int64).alias("sequence"),
+        "raw_text",
+        "value",
+        pl.Series("unit", unit.names).gather(unit.codes[order]),
+    )
+
+
+class _Codes(NamedTuple):
+    """Names that occur, each row's number among them, and its place in alphabetic order."""
+
+    names: list[str]
+    codes: NDArray[np.int64]
+    rank: NDArray[np.int64]
+
+
+def _codes(column: pl.Series) -> _Codes:
+    dtype = column.dtype
+    if not isinstance(dtype, pl.Enum):
+        raise TypeError(f"{column.name} of parsed cells is {dtype}, not an Enum")
+    names = dtype.categories.to_list()
+    codes = column.to_physical().to_numpy().astype(np.int64)
+    return _Codes(names, codes, np.argsort(np.argsort(np.array(names)))[codes])
 
 
 def cell_schema(
