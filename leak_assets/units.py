@@ -1,7 +1,9 @@
 """Units of telemetry: what SI unit a quantity is stored in and how declared units convert.
 
-Only multiplicative units of the quantities that sensors deliver belong here.
+Only units of the quantities that sensors deliver belong here.
 """
+
+from typing import NamedTuple, TypeVar
 
 from .errors import InputError
 
@@ -50,7 +52,9 @@ _FLOW = {
     "mgd": 1e6 * _US_GALLON_M3 / 86400.0,
     "ft3/s": 0.3048**3,
 }
-_TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0}
+_TEMPERATURE = {"°C": 1.0, "degC": 1.0, "C": 1.0, "°F": 5 / 9, "degF": 5 / 9, "F": 5 / 9}
+# °C = (°F - 32) * 5/9, NIST SP 811; all other units begin at the same zero as the SI unit.
+_OFFSETS = dict.fromkeys(("°F", "degF", "F"), -32 * 5 / 9)
 # Depth that fell since the value before.
 _RAIN = {"mm": 1.0, "in": 25.4}
 # Of cumulative counters.
@@ -70,6 +74,24 @@ _FACTORS = {
 }
 
 
+T = TypeVar("T")
+
+
+class Conversion(NamedTuple):
+    """From a unit to the SI unit: value x factor + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+    def to_si(self, value: T) -> T:
+        """Return a value (number, array, expression) in the SI unit."""
+        return value * self.factor + self.offset  # type: ignore[operator,return-value]
+
+    def from_si(self, value: T) -> T:
+        """Return a value of the SI unit in the unit."""
+        return (value - self.offset) / self.factor  # type: ignore[operator,return-value]
+
+
 def unit_choices(quantity: str) -> tuple[str, ...]:
     """Return the units that readings of a quantity may be declared in.
 
@@ -85,8 +107,32 @@ def unit_choices(quantity: str) -> tuple[str, ...]:
     return tuple(_FACTORS[quantity])
 
 
+def si_conversion(quantity: str, unit: str) -> Conversion:
+    """Return how a value in `unit` becomes one in the quantity's SI unit.
+
+    Raises
+    ------
+    InputError
+        If the quantity is unknown or the unit does not measure it; the choices are named.
+
+    Examples
+    --------
+    >>> round(si_conversion("temperature", "°F").to_si(50.0), 9)
+    10.0
+    """
+    choices = unit_choices(quantity)
+    if unit not in choices:
+        raise InputError(
+            f"unit `{unit}` does not measure {quantity}",
+            remedy=f"Declare one of {', '.join(choices)}",
+        )
+    return Conversion(_FACTORS[quantity][unit], _OFFSETS.get(unit, 0.0))
+
+
 def si_factor(quantity: str, unit: str) -> float:
     """Return what a value in `unit` is multiplied with to be in the quantity's SI unit.
+
+    Of units that begin at the zero of the SI unit, which all but °F do.
 
     Parameters
     ----------
@@ -107,13 +153,13 @@ def si_factor(quantity: str, unit: str) -> float:
     >>> si_factor("flow", "L/s")
     0.001
     """
-    choices = unit_choices(quantity)
-    if unit not in choices:
+    factor, offset = si_conversion(quantity, unit)
+    if offset:
         raise InputError(
-            f"unit `{unit}` does not measure {quantity}",
-            remedy=f"Declare one of {', '.join(choices)}",
+            f"`{unit}` is no multiple of the unit that {quantity} is stored in",
+            remedy=f"Declare `{SI_UNITS[quantity]}`",
         )
-    return _FACTORS[quantity][unit]
+    return factor
 
 
 def unit_by_name(quantity: str, name: str) -> str | None:

@@ -26,7 +26,7 @@ def write_long_parquet(wide: pl.DataFrame, layout: SensorLayout, path: Path) -> 
             "ts_utc",
             pl.lit(s.sensor_id).alias("sensor_id"),
             pl.lit(s.quantity).alias("quantity"),
-            (pl.col(s.column) / s.to_si).alias("value"),
+            s.conversion.from_si(pl.col(s.column)).alias("value"),
             pl.lit(s.unit).alias("unit"),
         )
         for s in layout.sensors

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.units import si_factor, unit_choices
+from leak_assets.units import si_conversion, unit_choices
 from leak_assets.warehouse.schemas.household import READINGS
 
 from .home import Home
@@ -73,13 +73,18 @@ def steps_of(readings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _conversion(quantity: str, unit: str, scale: float) -> dict[str, float]:
+    found = si_conversion(quantity, unit)
+    return {"factor": found.factor * scale, "offset": found.offset * scale}
+
+
 def _readings(
     raw: pl.DataFrame, home: Home, tail: int | None = None
 ) -> Iterator[tuple[float, float, dict[str, Any]]]:
     """Yield time, value of the main meter and the row with what else was known then."""
     factors = pl.DataFrame(
         [
-            {"quantity": quantity, "unit": unit, "factor": si_factor(quantity, unit) * scale}
+            {"quantity": quantity, "unit": unit, **_conversion(quantity, unit, scale)}
             for quantity, scale in _OF_SI.items()
             for unit in unit_choices(quantity)
         ]
@@ -89,7 +94,9 @@ def _readings(
         raw.join(factors, on=["quantity", "unit"])
         .sort("ts_utc", "received_at", "sequence", maintain_order=True)
         .unique(["quantity", "sensor_id", "ts_utc"], keep="last", maintain_order=True)
-        .with_columns(value=(pl.col("value") * pl.col("factor")).round_sig_figs(12))
+        .with_columns(
+            value=(pl.col("value") * pl.col("factor") + pl.col("offset")).round_sig_figs(12)
+        )
     )
     is_main = (pl.col("quantity") == home.measured) & (pl.col("sensor_id") == home.main)
     main = rows.filter(is_main)

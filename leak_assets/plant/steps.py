@@ -10,7 +10,7 @@ import polars as pl
 
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.units import si_factor, unit_choices
+from leak_assets.units import si_conversion, unit_choices
 from leak_assets.warehouse import Input
 from leak_assets.warehouse.schemas.plant import ANOMALIES, READINGS
 
@@ -44,7 +44,7 @@ def plant_readings(raw: pl.DataFrame, site: str) -> pl.DataFrame:
     """
     factors = pl.DataFrame(
         [
-            {"quantity": p, "unit": unit, "factor": si_factor(p, unit) / si_factor(p, own)}
+            {"quantity": p, "unit": unit, **_conversion(p, unit, own)}
             for p, own in UNITS.items()
             for unit in unit_choices(p)
         ]
@@ -56,7 +56,7 @@ def plant_readings(raw: pl.DataFrame, site: str) -> pl.DataFrame:
         .unique(["quantity", "sensor_id", "ts_utc"], keep="last", maintain_order=True)
         # Twelve digits: 4.0 bar that was written as 400 kPa must be 4.0 bar, at the limit.
         .with_columns(
-            value=(pl.col("value") * pl.col("factor")).round_sig_figs(12),
+            value=(pl.col("value") * pl.col("factor") + pl.col("offset")).round_sig_figs(12),
             parameter="quantity",
             site=pl.lit(site),
         )
@@ -64,6 +64,12 @@ def plant_readings(raw: pl.DataFrame, site: str) -> pl.DataFrame:
         .select(READINGS.polars_schema.names())
         .collect()
     )
+
+
+def _conversion(quantity: str, unit: str, wanted: str) -> dict[str, float]:
+    given, own = si_conversion(quantity, unit), si_conversion(quantity, wanted)
+    factor = given.factor / own.factor
+    return {"factor": factor, "offset": own.from_si(given.offset) if given.offset else 0.0}
 
 
 def anomaly_frames(

@@ -45,7 +45,7 @@ WORDS: dict[Reason, str] = {
     Reason.DUPLICATE_TIME: "one delivery has several values for this time",
     Reason.TIME_INCONSISTENT: "stamped after it was received, or out of order in its delivery",
     Reason.REVERSE_FLOW: "flows against a direction that it never had",
-    Reason.COUNTER_ROLLOVER: "the counter began again at zero",
+    Reason.COUNTER_ROLLOVER: "the counter began again: it rolled over, or was set back or swapped",
     Reason.UNIT_SUSPECT: "the unit was not declared",
     Reason.CLOCK_DRIFT: "its clock is off against the other sensors",
     Reason.TIMESTAMP_DRIFT: "its time stamps wander against the grid",

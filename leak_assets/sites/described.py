@@ -20,7 +20,7 @@ from leak_assets.system.strict_yaml import read_mapping, validated
 from leak_assets.units import QUANTITIES, unit_choices
 
 from .registry import LONGEST_NAME, packaged_names, registered_names, slug
-from .sensors import DEFAULT_UNIT, Sensor, SensorLayout
+from .sensors import DEFAULT_UNIT, Sensor, SensorLayout, counter_of
 
 DescribedKind = Literal["zones", "plant", "household"]
 
@@ -30,25 +30,36 @@ class _Strict(BaseModel):
 
 
 class SensorGroup(_Strict):
-    """Sensors of one quantity that are delivered in one unit."""
+    """Sensors of one quantity that are delivered in one unit.
+
+    With `counter` they deliver registers of volume in `unit`, which begin again at zero after so
+    many of it.
+    """
 
     quantity: str
     unit: str = ""
+    counter: float | None = Field(None, allow_inf_nan=False)
     ids: tuple[str, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _unit_fits(self) -> "SensorGroup":
         if self.quantity not in QUANTITIES:
             raise ValueError(f"quantity `{self.quantity}` is none of {', '.join(QUANTITIES)}")
-        if self.unit and self.unit not in unit_choices(self.quantity):
+        if self.counter is not None:
+            counter_of(self.quantity, self._unit, self.counter)
+        elif self.unit and self.unit not in unit_choices(self.quantity):
             choices = ", ".join(unit_choices(self.quantity))
             raise ValueError(f"unit `{self.unit}` of {self.quantity} is none of {choices}")
         return self
 
     def sensors(self) -> list[Sensor]:
         """Return the sensors; without a model an element is a measuring point."""
-        unit = self.unit or DEFAULT_UNIT[self.quantity]
-        return [Sensor(name, self.quantity, "point", unit) for name in self.ids]
+        counter = counter_of(self.quantity, self._unit, self.counter)
+        return [Sensor(name, self.quantity, "point", self._unit, counter) for name in self.ids]
+
+    @property
+    def _unit(self) -> str:
+        return self.unit or DEFAULT_UNIT[self.quantity if self.counter is None else "volume"]
 
 
 class SiteDescription(_Strict):

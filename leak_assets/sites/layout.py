@@ -18,7 +18,7 @@ from leak_assets.units import QUANTITIES, unit_choices
 from .derived_layout import derive_layout
 from .model_file import read_model
 from .registry import Network
-from .sensors import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout
+from .sensors import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout, counter_of
 
 
 def load_layout(network: Network) -> SensorLayout:
@@ -88,8 +88,18 @@ def _group(group: dict[str, Any], file: Any) -> list[Sensor]:
             file=file,
             column="quantity",
         )
-    unit = group.get("unit") or DEFAULT_UNIT[quantity]
-    if unit not in unit_choices(quantity):
+    counts = group.get("counter")
+    unit = group.get("unit") or DEFAULT_UNIT[quantity if counts is None else "volume"]
+    try:
+        counter = counter_of(quantity, unit, None if counts is None else float(counts))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"counter {counts!r} of {quantity}: {error}",
+            remedy="Write what the register counts before it begins again, e.g. counter: 100000",
+            file=file,
+            column="counter",
+        ) from error
+    if counter is None and unit not in unit_choices(quantity):
         raise InputError(
             f"unit {unit!r} does not fit {quantity}",
             remedy=f"Use one of {', '.join(unit_choices(quantity))}",
@@ -104,7 +114,7 @@ def _group(group: dict[str, Any], file: Any) -> list[Sensor]:
             file=file,
             column="ids",
         )
-    return [Sensor(str(i), quantity, ELEMENT_TYPE[quantity], unit) for i in ids]
+    return [Sensor(str(i), quantity, ELEMENT_TYPE[quantity], unit, counter) for i in ids]
 
 
 def check_sensors(network: Network, sensors: Iterable[Sensor], *, file: Any = None) -> None:

@@ -142,7 +142,8 @@ def _runs(grid: Grid, values: Floats, delivered: Delivered) -> NDArray[np.int64]
     # does not matter to it.
     first = np.isfinite(values[:, :3]).cumsum(axis=1)
     still = (runs[:, :3] == first) | (first == 0)
-    same = still.all(axis=1)
+    # A counter's values are flows, its raw rows registers.
+    same = still.all(axis=1) & [sensor.counter is None for sensor in grid.sensors]
     if not same.any():
         return runs
     ids = [sensor.sensor_id for sensor, is_same in zip(grid.sensors, same, strict=True) if is_same]

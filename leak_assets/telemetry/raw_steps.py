@@ -106,6 +106,7 @@ def take_deliveries(
 def _read_waiting(
     ctx: StepContext, site: Site, days: set[date], source: Source[Any]
 ) -> Iterator[_Arrival]:
+    wanted = []
     for delivery in source.waiting():
         if delivery.network != site.name:
             continue
@@ -114,19 +115,27 @@ def _read_waiting(
             # Its own run has all its days: a sensor, or the next `leak-assets ingest`, sees to it.
             ctx.progress(f"{delivery.name} has days from {first} to {last} and waits for their run")
             continue
+        wanted.append(delivery)
+
+    def read(delivery: Delivery) -> DeliveredReadings | DeliveryLeftError:
         ctx.progress(f"reading {delivery.name}")
         try:
-            parsed = source.read(delivery, site)
+            return source.read(delivery, site)
         except DeliveryLeftError as error:
-            ctx.progress(str(error))
-            continue
-        if others := sorted(set(parsed.days) - days):
-            ctx.progress(
-                f"{delivery.name} has readings of {days_as_text(others)} and waits for a run of"
-                " those days"
-            )
-            continue
-        yield _Arrival(delivery, parsed)
+            return error
+
+    # As days below: a file is text to polars nearly all of the time.
+    with ThreadPoolExecutor(worker_count()) as pool:
+        for delivery, parsed in zip(wanted, pool.map(read, wanted), strict=True):
+            if isinstance(parsed, DeliveryLeftError):
+                ctx.progress(str(parsed))
+            elif others := sorted(set(parsed.days) - days):
+                ctx.progress(
+                    f"{delivery.name} has readings of {days_as_text(others)} and waits for a run of"
+                    " those days"
+                )
+            else:
+                yield _Arrival(delivery, parsed)
 
 
 def _merge_day(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leak_assets.quality.reasons import BAD, LINEAR, SUSPECT, Reason
 from leak_assets.sites.contract import Contract
-from leak_assets.sites.sensors import SensorLayout
+from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.telemetry.readers.cells import UNDECLARED
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
 from leak_assets.telemetry.readers.problems import (
@@ -24,9 +24,10 @@ from leak_assets.telemetry.readers.problems import (
     quarantine_frame,
     unknown_sensor,
 )
-from leak_assets.units import si_factor, unit_choices
+from leak_assets.units import si_conversion, unit_choices
 from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS, UNUSABLE_READINGS
 
+from .counters import flows_of_counters
 from .judged import Delivered, judged, last_runs
 from .on_grid import Gaps, Grid, gaps, in_order, on_grid, runs_of
 from .raw import DELIVERY_ORDER
@@ -50,7 +51,7 @@ def validate_day(
     """Return the validated readings of a day, its gaps, and what could not be used.
 
     1. The latest delivery of a reading counts.
-    2. Values become SI.
+    2. Values become SI; registers of counters become the flows between them (`counters`).
     3. A reading belongs to the first step of the grid at or after its time stamp, so no step
        holds anything later than itself (no look-ahead); of several in a step the last counts.
     4. The grid runs from the first to the last observed step of the network's day, never into
@@ -98,8 +99,9 @@ def validate_day(
     grid = on_grid(usable, layout, contract.cadence_s, first_step=first_step, end_step=end_step)
     if grid is None:
         return READINGS.empty(), GAPS.empty(), quarantine
-    values = grid.matrix("value_si")
+    values, of_counters = flows_of_counters(grid, grid.matrix("value_si"), runs, contract)
     flags = judged(grid, values, Delivered(usable, unusable, runs), contract, reference_stats)
+    flags |= of_counters
     day_of_grid = _Day(
         grid,
         flags,
@@ -194,17 +196,17 @@ def _usable(
     contract may have changed since.
     """
     kinds, lengths = _runs_of_kinds(raw)
-    known = {(s.sensor_id, s.quantity): (n, s.unit) for n, s in enumerate(in_order(layout))}
+    known = {(s.sensor_id, s.quantity): (n, s) for n, s in enumerate(in_order(layout))}
     judged = [
         _judged_kind(sensor_id, quantity, unit, known, contract)
         for sensor_id, quantity, unit in kinds.iter_rows()
     ]
-    number, factor, low, high = (
+    number, factor, offset, low, high = (
         (np.repeat(np.array(column, dtype=float), lengths) for column in zip(*judged, strict=True))
         if judged
-        else (np.empty(0),) * 4
+        else (np.empty(0),) * 5
     )
-    value_si = raw.get_column("value").to_numpy() * factor
+    value_si = raw.get_column("value").to_numpy() * factor + offset
     is_good = (value_si >= low) & (value_si <= high)
     numbered = raw.with_columns(
         pl.Series("number", number).cast(pl.Int64), pl.Series("value_si", value_si)
@@ -233,20 +235,22 @@ def _judged_kind(
     sensor_id: str,
     quantity: str,
     unit: str,
-    known: Mapping[tuple[str, str], tuple[int, str]],
+    known: Mapping[tuple[str, str], tuple[int, Sensor]],
     contract: Contract,
-) -> tuple[float, float, float, float]:
-    """Return a sensor's number, the factor of a unit to SI and the range of what is possible.
+) -> tuple[float, float, float, float, float]:
+    """Return a sensor's number, factor and offset of a unit to SI, the range of what is possible.
 
     -1 for a sensor that is not known, NaN for a unit that does not measure its quantity.
     """
-    number, layout_unit = known.get((sensor_id, quantity), (-1, ""))
+    number, sensor = known.get((sensor_id, quantity), (-1, None))
+    if sensor is None:
+        return -1, np.nan, np.nan, np.nan, np.nan
     # Without a declared unit the layout's counts.
-    in_unit = layout_unit if unit == UNDECLARED else unit
-    if number < 0 or in_unit not in unit_choices(quantity):
-        return number, np.nan, np.nan, np.nan
-    allowed = contract.quantities[quantity]
-    return number, si_factor(quantity, in_unit), allowed.min, allowed.max
+    in_unit = sensor.unit if unit == UNDECLARED else unit
+    if in_unit not in unit_choices(sensor.delivered):
+        return number, np.nan, np.nan, np.nan, np.nan
+    allowed = contract.quantities[sensor.delivered]
+    return number, *si_conversion(sensor.delivered, in_unit), allowed.min, allowed.max
 
 
 def _runs_before(
@@ -295,18 +299,18 @@ def _quarantine(
 
 def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> Problem:
     quantity, sensor_id, unit = row["quantity"], row["sensor_id"], row["unit"]
-    if row["reason"] == "unknown_sensor":
+    known = (s for s in layout.sensors if (s.sensor_id, s.quantity) == (sensor_id, quantity))
+    sensor = next(known, None)
+    if sensor is None:
         words = unknown_sensor(sensor_id, quantity, layout.network, layout.ids(quantity))
     elif row["reason"] == "unknown_unit":
         words = (
-            f"unit `{unit}` does not measure {quantity}",
-            f"Declare one of {', '.join(unit_choices(quantity))}",
+            f"unit `{unit}` does not measure {sensor.delivered}",
+            f"Declare one of {', '.join(unit_choices(sensor.delivered))}",
         )
     else:
-        unit = unit or next(
-            s.unit for s in layout.sensors if (s.sensor_id, s.quantity) == (sensor_id, quantity)
-        )
-        words = out_of_range(row["raw_text"], unit, quantity, contract.quantities[quantity])
+        allowed = contract.quantities[sensor.delivered]
+        words = out_of_range(row["raw_text"], unit or sensor.unit, sensor.delivered, allowed)
     return Problem(
         row=row["sequence"],
         column=f"{quantity}/{sensor_id}",

@@ -4,7 +4,7 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.sites.sensors import DEFAULT_UNIT
-from leak_assets.units import si_factor, unit_choices
+from leak_assets.units import si_conversion, si_factor, unit_by_name, unit_choices
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,15 @@ def test_unknown_units_are_refused_with_choices() -> None:
 def test_default_units_of_layouts_fit_their_quantity() -> None:
     """The unit that a layout has without naming one can be converted."""
     assert all(unit in unit_choices(quantity) for quantity, unit in DEFAULT_UNIT.items())
+
+
+def test_fahrenheit_has_another_zero() -> None:
+    """Degrees Fahrenheit convert with their offset, both ways, and are never merely scaled."""
+    conversion = si_conversion("temperature", "°F")
+    assert [conversion.to_si(value) for value in (32.0, 212.0, -40.0)] == pytest.approx(
+        [0.0, 100.0, -40.0]
+    )
+    assert conversion.from_si(37.0) == pytest.approx(98.6)
+    assert unit_by_name("temperature", "fahrenheit") == "°F"
+    with pytest.raises(InputError, match="no multiple"):
+        si_factor("temperature", "°F")

@@ -58,7 +58,7 @@ def write_scada_csv(
                 continue
             frame = part.select(
                 pl.col("ts_utc").dt.strftime(OFFICIAL_FORMAT).alias(TIME_COLUMN),
-                *((pl.col(s.column) / s.to_si).alias(s.sensor_id) for s in sensors),
+                *(s.conversion.from_si(pl.col(s.column)).alias(s.sensor_id) for s in sensors),
             )
             content = frame.write_csv(
                 separator=SEPARATOR, float_precision=2, decimal_comma=True

@@ -12,7 +12,7 @@ import polars as pl
 
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import Sensor, SensorLayout
-from leak_assets.units import QUANTITIES, si_factor, unit_choices
+from leak_assets.units import QUANTITIES, si_conversion, unit_choices
 
 from .limits import PROBLEMS_KEPT
 from .parsed_file import FILE_SOURCE, ParsedFile, cell_schema
@@ -86,11 +86,12 @@ class Collector:
         column
             Name of the column in the file.
         """
-        allowed = self.source.contract.quantities[sensor.quantity]
-        factor = si_factor(sensor.quantity, unit or sensor.unit)
+        allowed = self.source.contract.quantities[sensor.delivered]
+        conversion = si_conversion(sensor.delivered, unit or sensor.unit)
+        low, high = conversion.from_si(allowed.min), conversion.from_si(allowed.max)
         has_text = cells.get_column("raw_text").is_not_null()
         # Limits in the delivered unit: a comparison per value instead of a product as well.
-        is_inside = cells.get_column("value").is_between(allowed.min / factor, allowed.max / factor)
+        is_inside = cells.get_column("value").is_between(low, high)
         is_good = has_text & is_inside & cells.get_column("reason").is_null()
         count = int(is_good.sum())
         self.empty += cells.height - int(has_text.sum())
@@ -101,7 +102,7 @@ class Collector:
 
             def words(reason: str, text: str) -> tuple[str, str]:
                 if reason == "out_of_range":
-                    return out_of_range(text, unit or sensor.unit, sensor.quantity, allowed)
+                    return out_of_range(text, unit or sensor.unit, sensor.delivered, allowed)
                 return unusable_value(reason, text, example=self.example)
 
             self.add_problems(_problems(bad, column, words))

@@ -171,7 +171,8 @@ def _add_wide(
             )
         else:
             cells = _cells(rows, column, file, tag.factor)
-            collector.add_column(cells, _sensor(tag, collector), _unit(tag), name)
+            sensor = _sensor(tag, collector)
+            collector.add_column(cells, sensor, _unit(tag, sensor), name)
 
 
 def _add_long(
@@ -192,10 +193,13 @@ def _add_long(
     known = rows.get_column("tag").is_in(list(tags))
     _refuse(rows.filter(~known), "tag", value, file, collector, _unknown_tag)
     rows = rows.filter(known).join(
-        _declared(rows.filter(known), tags), on=["tag", "unit"], how="left", maintain_order="left"
+        _declared(rows.filter(known), tags, collector),
+        on=["tag", "unit"],
+        how="left",
+        maintain_order="left",
     )
-    for (quantity,), group in rows.filter(pl.col("declared").is_null()).group_by("quantity"):
-        _refuse(group, "unit", value, file, collector, partial(_unknown_unit, str(quantity)))
+    for (measured,), group in rows.filter(pl.col("declared").is_null()).group_by("measured"):
+        _refuse(group, "unit", value, file, collector, partial(_unknown_unit, str(measured)))
     good = rows.filter(pl.col("declared").is_not_null())
     for (name, declared), group in good.group_by("tag", "declared", maintain_order=True):
         meant = tags[str(name)]
@@ -203,14 +207,18 @@ def _add_long(
         collector.add_column(cells, _sensor(meant, collector), str(declared), str(name))
 
 
-def _declared(rows: pl.DataFrame, tags: Mapping[str, Tag]) -> pl.DataFrame:
-    """Return `quantity` and `declared` unit, null where it is none, of each tag and unit."""
+def _declared(rows: pl.DataFrame, tags: Mapping[str, Tag], collector: Collector) -> pl.DataFrame:
+    """Return what is `measured` and the `declared` unit, null where none, of each tag and unit."""
     pairs = rows.select("tag", "unit").unique(maintain_order=True)
+    sensors = {tag: _sensor(tags[tag], collector) for tag in pairs.get_column("tag").unique()}
     found = [
-        (tags[tag].quantity, unit_by_name(tags[tag].quantity, unit) if unit else _unit(tags[tag]))
+        (
+            sensors[tag].delivered,
+            unit_by_name(sensors[tag].delivered, unit) if unit else _unit(tags[tag], sensors[tag]),
+        )
         for tag, unit in pairs.iter_rows()
     ]
-    schema = {"quantity": pl.String, "declared": pl.String}
+    schema = {"measured": pl.String, "declared": pl.String}
     return pl.concat([pairs, pl.DataFrame(found, schema, orient="row")], how="horizontal")
 
 
@@ -257,6 +265,6 @@ def _sensor(tag: Tag, collector: Collector) -> Sensor:
     )
 
 
-def _unit(tag: Tag) -> str:
+def _unit(tag: Tag, sensor: Sensor) -> str:
     """Return the unit that the mapping declares for a tag."""
-    return (unit_by_name(tag.quantity, tag.unit) if tag.unit else None) or UNDECLARED
+    return (unit_by_name(sensor.delivered, tag.unit) if tag.unit else None) or UNDECLARED

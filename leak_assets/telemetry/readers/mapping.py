@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from leak_assets.errors import InputError
-from leak_assets.sites.sensors import SensorLayout
+from leak_assets.sites.sensors import COUNTED, SensorLayout
 from leak_assets.units import QUANTITIES, unit_by_name, unit_choices
 
 MAPPING_FILE = "mapping.yaml"
@@ -54,7 +54,8 @@ class Tag(_Strict):
     def _fits(self) -> "Tag":
         if self.quantity not in QUANTITIES:
             raise ValueError(f"quantity `{self.quantity}` is none of {', '.join(QUANTITIES)}")
-        if self.unit is not None and unit_by_name(self.quantity, self.unit) is None:
+        kinds = [self.quantity, *(["volume"] if self.quantity in COUNTED else [])]
+        if self.unit is not None and not any(unit_by_name(kind, self.unit) for kind in kinds):
             choices = ", ".join(unit_choices(self.quantity))
             raise ValueError(f"unit `{self.unit}` of {self.quantity} is none of {choices}")
         if self.factor == 0:
@@ -291,7 +292,7 @@ def _line_of(node: yaml.Node, place: Sequence[str | int]) -> int:
 def _check_sensors(
     tags: Mapping[str, Tag], layout: SensorLayout, root: yaml.Node, path: Path
 ) -> None:
-    known = {(s.quantity, s.sensor_id) for s in layout.sensors}
+    known = {(s.quantity, s.sensor_id): s for s in layout.sensors}
     seen: dict[tuple[str, str], str] = {}
     for name, tag in tags.items():
         row = _line_of(root, ("tags", name))
@@ -301,6 +302,16 @@ def _check_sensors(
             raise InputError(
                 f"tag `{name}`: `{tag.sensor}` is no {tag.quantity} sensor of {layout.network}",
                 remedy=f"Name one of its sensors ({some}, …) or add it to the layout",
+                file=path,
+                row=row,
+            )
+        measured = known[one].delivered
+        if tag.unit is not None and unit_by_name(measured, tag.unit) is None:
+            counter = "is" if measured != tag.quantity else "is not"
+            raise InputError(
+                f"tag `{name}`: `{tag.unit}` is no unit of {measured}; its sensor {counter}"
+                " a counter in the layout",
+                remedy=f"Write one of {', '.join(unit_choices(measured))}, or change the layout",
                 file=path,
                 row=row,
             )

@@ -224,14 +224,14 @@ def _add_long(rows: pl.DataFrame, collector: Collector) -> None:
         if sensor is None:
             words = unknown_sensor(names[1], names[0], layout.network, layout.ids(names[0]))
             _refuse(cells.with_columns(reason=pl.lit("unknown_sensor")), names[1], collector, words)
-        elif unit and unit_by_name(sensor.quantity, str(unit)) is None:
+        elif unit and unit_by_name(sensor.delivered, str(unit)) is None:
             words = (
-                f"unit `{shown(str(unit))}` does not measure {sensor.quantity}",
-                f"Declare one of {', '.join(unit_choices(sensor.quantity))}",
+                f"unit `{shown(str(unit))}` does not measure {sensor.delivered}",
+                f"Declare one of {', '.join(unit_choices(sensor.delivered))}",
             )
             _refuse(cells.with_columns(reason=pl.lit("unknown_unit")), str(unit), collector, words)
         else:
-            declared = unit_by_name(sensor.quantity, str(unit)) if unit else UNDECLARED
+            declared = unit_by_name(sensor.delivered, str(unit)) if unit else UNDECLARED
             collector.add_column(cells, sensor, declared or UNDECLARED, "value")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from leak_assets.units import si_factor
+from leak_assets.units import si_conversion, unit_choices
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 # Value of the column `source`.
@@ -125,10 +125,15 @@ class ParsedFile:
         """
         kinds = self.cells.select("quantity", "unit").unique()
         scaled = pl.lit(None, pl.Float64)
-        for quantity, unit in kinds.filter(pl.col("unit") != "").iter_rows():
+        for quantity, unit in kinds.iter_rows():
+            # Registers of counters are no flows.
+            if unit not in unit_choices(quantity):
+                continue
             is_kind = (pl.col("quantity") == quantity) & (pl.col("unit") == unit)
             scaled = (
-                pl.when(is_kind).then(pl.col("value") * si_factor(quantity, unit)).otherwise(scaled)
+                pl.when(is_kind)
+                .then(si_conversion(quantity, unit).to_si(pl.col("value")))
+                .otherwise(scaled)
             )
         columns = []
         for quantity in self.cells.get_column("quantity").unique().cast(pl.String).sort():

@@ -13,7 +13,7 @@ import polars as pl
 
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import SensorLayout
-from leak_assets.units import QUANTITIES, si_factor, unit_by_name, unit_choices
+from leak_assets.units import QUANTITIES, si_conversion, unit_by_name, unit_choices
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 from .cells import UNDECLARED
@@ -162,33 +162,33 @@ def _message_id() -> pl.Expr:
 def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.DataFrame:
     """Add `why`, null where a reading can be used; quantity and unit as far as they follow."""
     sensors = pl.DataFrame(
-        [(s.sensor_id, s.quantity, s.unit) for s in layout.sensors],
-        schema={"sensor_id": pl.String, "quantity": pl.String, "declared": pl.String},
+        [(s.sensor_id, s.quantity, s.unit, s.delivered) for s in layout.sensors],
+        schema=dict.fromkeys(("sensor_id", "quantity", "declared", "delivered"), pl.String),
         orient="row",
     )
     alone = sensors.filter(pl.len().over("sensor_id") == 1)
     alone = alone.select("sensor_id", pl.col("quantity").alias("only"))
     kinds = [
-        (quantity, unit, allowed.min / factor, allowed.max / factor)
+        (quantity, unit, conversion.from_si(allowed.min), conversion.from_si(allowed.max))
         for quantity in QUANTITIES
         for unit in unit_choices(quantity)
-        for allowed, factor in [(contract.quantities[quantity], si_factor(quantity, unit))]
+        for allowed, conversion in [(contract.quantities[quantity], si_conversion(quantity, unit))]
     ]
     limits = pl.DataFrame(
         kinds,
-        schema={"quantity": pl.String, "unit": pl.String, "low": pl.Float64, "high": pl.Float64},
+        schema={"delivered": pl.String, "unit": pl.String, "low": pl.Float64, "high": pl.Float64},
         orient="row",
     )
     return (
         rows.join(alone, on="sensor_id", how="left", maintain_order="left")
         .with_columns(pl.col("quantity").fill_null(pl.col("only")))
         .join(sensors, on=["sensor_id", "quantity"], how="left", maintain_order="left")
-        .join(_spellings(rows), on=["quantity", "unit"], how="left", maintain_order="left")
+        .join(_spellings(rows), on=["delivered", "unit"], how="left", maintain_order="left")
         .with_columns(
             pl.col("unit").is_not_null().alias("is_declared"),
             pl.coalesce("meant", "unit", "declared").alias("unit"),
         )
-        .join(limits, on=["quantity", "unit"], how="left", maintain_order="left")
+        .join(limits, on=["delivered", "unit"], how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("declared").is_null())
             .then(pl.lit("unknown_sensor"))
@@ -205,7 +205,7 @@ def _spellings(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the unit that is `meant` by a spelling (`m³/h`, `PSI`), for each quantity."""
     units = rows.get_column("unit").drop_nulls().unique().to_list()
     found = [(q, unit, unit_by_name(q, unit)) for unit in units for q in QUANTITIES]
-    schema = dict.fromkeys(("quantity", "unit", "meant"), pl.String)
+    schema = dict.fromkeys(("delivered", "unit", "meant"), pl.String)
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
@@ -227,6 +227,7 @@ def _as_judged(row: dict[str, object], layout: SensorLayout, contract: Contract)
     """Return what is wrong with a reading by layout and contract."""
     why, text = str(row["why"]), str(row["raw_text"])
     sensor, quantity, unit = (str(row[name] or "") for name in ("sensor_id", "quantity", "unit"))
+    measured = str(row["delivered"] or quantity)
     field = "value"
     match why:
         case "unknown_sensor":
@@ -236,11 +237,11 @@ def _as_judged(row: dict[str, object], layout: SensorLayout, contract: Contract)
         case "unknown_unit":
             field, text = "unit", unit
             told = (
-                f"`{shown(unit)}` is no unit of {quantity}",
-                f"Send one of {', '.join(unit_choices(quantity))}",
+                f"`{shown(unit)}` is no unit of {measured}",
+                f"Send one of {', '.join(unit_choices(measured))}",
             )
         case "out_of_range":
-            told = out_of_range(text, unit, quantity, contract.quantities[quantity])
+            told = out_of_range(text, unit, measured, contract.quantities[measured])
         case _:
             told = unusable_value(why, text, example="28.92")
     return Problem(

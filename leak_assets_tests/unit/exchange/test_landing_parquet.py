@@ -17,4 +17,6 @@ def test_no_half_written_file_stays(run, tmp_path: Path) -> None:
     for sensor in run.layout.sensors:
         rows = long.filter(sensor_id=sensor.sensor_id, quantity=sensor.quantity).sort("ts_utc")
         assert rows["unit"].unique().to_list() == [sensor.unit]
-        assert np.allclose(rows["value"] * sensor.to_si, run.wide()[sensor.column])
+        assert np.allclose(
+            sensor.conversion.to_si(rows["value"].to_numpy()), run.wide()[sensor.column]
+        )

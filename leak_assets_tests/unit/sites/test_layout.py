@@ -51,7 +51,7 @@ def test_user_layout_overrides(settings: Settings, small_inp: Path) -> None:
     network.settings_path.write_text(text)
     layout = load_layout(resolve(network.name, settings))
     assert layout.columns() == ("pressure/a", "pressure/e")
-    assert layout.sensors[0].to_si == pytest.approx(10.197, rel=1e-4)
+    assert layout.sensors[0].conversion.factor == pytest.approx(10.197, rel=1e-4)
     network.settings_path.write_text(text.replace("a, e", "e"))
     assert load_layout(resolve(network.name, settings)).columns() == ("pressure/e",)
 

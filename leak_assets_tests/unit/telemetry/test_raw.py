@@ -1,16 +1,19 @@
 """The raw log: union of deliveries, idempotent, nothing doubled, corrections kept."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leak_assets.telemetry.raw import merge_raw
+from leak_assets.telemetry.raw import distinct_readings, merge_raw
+from leak_assets.telemetry.readers.parsed_file import ParsedFile, cell_schema, distinct_day
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 Rows = Callable[..., pl.DataFrame]
 EMPTY = RAW_READINGS.empty()
+_DATE = date(2019, 3, 4)
 DAY = [("12", 0, 30.0), ("12", 5, 30.5), ("21", 0, 41.0)]
 
 
@@ -100,3 +103,40 @@ def test_killed_and_repeated_run(
     assert repeated.equals(whole)
     assert again.equals(whole)
     assert duplicates == deliveries[-1].height
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["12", "21", "27"]), st.integers(0, 287)), min_size=1, unique=True
+    ),
+    st.integers(1, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_days_of_files_are_in_the_order_of_their_log(
+    places: list[tuple[str, int]], files: int
+) -> None:
+    """Files that bring nothing twice give the rows, in the order, that merging them gives."""
+    parsed = [_parsed(places[n::files], sha=f"{n}" * 64) for n in range(files)]
+    parsed = [one for one in parsed if one.accepted]
+    expected = distinct_readings([one.readings_of(_DATE) for one in parsed])
+    found = distinct_day(parsed, _DATE)
+    assert found is not None
+    assert expected is not None
+    assert found.equals(expected)
+    assert distinct_day([*parsed, _parsed(places[:1], sha="9" * 64)], _DATE) is None
+
+
+def _parsed(places: list[tuple[str, int]], sha: str) -> ParsedFile:
+    """Return a file of the values of some sensors at some steps of the day."""
+    rows = [
+        (sensor, "pressure", "m", datetime(2019, 3, 4, tzinfo=UTC) + step * timedelta(minutes=5),
+         line, f"{step}", float(step))
+        for line, (sensor, step) in enumerate(sorted(places), start=2)
+    ]  # fmt: skip
+    schema = cell_schema(["27", "12", "21"], ["pressure", "flow"], ["", "m"])
+    return ParsedFile(
+        network="hanoi", file_path="x", sha256=sha, size_bytes=1, format="csv",
+        received_at=datetime(2019, 3, 5, tzinfo=UTC),
+        cells=pl.DataFrame(rows, schema=schema, orient="row"), quarantine=pl.DataFrame(),
+        values=len(rows), quarantined=0, empty=0, is_rejected=False,
+    )  # fmt: skip
