@@ -16,7 +16,14 @@ from leak_assets.defs.models.jobs import TRAINING
 from leak_assets.defs.models.schedules import quarterly_retraining
 from leak_assets.defs.models.sensors import retraining
 from leak_assets.defs.policy import apply_policy
-from leak_assets.defs.reports.digests import DIGEST, weekly, weekly_digests
+from leak_assets.defs.reports.digests import (
+    DAILY_DIGEST,
+    DIGEST,
+    daily_digests,
+    mornings,
+    weekly,
+    weekly_digests,
+)
 from leak_assets.defs.resources import Platform
 from leak_assets.defs.runs.jobs import retention
 from leak_assets.defs.runs.schedules import nightly_retention
@@ -59,7 +66,7 @@ def build_defs(
     # Refused here, not in the middle of a run.
     raising_method(settings)
     return dg.Definitions(
-        assets=[*build_assets(graph, progress), backtests, weekly_digests],
+        assets=[*build_assets(graph, progress), backtests, daily_digests, weekly_digests],
         asset_checks=[
             *dg.load_asset_checks_from_package_module(leak_assets.defs),
             *build_day_checks(graph),
@@ -70,13 +77,14 @@ def build_defs(
             SIGNATURES,
             TRAINING,
             BACKTEST,
+            DAILY_DIGEST,
             DIGEST,
             MICRO_BATCH,
             DAILY_BATCH,
             retention,
         ],
         sensors=[landing_zone, retraining, stale_days, notifications, failed_runs],
-        schedules=[daily, quarterly_retraining, nightly_retention, weekly],
+        schedules=[daily, quarterly_retraining, nightly_retention, mornings, weekly],
         resources={"platform": platform},
         executor=executor or job_executor(settings),
     ).map_resolved_asset_specs(func=apply_policy)

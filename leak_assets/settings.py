@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     llm_temperature: float = Field(0.1, validation_alias="TEMPERATURE", ge=0, le=2)
     llm_max_tokens: int = Field(2048, validation_alias="MAX_TOKENS", ge=1)
     llm_timeout_s: float = Field(60.0, validation_alias="LLM_TIMEOUT_S", gt=0)
+    llm_streaming: bool = Field(False, validation_alias="LLM_STREAMING")
 
     # Of plants: a summary at the latest after so many seconds with anomalies, which lists so many.
     summary_interval_s: float = Field(60.0, validation_alias="SUMMARY_INTERVAL", gt=0)

@@ -1,5 +1,7 @@
 """Commands for treatment plants: what rules would raise, what they raised."""
 
+import signal
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +12,7 @@ from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import Site
 from leak_assets.system.strict_yaml import read_mapping
-from leak_assets.system.terminal import AsJson, console, print_frame
+from leak_assets.system.terminal import AsJson, console, print_frame, print_json
 
 plant_app = typer.Typer(
     no_args_is_help=True, help="Watch treatment plants: spike, drift and dropout rules."
@@ -73,6 +75,92 @@ def preview(
             f" stored now: {sum(d.stored for d in days) / len(days):.1f}",
             highlight=False,
         )
+
+
+@plant_app.command("watch")
+def watch(
+    site: _Plant,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Stream to collect besides: YAML file, redis://HOST?topics=KEY or"
+            " mqtt://HOST?topics=FILTER. Files of the landing folder, and what other collectors"
+            " bring, are watched in any case."
+        ),
+    ] = None,
+    take_after: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds after which what no run has taken is taken from here; 0: never."
+        ),
+    ] = 300.0,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Judge readings as they come: anomalies are seen at once, summaries within a minute.
+
+    Waits for no run; the day's run judges the same readings for the record. Ends with Ctrl-C or
+    SIGTERM; started again, it goes on where it ended.
+    """
+    from contextlib import nullcontext
+
+    from leak_assets.plant.messages import of_plant
+    from leak_assets.runs.plant_watch import PlantWatch, alone
+    from leak_assets.telemetry.sources.background import collecting
+    from leak_assets.telemetry.sources.stream_config import load_stream
+
+    ctx = StepContext.local(command="plant-watch")
+    plant = _plant(ctx, site)
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    with alone(ctx.settings, plant.name):
+        watching = PlantWatch(ctx, plant, say, take_after_s=take_after or None)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: watching.stop())
+        config = of_plant(load_stream(source, ctx.settings), plant.name) if source else None
+        beside = (
+            collecting(config, ctx.settings, ctx.warehouse, say, watching.stop)
+            if config
+            else nullcontext()
+        )
+        with beside:
+            say(f"{plant.name}: watching" + (f" {config.url}" if config else ""))
+            counts = watching.run()
+    if as_json:
+        print_json(asdict(counts))
+    else:
+        console().print(
+            f"{counts.readings:,} readings, {counts.not_judged:,} not judged,"
+            f" {counts.anomalies:,} anomalies",
+            highlight=False,
+        )
+
+
+@plant_app.command("demo")
+def demo(
+    sensors: Annotated[int, typer.Option(min=1, max=1000, help="Sensors of the plant.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="End after so many seconds; 0: with Ctrl-C.")
+    ] = 0.0,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API.")] = 8000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same plant.")] = 1,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run a simulated plant with its watch, its summaries and the API, and say what to open."""
+    from leak_assets.demo.plant import run_plant_demo
+    from leak_assets.settings import Settings
+
+    run_plant_demo(
+        Settings.from_environment(),
+        sensors=sensors,
+        seconds=seconds,
+        port=port,
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 def _plant(ctx: StepContext, name: str) -> Site:

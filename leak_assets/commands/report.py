@@ -65,6 +65,28 @@ def digest(
     )
 
 
+@report_app.command("day")
+def day_digest(
+    network: Annotated[str, typer.Argument(help="Network name.")],
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="UTC day; by default the newest with incidents."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write and print the digest of a day in words, by a language model or by the template."""
+    from leak_assets.summaries.daily import write_daily_digest
+
+    ctx = StepContext.local(command="report")
+    name = network_site(network, ctx.settings).name
+    row = write_daily_digest(ctx, name, None if day is None else day.date())
+    if as_json:
+        print_json(row)
+        return
+    console().print(row["summary"], soft_wrap=True, markup=False, highlight=False)
+
+
 @report_app.command("network")
 def report(
     network: Annotated[str, typer.Argument(help="Network name.")],

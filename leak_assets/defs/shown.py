@@ -19,6 +19,7 @@ from leak_assets.reports.signature_figure import signature_heatmap
 from leak_assets.reports.water_report import PICTURE_SPAN, balance_plot, reported_period
 from leak_assets.sites.site import Site, require_network
 from leak_assets.sites.tables import links_frame, nodes_frame
+from leak_assets.warehouse.schemas import TABLES
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES
 
 # A crew looks at the first; the table has the rest.
@@ -58,6 +59,23 @@ def _candidates(ctx: StepContext, site: Site, days: Sequence[date]) -> dict[str,
             head = ["| # | pipe | probability | length |", "| --- | --- | --- | --- |"]
             return {title: dg.MetadataValue.md("\n".join([*head, *lines]))}
     return {}
+
+
+def _writers(table: str) -> Callable[[StepContext, Site, Sequence[Partition]], Shown]:
+    """Return what counts the texts of some days by who wrote them."""
+    key = TABLES[table].partition_by[-1]
+
+    def count(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
+        counts = {"by_language_model": 0, "by_template": 0}
+        for partition in partitions:
+            own = {"date": partition["date"], key: site.name}
+            texts = ctx.warehouse.read(table, own)
+            written = [] if texts is None else texts.get_column("generated_by").to_list()
+            counts["by_language_model"] += written.count("llm_summarizer")
+            counts["by_template"] += written.count("template")
+        return counts, {}
+
+    return count
 
 
 def _signatures(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
@@ -138,4 +156,6 @@ SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] =
     "water_balance": _water_balance,
     "evaluations": _evaluations,
     "household_day": _household,
+    "summaries": _writers("incidents.summaries"),
+    "plant_summaries": _writers("plant.summaries"),
 }

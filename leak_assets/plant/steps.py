@@ -87,11 +87,13 @@ def anomaly_frames(
             readings, profile, state_of_row(before), now=clock_of(day, readings, datetime.now(UTC))
         )
         anomalies = judged.anomalies.with_columns(site=pl.lit(work.site.name))
+        last = readings.get_column("received_at").max()
+        received_at = last if isinstance(last, datetime) else None
         yield (
             partition,
             {
                 _ANOMALIES: anomalies.select(ANOMALIES.polars_schema.names()),
-                _STATES: state_as_row(judged.state, work.site.name, day),
+                _STATES: state_as_row(judged.state, work.site.name, day, received_at),
             },
         )
 
@@ -102,7 +104,8 @@ def clock_of(day: date, readings: pl.DataFrame, now: datetime) -> datetime:
     if now >= end:
         return end
     newest = readings.get_column("ts_utc").max()
-    return min(newest, end) if isinstance(newest, datetime) else end
+    # A device whose clock is ahead makes no other silent.
+    return min(newest, end, now) if isinstance(newest, datetime) else end
 
 
 def day_gone_on_from(work: Work, day: date) -> list[date]:

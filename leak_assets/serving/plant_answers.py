@@ -5,7 +5,7 @@ Routes and status codes are in `plant_routes`.
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -17,6 +17,7 @@ from leak_assets.plant.rules import TYPES
 from leak_assets.settings import Settings
 
 from .newest import NewestRows
+from .plant_rows import is_watched, last_reading, newest_anomaly_rows, newest_summary_rows
 
 _LOG = logging.getLogger(__name__)
 HISTORY = 100
@@ -87,11 +88,7 @@ class Metrics(BaseModel):
 
 def newest_anomalies(rows: NewestRows, sites: Sequence[str], limit: int) -> list[Anomaly]:
     """Return the newest anomalies, each as it is known last."""
-    frame = rows.newest("plant.anomalies", sites, by="ts_utc", limit=limit * 2)
-    known_last = frame.sort(pl.col("duration_s").is_null(), maintain_order=True).unique(
-        ["site", "anomaly_id"], keep="first", maintain_order=True
-    )
-    ordered = known_last.sort("ts_utc", "anomaly_id", descending=[True, False]).head(limit)
+    ordered = newest_anomaly_rows(rows, sites, limit)
     return [
         Anomaly(
             type=row["type"],
@@ -109,7 +106,7 @@ def newest_anomalies(rows: NewestRows, sites: Sequence[str], limit: int) -> list
 
 def summary_answer(rows: NewestRows, sites: Sequence[str]) -> SummaryAnswer:
     """Return the newest summaries."""
-    frame = rows.newest("plant.summaries", sites, by="first_at", limit=ACTIVE_SUMMARIES)
+    frame = newest_summary_rows(rows, sites, ACTIVE_SUMMARIES)
     if frame.is_empty():
         return SummaryAnswer(summary="", timestamp=None, generated_by=None, summaries=[], count=0)
     newest = frame.row(0, named=True)
@@ -138,8 +135,8 @@ def metrics(rows: NewestRows, sites: Sequence[str]) -> Metrics:
 def status(rows: NewestRows, sites: Sequence[str], settings: Settings, now: datetime) -> Status:
     """Return the state of the parts; of a store that fails, the reason instead of an error."""
     try:
-        last = _last_reading(rows, sites)
-        judged = bool(rows.days("plant.rule_states", sites))
+        last = last_reading(rows, sites)
+        judged = is_watched(rows, sites, now) or bool(rows.days("plant.rule_states", sites))
         recent = newest_anomalies(rows, sites, 10_000)
         problem = ""
     except (InputError, OSError, pl.exceptions.PolarsError):
@@ -169,11 +166,3 @@ def status(rows: NewestRows, sites: Sequence[str], settings: Settings, now: date
         last_reading_time=last,
         anomaly_count_24h=sum(a.timestamp >= since for a in recent),
     )
-
-
-def _last_reading(rows: NewestRows, sites: Sequence[str]) -> datetime | None:
-    for day, site in rows.days("plant.readings", sites):
-        newest = rows.rows("plant.readings", day, site).get_column("ts_utc").max()
-        if isinstance(newest, datetime):
-            return newest.astimezone(UTC)
-    return None

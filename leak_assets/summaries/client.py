@@ -6,18 +6,33 @@ never of a server's answer.
 """
 
 import logging
+import queue
+import re
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from leak_assets.settings import Settings
 
+from .facts import halved
 from .faithfulness import unknown_number
 from .prompt import Messages, build_messages, prompt_sha256, repeat_request
 from .template import render
 
 _LOG = logging.getLogger(__name__)
 _MAX_RETRIES = 1
+_GRACE_S = 1.0
+"""For the pause before the second try; a server that asks for a longer one has to be quick then."""
+# How llama.cpp, llama_cpp.server, vLLM and OpenAI say that a prompt is too long.
+_TOO_LONG = re.compile(
+    r"context[_ ](length|size|window)|exceed_context|maximum context|prompt is too long"
+    r"|too many tokens|input is too large",
+    re.IGNORECASE,
+)
+_MOST_CHARACTERS = 20_000
+"""Longer is no summary: a server that writes without end is stopped there."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Summary:
     prompt_tokens: int | None
     completion_tokens: int | None
     latency_s: float
+    finish_reason: str | None
     fallback_reason: str | None
 
 
@@ -40,61 +56,119 @@ class _Answer:
     text: str
     prompt_tokens: int
     completion_tokens: int
+    finish_reason: str | None
 
 
 class _UnusableAnswerError(Exception):
     """The server answered, but with nothing to print; the message is a short code."""
+
+    def __init__(self, reason: str, finish_reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.finish_reason = finish_reason
+
+
+class _TooLongError(_UnusableAnswerError):
+    """The prompt has more tokens than the model takes."""
 
 
 def summarize(facts: dict[str, Any], settings: Settings) -> Summary:
     """Return a summary of the facts by the language model, or by the template.
 
     Any OpenAI-compatible server serves; without `openai_api_base` the template writes. A text
-    with a number that the facts do not hold is asked for once more, then refused.
+    with a number that the facts do not hold is asked for once more, then refused. Facts that are
+    too long for the model are told with half of what they list, once. The answer takes at most
+    twice the time-out of the settings and a second, whatever the server does.
 
     Parameters
     ----------
     facts
-        From `facts.incident_facts` or `facts.anomaly_facts`.
+        From `facts.incident_facts`, `facts.anomaly_facts` or `facts.day_facts`.
     settings
         Base URL, key, model, temperature, token limit and time-out.
+
+    Returns
+    -------
+    Summary
+        Its `prompt_sha256` is that of the prompt of all facts, asked for first.
     """
     started = time.monotonic()
-    messages = build_messages(facts)
+    sha256 = prompt_sha256(build_messages(facts))
     if not settings.openai_api_base:
-        return _by_template(facts, messages, started, "no language model configured")
+        return _by_template(facts, sha256, started, "no language model configured")
+    limit_s = 2 * settings.llm_timeout_s + _GRACE_S
     try:
-        answer = _faithful_answer(messages, facts, settings)
+        answer = _within(limit_s, lambda: _answer_that_fits(facts, settings))
     except _UnusableAnswerError as error:
         reason = str(error)
-    else:
-        return Summary(
-            text=answer.text,
-            generated_by="llm_summarizer",
-            model_name=settings.llm_model_name,
-            temperature=settings.llm_temperature,
-            prompt_sha256=prompt_sha256(messages),
-            prompt_tokens=answer.prompt_tokens or None,
-            completion_tokens=answer.completion_tokens or None,
-            latency_s=time.monotonic() - started,
-            fallback_reason=None,
-        )
-    _LOG.warning("summary by template instead of %s: %s", settings.llm_model_name, reason)
-    return _by_template(facts, messages, started, reason)
+        _LOG.warning("summary by template instead of %s: %s", settings.llm_model_name, reason)
+        return _by_template(facts, sha256, started, reason, error.finish_reason)
+    return Summary(
+        text=answer.text,
+        generated_by="llm_summarizer",
+        model_name=settings.llm_model_name,
+        temperature=settings.llm_temperature,
+        prompt_sha256=sha256,
+        prompt_tokens=answer.prompt_tokens or None,
+        completion_tokens=answer.completion_tokens or None,
+        latency_s=time.monotonic() - started,
+        finish_reason=answer.finish_reason,
+        fallback_reason=None,
+    )
 
 
-def _by_template(facts: dict[str, Any], messages: Messages, started: float, reason: str) -> Summary:
+def _by_template(
+    facts: dict[str, Any],
+    sha256: str,
+    started: float,
+    reason: str,
+    finish_reason: str | None = None,
+) -> Summary:
     return Summary(
         text=render(facts),
         generated_by="template",
         model_name=None,
         temperature=None,
-        prompt_sha256=prompt_sha256(messages),
+        prompt_sha256=sha256,
         prompt_tokens=None,
         completion_tokens=None,
         latency_s=time.monotonic() - started,
+        finish_reason=finish_reason,
         fallback_reason=reason,
     )
+
+
+def _within(limit_s: float, ask: Callable[[], _Answer]) -> _Answer:
+    """Return an answer within a time: a server that sends a byte now and then has none of its own.
+
+    The thread of a request that takes longer ends with its connection; nobody waits for it.
+    """
+    found: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
+
+    def carry_out() -> None:
+        try:
+            found.put(ask())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            found.put(error)
+
+    threading.Thread(target=carry_out, name="summary", daemon=True).start()
+    try:
+        outcome = found.get(timeout=limit_s)
+    except queue.Empty:
+        raise _UnusableAnswerError(f"no answer within {limit_s:g} s") from None
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def _answer_that_fits(facts: dict[str, Any], settings: Settings) -> _Answer:
+    try:
+        return _faithful_answer(build_messages(facts), facts, settings)
+    except _TooLongError:
+        fewer = halved(facts)
+        if fewer is None:
+            raise
+        _LOG.warning("the facts are too long for the language model; asking with half of them")
+        return _faithful_answer(build_messages(fewer), fewer, settings)
 
 
 def _faithful_answer(messages: Messages, facts: dict[str, Any], settings: Settings) -> _Answer:
@@ -106,16 +180,17 @@ def _faithful_answer(messages: Messages, facts: dict[str, Any], settings: Settin
     second = _ask(repeat_request(messages, first.text, unknown), settings)
     unknown = unknown_number(second.text, facts)
     if unknown is not None:
-        msg = f"number {unknown} is not in the facts"
-        raise _UnusableAnswerError(msg)
+        raise _UnusableAnswerError(f"number {unknown} is not in the facts", second.finish_reason)
     return _Answer(
         second.text,
         first.prompt_tokens + second.prompt_tokens,
         first.completion_tokens + second.completion_tokens,
+        second.finish_reason,
     )
 
 
 def _ask(messages: Messages, settings: Settings) -> _Answer:
+    import httpx
     import openai
     from langchain_openai import ChatOpenAI
     from langsmith.run_helpers import tracing_context
@@ -130,20 +205,22 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
         timeout=settings.llm_timeout_s,
         max_retries=_MAX_RETRIES,
         use_responses_api=False,
+        stream_usage=settings.llm_streaming,
     )
     try:
         # Facts go to the configured server only, whatever tracing the environment asks for.
         with tracing_context(enabled=False):
-            message = model.invoke(messages)
-    except openai.APITimeoutError as error:
-        msg = f"no answer within {settings.llm_timeout_s:g} s"
-        raise _UnusableAnswerError(msg) from error
-    except openai.APIConnectionError as error:
-        msg = "server not reachable"
-        raise _UnusableAnswerError(msg) from error
+            message = (
+                _streamed(model, messages) if settings.llm_streaming else model.invoke(messages)
+            )
+    except (openai.APITimeoutError, httpx.TimeoutException) as error:
+        raise _UnusableAnswerError(f"no answer within {settings.llm_timeout_s:g} s") from error
+    except (openai.APIConnectionError, httpx.TransportError) as error:
+        raise _UnusableAnswerError(_CUT if settings.llm_streaming else _UNREACHABLE) from error
     except openai.APIStatusError as error:
-        msg = f"HTTP status {error.status_code}"
-        raise _UnusableAnswerError(msg) from error
+        if error.status_code < 600 and _TOO_LONG.search(str(error)):
+            raise _TooLongError("facts longer than the model's context") from error
+        raise _UnusableAnswerError(f"HTTP status {error.status_code}") from error
     # LangChain reads an HTML page or a body without choices as an answer and trips over it.
     except (
         openai.OpenAIError,
@@ -153,17 +230,44 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
         TypeError,
         ValueError,
     ) as error:
-        msg = f"answer is no chat completion ({type(error).__name__})"
-        raise _UnusableAnswerError(msg) from error
-    finish_reason = message.response_metadata.get("finish_reason")
-    if finish_reason not in {"stop", None}:
-        msg = f"answer cut off (finish_reason {str(finish_reason)[:20]!r})"
-        raise _UnusableAnswerError(msg)
+        if _TOO_LONG.search(str(error)):
+            raise _TooLongError("facts longer than the model's context") from error
+        raise _UnusableAnswerError(
+            f"answer is no chat completion ({type(error).__name__})"
+        ) from error
+    finish_reason = _short(message.response_metadata.get("finish_reason"))
+    if finish_reason != "stop" and not (finish_reason is None and not settings.llm_streaming):
+        told = f"finish_reason {finish_reason!r}" if finish_reason else "the stream ended early"
+        raise _UnusableAnswerError(f"answer cut off ({told})", finish_reason)
     text = message.text.strip()
     if not text:
-        msg = "empty answer"
-        raise _UnusableAnswerError(msg)
+        raise _UnusableAnswerError("empty answer", finish_reason)
     usage = message.usage_metadata
     return _Answer(
-        text, usage["input_tokens"] if usage else 0, usage["output_tokens"] if usage else 0
+        text,
+        usage["input_tokens"] if usage else 0,
+        usage["output_tokens"] if usage else 0,
+        finish_reason,
     )
+
+
+_UNREACHABLE = "server not reachable"
+_CUT = "server not reachable, or the stream was cut"
+
+
+def _streamed(model: Any, messages: Messages) -> Any:
+    """Return the chunks of an answer as one message."""
+    whole = None
+    length = 0
+    for chunk in model.stream(messages):
+        whole = chunk if whole is None else whole + chunk
+        length += len(chunk.text)
+        if length > _MOST_CHARACTERS:
+            raise _UnusableAnswerError(f"answer of more than {_MOST_CHARACTERS:,} characters")
+    if whole is None:
+        raise ValueError("no chunk")
+    return whole
+
+
+def _short(text: object) -> str | None:
+    return None if text is None else str(text)[:20]

@@ -6,7 +6,7 @@ Texts from data (ids, messages) are cut and cleaned here, once; nothing is phras
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 import polars as pl
@@ -155,7 +155,76 @@ def anomaly_facts(anomalies: Sequence[Mapping[str, Any]], *, limit: int = 50) ->
         "first_at": _zulu(ordered[0]["timestamp"]),
         "last_at": _zulu(ordered[-1]["timestamp"]),
         "sensor_ids": sorted({clean_text(a["sensor_id"]) for a in ordered})[:limit],
-        "anomalies": [_anomaly(a) for a in told],
+        "listed": [_anomaly(a) for a in told],
+    }
+
+
+def halved(facts: Facts) -> Facts | None:
+    """Return facts that list half as much, the others counted; None where nothing is listed.
+
+    Of anomalies the newest stay, of a day's incidents those that cost most.
+    """
+    if facts["kind"] == "incident":
+        return None
+    listed = facts["listed"]
+    keep = len(listed) // 2
+    if not keep:
+        return None
+    kept = listed[-keep:] if facts["kind"] == "anomalies" else listed[:keep]
+    return facts | {"listed": kept, "not_listed": facts["not_listed"] + len(listed) - keep}
+
+
+def day_facts(
+    *,
+    network: str,
+    day: date,
+    zone: str,
+    counts: Mapping[str, int],
+    amounts: Mapping[str, float],
+    incidents: Sequence[Mapping[str, Any]],
+    limit: int = 50,
+) -> Facts:
+    """Return the facts of a day of a network.
+
+    Parameters
+    ----------
+    day
+        UTC day.
+    zone
+        Time zone of the text.
+    counts
+        Incidents `opened`, `closed` and `running` at its end.
+    amounts
+        `flow_m3_per_h` that runs out at its end; `volume_lost_m3` and `value_eur` of the day.
+    incidents
+        Those of the day, each with `incident_id`, `status`, `severity`, `leak_start`,
+        `flow_m3_per_h`, `value_eur`, `top_link_id`.
+    limit
+        The costliest so many are told one by one, the others as a count.
+    """
+    ordered = sorted(incidents, key=lambda row: (-row["value_eur"], row["incident_id"]))
+    return {
+        "kind": "day",
+        "network": clean_text(network),
+        "day": day.isoformat(),
+        "time_zone": zone,
+        **counts,
+        "flow": {"value": _number(amounts["flow_m3_per_h"], 1), "unit": "m³/h"},
+        "volume_lost": {"value": _number(amounts["volume_lost_m3"], 1), "unit": "m³"},
+        "value": {"value": _number(amounts["value_eur"], 2), "unit": "EUR"},
+        "not_listed": max(len(ordered) - limit, 0),
+        "listed": [
+            {
+                "incident_id": clean_text(row["incident_id"]),
+                "status": row["status"],
+                "severity": row["severity"],
+                "leak_start": _time(row["leak_start"], UTC),
+                "flow": {"value": _number(row["flow_m3_per_h"], 1), "unit": "m³/h"},
+                "value": {"value": _number(row["value_eur"], 2), "unit": "EUR"},
+                "first_pipe": clean_text(row["top_link_id"] or "unknown"),
+            }
+            for row in ordered[:limit]
+        ],
     }
 
 

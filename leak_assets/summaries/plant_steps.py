@@ -1,37 +1,45 @@
 """The step of a plant's summaries: a text for the anomalies of each interval."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
-from leak_assets.pipeline.work import Work
-from leak_assets.settings import Settings
+from leak_assets.pipeline.work import Work, day_of
 from leak_assets.warehouse import Input
 from leak_assets.warehouse.schemas.plant import SUMMARIES
 
-from .client import summarize
-from .facts import anomaly_facts
-from .prompt import build_messages, prompt_sha256
-from .rows import summary_row
+from .plant_interval import interval_facts, interval_row, same_text
 
 TABLE, ANOMALIES = "plant.summaries", "plant.anomalies"
+LIVE = "plant.live_summaries"
 
 
 def plant_summary_frames(
     work: Work, partitions: Sequence[Partition]
 ) -> Iterator[tuple[Partition, Frames]]:
-    """Yield the summaries of each day; a text that was written from the same facts is kept."""
+    """Yield the summaries of each day; a text that was written from the same facts is kept.
+
+    Also one that the live watch wrote: nobody pays for the same text twice.
+    """
     for partition in partitions:
         anomalies = work.read(ANOMALIES, partition)
         if anomalies is None:
             continue
-        former = work.read(TABLE, partition)
-        rows = [
-            _row(interval, work.site.name, work.settings, former)
-            for interval in intervals(anomalies, work.settings.summary_interval_s)
-        ]
+        own = {"date": day_of(partition).isoformat(), "site": work.site.name}
+        known = [work.read(TABLE, partition), work.warehouse.read(LIVE, own)]
+        columns = SUMMARIES.polars_schema.names()
+        former = pl.concat(
+            [k.select(columns) for k in known if k is not None] or [SUMMARIES.empty()]
+        )
+        rows = []
+        for interval in intervals(anomalies, work.settings.summary_interval_s):
+            facts = interval_facts(interval, work.settings)
+            row = same_text(former, interval, facts)
+            if row is None:
+                row = interval_row(SUMMARIES, interval, facts, work.site.name, work.settings)
+            rows.append(row)
         yield partition, {TABLE: pl.concat([SUMMARIES.empty(), *rows])}
 
 
@@ -48,33 +56,6 @@ def intervals(anomalies: pl.DataFrame, interval_s: float) -> list[pl.DataFrame]:
         found.append(first)
         ordered = ordered.slice(first.height)
     return found
-
-
-def _row(
-    anomalies: pl.DataFrame, site: str, settings: Settings, former: pl.DataFrame | None
-) -> pl.DataFrame:
-    told = anomalies.with_columns(
-        timestamp=pl.col("ts_utc").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"),
-        started_at=pl.when(type="drift").then(
-            pl.col("started_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
-        ),
-    )
-    facts = anomaly_facts(told.to_dicts(), limit=settings.max_buffer_size)
-    first_at = anomalies.item(0, "ts_utc")
-    if former is not None:
-        same = former.filter(
-            pl.col("first_at") == first_at,
-            pl.col("prompt_sha256") == prompt_sha256(build_messages(facts)),
-        )
-        if same.height == 1:
-            return same
-    of = {
-        "site": site,
-        "first_at": first_at,
-        "last_at": anomalies.item(-1, "ts_utc"),
-        "anomalies": anomalies.height,
-    }
-    return summary_row(SUMMARIES, of, summarize(facts, settings), datetime.now(UTC))
 
 
 def _writer(work: Work) -> tuple[Input, ...]:

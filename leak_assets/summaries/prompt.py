@@ -31,6 +31,12 @@ _ASK = {
         "the sensor ids. Mention each listed anomaly with its timestamp as it is written; if "
         "some are not listed, say how many more there are."
     ),
+    "day": (
+        "Summarize this day of a water network for the morning meeting: the date, how many leak "
+        "incidents opened, closed and still run, the water and money lost that day, and the "
+        "costliest incidents with the pipe to check first. If some are not listed, say how many "
+        "more there are."
+    ),
 }
 
 
@@ -40,7 +46,7 @@ def build_messages(facts: dict[str, Any]) -> Messages:
     Parameters
     ----------
     facts
-        From `facts.incident_facts` or `facts.anomaly_facts`.
+        From `facts.incident_facts`, `facts.anomaly_facts` or `facts.day_facts`.
     """
     block = json.dumps(facts, ensure_ascii=False, indent=1, allow_nan=False)
     block = block.replace("<", "\\u003c").replace(">", "\\u003e")

@@ -33,6 +33,7 @@ def summary_row(
         "prompt_tokens": summary.prompt_tokens,
         "completion_tokens": summary.completion_tokens,
         "latency_s": round(summary.latency_s, 3),
+        "finish_reason": summary.finish_reason,
         "fallback_reason": summary.fallback_reason,
         "created_at": created_at,
     }

@@ -14,14 +14,15 @@ _DIRECTIONS = {True: "above", False: "below"}
 
 
 def render(facts: dict[str, Any]) -> str:
-    """Return the text for an incident or a batch of anomalies.
+    """Return the text for an incident, a batch of anomalies or a day.
 
     Parameters
     ----------
     facts
-        From `facts.incident_facts` or `facts.anomaly_facts`.
+        From `facts.incident_facts`, `facts.anomaly_facts` or `facts.day_facts`.
     """
-    return _incident(facts) if facts["kind"] == "incident" else _anomalies(facts)
+    kinds = {"incident": _incident, "anomalies": _anomalies, "day": _day}
+    return kinds[facts["kind"]](facts)
 
 
 def _quoted(name: str) -> str:
@@ -99,9 +100,32 @@ def _anomalies(facts: dict[str, Any]) -> str:
         f"From {facts['first_at']} to {facts['last_at']} (UTC+00:00), {sensors} reported "
         f"{count} {'anomaly' if count == 1 else 'anomalies'}."
     )
-    listed = "; ".join(_anomaly(a) for a in facts["anomalies"])
+    listed = "; ".join(_anomaly(a) for a in facts["listed"])
     more = f" And {facts['not_listed']} more." if facts["not_listed"] else ""
     return f"{head} {listed[0].upper()}{listed[1:]}.{more}"
+
+
+def _day(facts: dict[str, Any]) -> str:
+    running = facts["running"]
+    head = (
+        f"On {facts['day']} (UTC+00:00), network {_quoted(facts['network'])} had"
+        f" {facts['opened']} new and {facts['closed']} closed leak incidents;"
+        f" {running} {'was' if running == 1 else 'were'} running at its end"
+    )
+    if not facts["listed"]:
+        return f"{head}."
+    cost = (
+        f" with {_amount(facts['flow'])}. The day cost {_amount(facts['volume_lost'])} of water,"
+        f" worth {_amount(facts['value'])}."
+    )
+    told = "; ".join(
+        f"{_quoted(i['incident_id'])} ({i['severity']}, {i['status']}) since"
+        f" {_when(i['leak_start'])}, {_amount(i['flow'])}, {_amount(i['value'])} so far,"
+        f" first pipe {_quoted(i['first_pipe'])}"
+        for i in facts["listed"]
+    )
+    more = f" And {facts['not_listed']} more." if facts["not_listed"] else ""
+    return f"{head}{cost} Costliest first: {told}.{more}"
 
 
 def _anomaly(anomaly: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from . import (
     models,
     network,
     plant,
+    plant_live,
     simulation,
     telemetry,
     water,
@@ -30,6 +31,7 @@ _MODULES_WITH_TABLES = (
     data_incidents,
     water,
     plant,
+    plant_live,
     household,
 )
 # Views may read those before them.

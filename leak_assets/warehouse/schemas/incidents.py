@@ -139,6 +139,25 @@ SUMMARIES = Table(
     history="all",
 )
 
+DAILY_DIGESTS = Table(
+    "incidents",
+    "daily_digests",
+    "One day of a network's incidents in words, and the numbers behind them.",
+    ("date", "network"),
+    ("network", "day"),
+    (
+        NETWORK,
+        Column("day", pl.Date, "day (UTC)"),
+        Column("opened", pl.Int64, "incidents that were opened in it"),
+        Column("closed", pl.Int64, "incidents that ended in it"),
+        Column("running", pl.Int64, "incidents that are open at its end"),
+        Column("flow_m3_per_h", pl.Float64, "what leaks at its end, estimate"),
+        Column("volume_lost_m3", pl.Float64, "what was lost in it, estimate"),
+        Column("value_eur", pl.Float64, "of that, at the price of water"),
+        *WRITTEN,
+    ),
+)
+
 WEEKLY_DIGESTS = Table(
     "incidents",
     "weekly_digests",
@@ -158,4 +177,12 @@ WEEKLY_DIGESTS = Table(
     ),
 )
 
-TABLES = (INCIDENT_EVENTS, INCIDENT_DAYS, CANDIDATES, EVIDENCE, SUMMARIES, WEEKLY_DIGESTS)
+TABLES = (
+    INCIDENT_EVENTS,
+    INCIDENT_DAYS,
+    CANDIDATES,
+    EVIDENCE,
+    SUMMARIES,
+    DAILY_DIGESTS,
+    WEEKLY_DIGESTS,
+)

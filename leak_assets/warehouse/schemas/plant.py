@@ -61,6 +61,7 @@ RULE_STATES = Table(
     (
         SITE,
         Column("clock", UTC_US, "end of the day"),
+        Column("received_at", UTC_US, "receipt of the last of its readings that was judged", True),
         Column("state", pl.String, "series, last readings and lasting silences, as JSON"),
     ),
 )
@@ -68,10 +69,20 @@ RULE_STATES = Table(
 CURRENT_ANOMALIES = View(
     "plant",
     "current_anomalies",
-    "One anomaly as it is known last, newest first.",
-    "SELECT * FROM plant.anomalies QUALIFY row_number() OVER"
-    " (PARTITION BY site, anomaly_id ORDER BY duration_s IS NULL) = 1"
-    " ORDER BY ts_utc DESC, anomaly_id",
+    "One anomaly as it is known last, newest first: what the runs of the days judged, and what the"
+    " live watch noticed since.",
+    """SELECT * FROM (
+        SELECT * FROM plant.anomalies
+        UNION ALL
+        SELECT l.* EXCLUDE (noticed_at) FROM plant.live_anomalies AS l
+        WHERE NOT EXISTS (
+            FROM plant.rule_states AS s
+            WHERE s.site = l.site AND s.clock > l.ts_utc
+            AND s.received_at > l.noticed_at + INTERVAL 2 MINUTE
+        )
+    )
+    QUALIFY row_number() OVER (PARTITION BY site, anomaly_id ORDER BY duration_s IS NULL) = 1
+    ORDER BY ts_utc DESC, anomaly_id""",
 )
 
 SUMMARIES = Table(

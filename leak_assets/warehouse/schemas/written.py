@@ -13,6 +13,7 @@ WRITTEN = (
     Column("prompt_tokens", pl.Int64, "tokens in, where the server tells", True),
     Column("completion_tokens", pl.Int64, "tokens out, where the server tells", True),
     Column("latency_s", pl.Float64, "time taken"),
+    Column("finish_reason", pl.String, "why the language model stopped, where it says so", True),
     Column("fallback_reason", pl.String, "why the template wrote it", True),
     Column("created_at", UTC_US, "when"),
 )

@@ -192,7 +192,7 @@ def test_streaming_and_batch_give_the_same_anomalies(
         parts.append(judged.anomalies)
         state = judged.state
         if restart:
-            state = state_of_row(state_as_row(state, "works", START.date()))
+            state = state_of_row(state_as_row(state, "works", START.date(), START))
     assert pl.concat(parts).sort("anomaly_id").equals(whole.anomalies.sort("anomaly_id"))
     assert state == whole.state
 

@@ -146,7 +146,7 @@ def test_anomalies_beyond_the_limit_are_counted(plant_anomalies):
     """Fifty are told one by one, the newest; the text says how many more."""
     many = [plant_anomalies[0]] * 70 + [plant_anomalies[1]]
     facts = anomaly_facts(many)
-    assert len(facts["anomalies"]) == 50
+    assert len(facts["listed"]) == 50
     assert "71 anomalies" in render(facts)
     assert render(facts).endswith("And 21 more.")
 
