@@ -19,6 +19,7 @@ from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas import TABLES
 
 from .household_raster import SLOTS, raster
+from .page import look, templates
 
 _FOLDER = Path(__file__).parent / "household_page"
 DAYS = 60
@@ -57,14 +58,42 @@ def household_page(
     MissingInputError
         The home has no days yet.
     """
-    from jinja2 import Environment, FileSystemLoader, select_autoescape
-
-    status = _rows(warehouse, "engine_status", site).sort("day")
-    if status.is_empty():
+    values = household_values(warehouse, site, zone)
+    if values is None:
         raise MissingInputError(
             f"{site} has no days yet",
             remedy=f"`leak-assets ingest PATH --network {site}` brings readings",
         )
+    return (
+        templates(_FOLDER)
+        .get_template("page.html.j2")
+        .render(
+            title=title or site,
+            site=site,
+            css=look("look.css") + (_FOLDER / "page.css").read_text("utf-8"),
+            generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            truth=list(truth),
+            **values,
+        )
+    )
+
+
+def household_values(warehouse: Warehouse, site: str, zone: str) -> dict[str, Any] | None:
+    """Return what the pages of a home show, in the report and in the dashboard.
+
+    Parameters
+    ----------
+    zone
+        IANA zone of the home's clocks.
+
+    Returns
+    -------
+    dict or None
+        Values of `look/home_parts.html.j2`; None before the first day.
+    """
+    status = _rows(warehouse, "engine_status", site).sort("day")
+    if status.is_empty():
+        return None
     last: date = status["day"][-1]
     days = [last - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     sessions = _rows(warehouse, "sessions", site).filter(
@@ -73,27 +102,19 @@ def household_page(
     alerts = _rows(warehouse, "alerts", site).sort("ts_utc")
     newest = status.row(-1, named=True)
     current = {"date": last.isoformat(), "site": site}
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(["j2", "html"])
-    )
-    return environment.get_template("page.html.j2").render(
-        title=title or site,
-        site=site,
-        zone=zone,
-        css=(_FOLDER / "page.css").read_text("utf-8"),
-        generated=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        status=newest,
-        tiles=_tiles(newest, _rows(warehouse, "daily_summaries", site), alerts),
-        days=[day.isoformat() for day in days],
-        cells=_cells(sessions, days, zone),
-        marks=_marks(alerts, days, zone),
-        slots=SLOTS,
-        bands=_bands(_partition(warehouse, "baselines", current)),
-        holdings=_holdings(json.loads(newest["holdings_json"])),
-        prototypes=_prototypes(_partition(warehouse, "prototypes", current)),
-        alarms=_alarms(alerts, zone),
-        truth=list(truth),
-    )
+    return {
+        "zone": zone,
+        "status": newest,
+        "tiles": _tiles(newest, _rows(warehouse, "daily_summaries", site), alerts),
+        "days": [day.isoformat() for day in days],
+        "cells": _cells(sessions, days, zone),
+        "marks": _marks(alerts, days, zone),
+        "slots": SLOTS,
+        "bands": _bands(_partition(warehouse, "baselines", current)),
+        "holdings": _holdings(json.loads(newest["holdings_json"])),
+        "prototypes": _prototypes(_partition(warehouse, "prototypes", current)),
+        "alarms": _alarms(alerts, zone),
+    }
 
 
 def _rows(warehouse: Warehouse, table: str, site: str) -> pl.DataFrame:

@@ -3,10 +3,9 @@
 From tables alone, readable on paper. What it was made from in full is the audit's page.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from leak_assets.sites.tables import links_frame, nodes_frame, sensors_frame
 from leak_assets.units import SECONDS_PER_HOUR
 from leak_assets.warehouse import Warehouse
 
-from .figures import map_figure
+from .charts import Chart, Series, draw_chart
+from .network_map import NetworkMap, draw_map
 from .page import shared_css, templates
 
 DAYS = "incidents.incident_days"
-# Of the chart, in its own units.
-CHART_W, CHART_H = 640, 150
-_PAD = 34
+_HALF_DAY = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class IncidentReport:
     days: pl.DataFrame = field(repr=False)
     transitions: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
-    map_png: bytes = field(repr=False)
+    map: NetworkMap = field(repr=False)
 
 
 def incident_report(warehouse: Warehouse, site: NetworkSite, incident_id: str) -> IncidentReport:
@@ -70,12 +68,11 @@ def incident_report(warehouse: Warehouse, site: NetworkSite, incident_id: str) -
         _days(warehouse, trace),
         transitions,
         ledger_rows(warehouse, trace).to_dicts(),
-        map_figure(
-            nodes=nodes_frame(site.network),
-            links=links_frame(site.network),
-            sensors=sensors_frame(site.network, site.layout),
-            candidates=candidates,
-            title="Candidate pipes",
+        draw_map(
+            nodes_frame(site.network),
+            links_frame(site.network),
+            sensors_frame(site.network, site.layout),
+            candidates={incident_id: candidates.to_dicts()},
         ),
     )
 
@@ -91,8 +88,7 @@ def incident_page(report: IncidentReport, *, made_at: datetime | None = None) ->
             r=report,
             i=report.incident,
             tiles=_tiles(report),
-            chart=loss_chart(report.days),
-            map_png=base64.b64encode(report.map_png).decode(),
+            charts=day_charts(report.days, "UTC"),
             hours=(report.incident["detected_at"] - report.incident["leak_start"]).total_seconds()
             / 3600,
             per_hour=SECONDS_PER_HOUR,
@@ -101,29 +97,30 @@ def incident_page(report: IncidentReport, *, made_at: datetime | None = None) ->
     )
 
 
-def loss_chart(days: pl.DataFrame) -> dict[str, Any] | None:
-    """Return flow and loss over the days as points of a chart; None for fewer than two days."""
+def day_charts(days: pl.DataFrame, zone: str) -> list[Chart]:
+    """Return estimated flow and loss of an incident by day; none for fewer than two days.
+
+    Parameters
+    ----------
+    days
+        Rows of `incidents.incident_days` with `day`, `flow_m3_per_h`, `volume_lost_m3`.
+    zone
+        IANA zone of the labels.
+    """
     if days.height < 2:
-        return None
-    most = {name: max(float(days[name].max() or 0.0), 1e-9)  # type: ignore[arg-type]
-            for name in ("flow_m3_per_h", "volume_lost_m3")}  # fmt: skip
-    step = (CHART_W - 2 * _PAD) / (days.height - 1)
-
-    def line(name: str) -> str:
-        full = CHART_H - _PAD
-        heights = [CHART_H - _PAD / 2 - value / most[name] * full for value in days[name]]
-        return " ".join(f"{_PAD + n * step:.1f},{y:.1f}" for n, y in enumerate(heights))
-
-    return {
-        "w": CHART_W,
-        "h": CHART_H,
-        "flow": line("flow_m3_per_h"),
-        "volume": line("volume_lost_m3"),
-        "first": days["day"][0],
-        "last": days["day"][-1],
-        "most_flow": most["flow_m3_per_h"],
-        "most_volume": most["volume_lost_m3"],
-    }
+        return []
+    times = [datetime.combine(day, time(12), UTC) for day in days["day"]]
+    span = (times[0] - _HALF_DAY, times[-1] + _HALF_DAY)
+    return [
+        draw_chart(
+            title, unit, [Series(name="", times=times, values=days[column].to_list(), tone=tone)],
+            zone=zone, span=span, from_zero=True, decimals=1,
+        )
+        for title, unit, column, tone in (
+            ("Estimated leak flow by day", "m³/h", "flow_m3_per_h", "measured"),
+            ("Lost since it began", "m³", "volume_lost_m3", "limit"),
+        )
+    ]  # fmt: skip
 
 
 def _newest(warehouse: Warehouse, table: str, incident_id: str) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What all pages share: the templates' environment and the style.
+"""What all pages share, reports and dashboard: the templates' environment and the look.
 
 Pages load nothing from anywhere, and everything that comes from data is escaped.
 """
@@ -17,7 +17,7 @@ def templates(folder: Path) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader([folder, FOLDER / "paper"]),
+        loader=FileSystemLoader([folder, FOLDER / "look", FOLDER / "paper"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -27,4 +27,9 @@ def templates(folder: Path) -> "Environment":
 
 def shared_css() -> str:
     """Return the style of pages for screen and paper."""
-    return (FOLDER / "paper" / "paper.css").read_text(encoding="utf-8")
+    return look("look.css") + (FOLDER / "paper" / "paper.css").read_text(encoding="utf-8")
+
+
+def look(name: str) -> str:
+    """Return a file of the look that reports and dashboard share: `look.css`, `explore.js`."""
+    return (FOLDER / "look" / name).read_text(encoding="utf-8")

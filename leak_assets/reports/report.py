@@ -8,25 +8,22 @@ from pathlib import Path
 
 from leak_assets.system.files import publish
 
+from .page import look, templates
 from .report_data import ReportData
 from .report_view import report_view
 
 
 def render_report(data: ReportData) -> str:
     """Return the report as one HTML document; everything that comes from data is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     folder = Path(__file__).parent / "report_page"
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("page.html.j2").render(
-        css=(folder / "page.css").read_text(encoding="utf-8"),
-        scripts=[
-            (folder / name).read_text(encoding="utf-8")
-            for name in ("common.js", "map.js", "charts.js", "page.js")
-        ],
-        **report_view(data),
+    return (
+        templates(folder)
+        .get_template("page.html.j2")
+        .render(
+            css=look("look.css") + (folder / "page.css").read_text(encoding="utf-8"),
+            scripts=[look("explore.js"), (folder / "page.js").read_text(encoding="utf-8")],
+            **report_view(data),
+        )
     )
 
 

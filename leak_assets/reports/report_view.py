@@ -1,8 +1,9 @@
-"""What the report's page shows, from the frames of `ReportData`: plain, rounded, JSON-able.
+"""What the report's page shows, from the frames of `ReportData`: texts, bars, charts, the map.
 
 No HTML and no style here.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,16 @@ import polars as pl
 from leak_assets.features.inflow import inflow_residual
 from leak_assets.units import SECONDS_PER_HOUR
 
-from .figures import current_state, link_segments
-from .report_data import KnownLeak, ReportData
+from .charts import Chart, Series, Span, draw_chart
+from .figures import current_state
+from .network_map import HEATS, NetworkMap, draw_map
+from .report_data import ReportData
 
 _SHOWN_PRESSURES = 4
+_PRESSURE_TONES = ("measured", "second", "third", "fourth")
 _RAW_POINTS = 2500
 _STEP = timedelta(minutes=5)
+_CLOCK = "UTC"
 
 
 def report_view(data: ReportData) -> dict[str, Any]:
@@ -45,24 +50,10 @@ def report_view(data: ReportData) -> dict[str, Any]:
         "has_models": bool(data.models),
         "audit": list(data.audit),
         "minute": _minute,
-        "page_data": {
-            "incidents": [
-                {
-                    key: incident[key]
-                    for key in ("id", "number", "start_s", "end_s", "candidates", "evidence")
-                }
-                for incident in incidents
-            ],
-            "truth": [_true_leak(leak, data) for leak in data.truth or ()],
-            "network": _network(data),
-            "signals": _signals(data),
-            "period_s": [_seconds(data.period_start), _seconds(data.period_end)],
-        },
+        "map": _map(data, incidents),
+        "charts": _charts(data, incidents),
+        "chosen": incidents[-1]["id"] if incidents else None,
     }
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
 
 
 def _minute(moment: datetime) -> str:
@@ -76,37 +67,63 @@ def _incident(number: int, row: dict[str, Any], data: ReportData) -> dict[str, A
     return row | {
         "id": row["incident_id"],
         "number": number,
-        "start_s": _seconds(row["leak_start"]),
-        "end_s": _seconds(row["leak_end"] or data.period_end),
+        "end": row["leak_end"] or data.period_end,
         "hours_to_detection": f"{hours:.1f}",
-        "candidates": [
-            {"link": c["link_id"], "share": round(c["probability"], 4), "length_m": c["length_m"]}
-            for c in data.candidates.filter(mine).sort("rank").iter_rows(named=True)
-        ],
-        "evidence": [_sensor(e) for e in data.evidence.filter(mine).sort("rank").to_dicts()],
+        "candidates": candidate_bars(data.candidates.filter(mine).sort("rank").to_dicts()),
+        "evidence": evidence_bars(data.evidence.filter(mine).sort("rank").to_dicts()),
         "text": None if written.is_empty() else written.row(-1, named=True),
     }
 
 
-def _sensor(row: dict[str, Any]) -> dict[str, Any]:
-    is_flow = row["quantity"] in {"flow", "balance"}
-    residual = row["residual_si"]
-    return {
-        "sensor": row["sensor_id"],
-        "z": round(row["contribution"], 2),
-        "residual": None
-        if residual is None
-        else round(residual * SECONDS_PER_HOUR if is_flow else residual, 2),
-        "unit": "m³/h" if is_flow else "m",
-    }
+def candidate_bars(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return candidate pipes with the width and heat of their bars, likeliest first.
+
+    Parameters
+    ----------
+    candidates
+        Rows with `link_id`, `probability` and `length_m`.
+    """
+    most = max((c["probability"] for c in candidates), default=0.0) or 1.0
+    return [
+        {
+            "link_id": c["link_id"],
+            "probability": c["probability"],
+            "length_m": c["length_m"],
+            "width": round(100 * c["probability"] / most, 1),
+            "heat": min(HEATS, 1 + int(c["probability"] / most * (HEATS - 1) + 0.5)),
+        }
+        for c in candidates
+    ]
 
 
-def _true_leak(leak: KnownLeak, data: ReportData) -> dict[str, Any]:
-    return {
-        "link": leak.link_id,
-        "start_s": _seconds(leak.leak_start),
-        "end_s": _seconds(leak.leak_end or data.period_end),
-    }
+def evidence_bars(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what sensors say as bars to both sides of the middle, strongest first.
+
+    Parameters
+    ----------
+    evidence
+        Rows with `sensor_id`, `quantity`, `contribution` and `residual_si`.
+    """
+    most = max((abs(e["contribution"]) for e in evidence), default=0.0) or 1.0
+    found = []
+    for row in evidence:
+        z, residual = row["contribution"], row["residual_si"]
+        is_flow = row["quantity"] in {"flow", "balance"}
+        shown = None if residual is None else residual * (SECONDS_PER_HOUR if is_flow else 1.0)
+        unit = "m³/h" if is_flow else "m"
+        width = round(50 * abs(z) / most, 1)
+        found.append(
+            {
+                "sensor_id": row["sensor_id"],
+                "quantity": row["quantity"],
+                "z": z,
+                "residual": "" if shown is None else f"{shown:+,.2f} {unit}".replace("-", "−"),
+                "left": 50 - width if z < 0 else 50,
+                "width": width,
+                "side": "below" if z < 0 else "above",
+            }
+        )
+    return found
 
 
 def _tiles(
@@ -169,53 +186,95 @@ def _models(evaluations: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _network(data: ReportData) -> dict[str, Any]:
-    kinds = dict(data.links.select("link_id", "link_type").iter_rows())
-    segments = link_segments(data.nodes, data.links)
-    return {
-        # y upwards in EPANET, downwards on the page.
-        "links": [
-            [link, kinds[link], *(round(v, 2) for v in (x1, -y1, x2, -y2))]
-            for link, ((x1, y1), (x2, y2)) in segments.items()
+def _map(data: ReportData, incidents: Sequence[dict[str, Any]]) -> NetworkMap:
+    return draw_map(
+        data.nodes,
+        data.links,
+        data.sensors,
+        candidates={incident["id"]: incident["candidates"] for incident in incidents},
+        truth=[
+            (leak.link_id, f"true leak at {leak.link_id}\nfrom {_minute(leak.leak_start)} UTC")
+            for leak in data.truth or ()
         ],
-        "sensors": [
-            [s["sensor_id"], s["quantity"], round(s["x"], 2), round(-s["y"], 2)]
-            for s in data.sensors.iter_rows(named=True)
-        ],
-        "sources": [
-            [n["node_id"], n["node_type"], round(n["x"], 2), round(-n["y"], 2)]
-            for n in data.nodes.filter(pl.col("node_type") != "junction").iter_rows(named=True)
-        ],
+    )
+
+
+def _charts(data: ReportData, incidents: Sequence[dict[str, Any]]) -> list[Chart]:
+    """Return score, inflow and telling pressures over the period, incidents behind."""
+    marked = [
+        *(
+            Span(i["leak_start"], i["end"], "incident", f"incident {i['number']}")
+            for i in incidents
+        ),
+        *(
+            Span(leak.leak_start, leak.leak_end or data.period_end, "truth", leak.link_id)
+            for leak in data.truth or ()
+        ),
+    ]
+    frame: dict[str, Any] = {
+        "zone": _CLOCK,
+        "span": (data.period_start, data.period_end),
+        "marked": marked,
     }
-
-
-def _signals(data: ReportData) -> dict[str, Any]:
     scores = data.scores.sort("window_end")
+    alarms = scores.filter(pl.col("is_alarm"))
+    ends = scores["window_end"].to_list()
+    charts = [
+        draw_chart(
+            "Anomaly score",
+            "0 to 1, windows of 3 h",
+            [
+                Series(name="score", times=ends, values=scores["anomaly_score"].to_list()),
+                Series(name="threshold", times=ends, values=scores["threshold"].to_list(),
+                       tone="limit"),
+                Series(name="alarm", times=alarms["window_end"].to_list(),
+                       values=alarms["anomaly_score"].to_list(), kind="dots", tone="alarm"),
+            ],
+            y_range=(-0.03, 1.03),
+            **frame,
+        ),
+        _inflow_chart(data, frame),
+    ]  # fmt: skip
+    if pressures := _pressure_series(data):
+        charts.append(
+            draw_chart(
+                "Pressure against expectation", "m, mean of 1 h", pressures, from_zero=True, **frame
+            )
+        )
+    return charts
+
+
+def _inflow_chart(data: ReportData, frame: dict[str, Any]) -> Chart:
     span = data.period_end - data.period_start
     raw = _STEP * max(1, -(-span // (_STEP * _RAW_POINTS)))
     inflow = inflow_residual(data.residuals).with_columns(
         v=pl.col("residual_si") * SECONDS_PER_HOUR
     )
+    hourly = max(raw, timedelta(hours=1))
+    return draw_chart(
+        "Inflow beyond expectation",
+        "m³/h",
+        [
+            _means("residual", inflow, raw, tone="soft"),
+            _means("mean of 1 h", inflow, hourly),
+        ],
+        from_zero=True,
+        **frame,
+    )
+
+
+def _pressure_series(data: ReportData) -> list[Series]:
     usable = data.residuals.filter(
         (pl.col("mask") == 1)
         & pl.col("residual_si").is_finite()
         & (pl.col("quantity") == "pressure")
     ).with_columns(v=pl.col("residual_si"))
-    return {
-        "score": {
-            "t": [_seconds(t) for t in scores["window_end"]],
-            "v": scores["anomaly_score"].round(3).to_list(),
-            "alarm": scores["is_alarm"].to_list(),
-            "threshold": scores["threshold"].round(3).to_list(),
-        },
-        "inflow": _means(inflow, raw, 2),
-        "inflow_mean": _means(inflow, max(raw, timedelta(hours=1)), 2),
-        "pressures": [
-            {"name": s}
-            | _means(usable.filter(pl.col("sensor_id") == s), max(raw, timedelta(hours=1)), 3)
-            for s in _telling_sensors(data, usable)
-        ],
-    }
+    span = data.period_end - data.period_start
+    every = max(timedelta(hours=1), _STEP * -(-span // (_STEP * _RAW_POINTS)))
+    return [
+        _means(sensor, usable.filter(pl.col("sensor_id") == sensor), every, tone=tone)
+        for sensor, tone in zip(_telling_sensors(data, usable), _PRESSURE_TONES, strict=False)
+    ]
 
 
 def _telling_sensors(data: ReportData, usable: pl.DataFrame) -> list[str]:
@@ -231,13 +290,11 @@ def _telling_sensors(data: ReportData, usable: pl.DataFrame) -> list[str]:
     return (ranked or usable["sensor_id"].unique().sort().to_list())[:_SHOWN_PRESSURES]
 
 
-def _means(frame: pl.DataFrame, every: timedelta, decimals: int) -> dict[str, Any]:
+def _means(name: str, frame: pl.DataFrame, every: timedelta, *, tone: str = "measured") -> Series:
     """Return the means of `v` over equal stretches of time; empty ones are left out."""
     means = (
         frame.group_by(pl.col("ts_utc").dt.truncate(every)).agg(pl.col("v").mean()).sort("ts_utc")
     )
-    return {
-        "step_s": int(every.total_seconds()),
-        "t": [_seconds(t) for t in means["ts_utc"]],
-        "v": means["v"].round(decimals).to_list(),
-    }
+    return Series(
+        name=name, times=means["ts_utc"].to_list(), values=means["v"].to_list(), tone=tone
+    )

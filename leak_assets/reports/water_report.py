@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 # Longer would be too fine to see a night; more areas too small.
 PICTURE_SPAN, PICTURE_AREAS = timedelta(days=90), 10
 
-_BALANCE = """
+BALANCE = """
     SELECT * FROM water.dma_balance_daily
     WHERE network = ? AND local_date BETWEEN ? AND ? ORDER BY zone_id, local_date
 """
-_BANDS = """
+BANDS = """
     SELECT * FROM water.night_flow_bands
     WHERE network = ? AND night BETWEEN ? AND ? ORDER BY zone_id, night
 """
-_AREAS = """
+AREAS = """
     WITH balance AS (
         SELECT * FROM water.dma_balance_daily WHERE network = $1 AND local_date BETWEEN $2 AND $3
     ), bands AS (
@@ -96,14 +96,14 @@ def area_rows(warehouse: Warehouse, network: str, first: date, last: date) -> li
         `ili`, `indicated` nights, `nights_above` the band in a row by now; None where nothing is
         known.
     """
-    rows = warehouse.sql(_AREAS, [network, first, last]).to_dicts()
+    rows = warehouse.sql(AREAS, [network, first, last]).to_dicts()
     return [{k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
 def balance_plot(warehouse: Warehouse, network: str, first: date, last: date) -> bytes:
     """Return the picture of a site's nights and days as PNG."""
     asked = [network, first, last]
-    return balance_figure(warehouse.sql(_BALANCE, asked), warehouse.sql(_BANDS, asked))
+    return balance_figure(warehouse.sql(BALANCE, asked), warehouse.sql(BANDS, asked))
 
 
 def balance_figure(balance: pl.DataFrame, bands: pl.DataFrame) -> bytes:
