@@ -3,11 +3,11 @@
 from typing import Any
 
 from leak_assets.reports.household_report import household_values
-
+from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
 from leak_assets.serving.known_sites import KnownSite
 
 
-def household_view(serving: Serving, site: KnownSite) -> dict[str, Any]:
+def household_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str, Any]:
     """Return what the page of a home shows; `home` is None before its first day."""
     return {"home": household_values(serving.warehouse, site.name, site.timezone)}

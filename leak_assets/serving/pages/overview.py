@@ -8,9 +8,11 @@ import polars as pl
 
 from leak_assets.reports.charts import draw_sparkline
 from leak_assets.reports.network_map import NetworkMap, draw_map
-
+from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
+from leak_assets.serving.incident_answers import IncidentFilter, incident_flows, incident_list
 from leak_assets.serving.known_sites import KnownSite
+
 from .signals import inflow_charts
 
 LOOKED_BACK = timedelta(hours=24)
@@ -18,11 +20,7 @@ LOOKED_BACK = timedelta(hours=24)
 _SHOWN_SHARE = 0.01
 _SEVERITIES = ("high", "medium", "low")
 
-INCIDENTS = "SELECT * FROM incidents.incidents WHERE network = ?"
-_DAYS = (
-    "SELECT incident_id, day, flow_m3_per_h FROM incidents.incident_days"
-    " WHERE network = ? ORDER BY incident_id, day"
-)
+_MOST_INCIDENTS = 300
 _CANDIDATES = """
     SELECT c.incident_id, c.rank, c.link_id, c.probability, c.length_m
     FROM incidents.candidates AS c JOIN incidents.incidents AS i USING (incident_id)
@@ -36,7 +34,9 @@ _SPREAD = (
 )
 
 
-def overview(serving: Serving, site: KnownSite, chosen: str | None) -> dict[str, Any]:
+def overview(
+    serving: Serving, caller: Caller, site: KnownSite, *, chosen: str | None
+) -> dict[str, Any]:
     """Return what the first page shows of a network.
 
     Parameters
@@ -44,7 +44,7 @@ def overview(serving: Serving, site: KnownSite, chosen: str | None) -> dict[str,
     chosen
         Incident whose candidates are on the map; None: the worst open one.
     """
-    incidents = incident_list(serving, site.name)
+    incidents = listed_incidents(serving, caller, site.name)
     is_open = [i for i in incidents if i["status"] != "closed"]
     on_map = next((i["incident_id"] for i in incidents if i["incident_id"] == chosen), None)
     if on_map is None and incidents:
@@ -68,22 +68,20 @@ def overview(serving: Serving, site: KnownSite, chosen: str | None) -> dict[str,
     }
 
 
-def incident_list(serving: Serving, site: str) -> list[dict[str, Any]]:
+def listed_incidents(serving: Serving, caller: Caller, site: str) -> list[dict[str, Any]]:
     """Return a site's incidents with their mini-graphs: open before closed, worst first."""
-    flows: dict[str, list[float]] = {}
-    for name, flow in serving.store.ask(_DAYS, [site]).drop("day").iter_rows():
-        flows.setdefault(name, []).append(flow)
-    found = serving.store.ask(INCIDENTS, [site]).to_dicts()
+    wanted = IncidentFilter(network=site)
+    found = incident_list(serving.store, caller, wanted, limit=_MOST_INCIDENTS)["incidents"]
+    flows = incident_flows(serving.store, caller)
     for incident in found:
         incident["spark"] = draw_sparkline(flows.get(incident["incident_id"], []))
-    return sorted(
-        found,
-        key=lambda i: (
-            i["status"] == "closed",
-            _SEVERITIES.index(i["severity"]) if i["severity"] in _SEVERITIES else len(_SEVERITIES),
-            -i["detected_at"].timestamp(),
-        ),
-    )
+
+    def rank(incident: dict[str, Any]) -> tuple[bool, int]:
+        severity = incident["severity"]
+        place = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+        return incident["status"] == "closed", place
+
+    return sorted(found, key=rank)
 
 
 def network_map(

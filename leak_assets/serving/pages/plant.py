@@ -7,7 +7,7 @@ import polars as pl
 
 from leak_assets.plant.profile import UNITS
 from leak_assets.reports.charts import draw_sparkline
-
+from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
 from leak_assets.serving.known_sites import KnownSite
 from leak_assets.serving.plant_answers import metrics, newest_anomalies, status, summary_answer
@@ -21,7 +21,7 @@ _RECENT = """
 """
 
 
-def plant_view(serving: Serving, site: KnownSite) -> dict[str, Any]:
+def plant_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str, Any]:
     """Return what the page of a plant shows."""
     now = datetime.now(UTC)
     anomalies = newest_anomalies(serving.rows, [site.name], _SHOWN_ANOMALIES)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import HTMLResponse
 
 from leak_assets.reports.page import look, templates
-from leak_assets.sites.site import SiteKind
-
 from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
 from leak_assets.serving.known_sites import KnownSite
+from leak_assets.sites.site import SiteKind
+
 from .formats import FILTERS, at, clock_name, since
 
 if TYPE_CHECKING:

@@ -1,13 +1,12 @@
 """Measured values beside what was expected of them, as charts: of an incident, of a network now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from leak_assets.reports.charts import Chart, Series, Span, draw_chart
-
 from leak_assets.serving.context import Serving
 
 _TABLE = "features.channels_30m"
@@ -22,16 +21,22 @@ BAND_SIGMAS = 2.0
 RECENT_DAYS, _ZONES = 14, 3
 
 
-def signal_charts(
-    serving: Serving, incident: dict[str, Any], evidence: pl.DataFrame, zone: str
-) -> list[Chart]:
-    """Return measured values beside the expected band, of the sensors that say most."""
+def signal_charts(serving: Serving, incident: Mapping[str, Any], zone: str) -> list[Chart]:
+    """Return measured values beside the expected band, of the sensors that say most.
+
+    Parameters
+    ----------
+    incident
+        As `incident_answers.incident_detail`.
+    zone
+        IANA zone of the labels.
+    """
     network = incident["network"]
     end_of_data = incident["last_seen_at"] + _AFTER
     start = max(incident["leak_start"] - _BEFORE, end_of_data - _LONGEST)
     named = [
         f"{row['quantity']}/{row['sensor_id']}"
-        for row in evidence.iter_rows(named=True)
+        for row in incident["evidence"]
         if row["quantity"] in ("pressure", "balance")
     ]
     wanted = [*dict.fromkeys(named)][:_SENSORS]
@@ -114,7 +119,7 @@ def _channel_chart(
 
 
 def inflow_charts(
-    serving: Serving, network: str, incidents: Sequence[dict[str, Any]], zone: str
+    serving: Serving, network: str, incidents: Sequence[Mapping[str, Any]], zone: str
 ) -> list[Chart]:
     """Return what the zones of a network take beside what is usual, over the last days."""
     frame = serving.store.ask_days(_CHANNELS, _TABLE, network, newest=RECENT_DAYS)

@@ -8,7 +8,7 @@ import polars as pl
 
 from leak_assets.reports.charts import Chart, Series, draw_chart
 from leak_assets.reports.water_report import AREAS, BALANCE, BANDS
-
+from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
 from leak_assets.serving.known_sites import KnownSite
 
@@ -17,7 +17,9 @@ TABLE_DAYS = 14
 _NEWEST = "SELECT max(local_date) AS day FROM water.dma_balance_daily WHERE network = ?"
 
 
-def water_view(serving: Serving, site: KnownSite, area: str | None) -> dict[str, Any]:
+def water_view(
+    serving: Serving, _caller: Caller, site: KnownSite, *, area: str | None
+) -> dict[str, Any]:
     """Return what the page of the water balance shows of a site.
 
     Parameters
