@@ -19,11 +19,13 @@ from .docs_page import docs_assets, docs_router
 from .guard import Guard
 from .incident_routes import incident_router
 from .keys import configured_keys
+from .metrics_routes import metrics_router
 from .network_routes import network_router
 from .page_routes import page_router
 from .plant_routes import plant_router
 from .rate import Rate
 from .replies import PROBLEMS
+from .requests_seen import Requests
 from .series_routes import series_router
 from .site_routes import site_router
 
@@ -69,6 +71,7 @@ def build_app(
         responses=PROBLEMS,
     )
     app.state.serving = serving
+    requests = Requests()
     # For the documents alone: the guard has looked at the key before any route is asked.
     documented = [Security(HTTPBearer(auto_error=False, description="a key of this server"))]
     for router in (
@@ -77,6 +80,7 @@ def build_app(
         series_router(serving),
         site_router(serving),
         plant_router(serving),
+        metrics_router(serving, requests),
     ):
         app.include_router(router, dependencies=documented)
     app.include_router(docs_router())
@@ -95,6 +99,7 @@ def build_app(
         keys=configured_keys(settings),
         nobody=Caller(settings.user or _login(), "admin"),
         rate=Rate(settings.api_requests_per_minute),
+        requests=requests,
         hosts=hosts,
     )
     return app

@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .access import Caller
 from .keys import Keys
 from .rate import Rate
+from .requests_seen import Requests
 
 OPEN_PATHS = frozenset({"/health"})
 """Answered to anybody and never refused: whoever restarts the server asks there."""
@@ -63,6 +65,8 @@ class Guard:
         Who is let in; None: everybody who reaches the address, as `nobody`.
     nobody
         The caller of requests without keys.
+    requests
+        Where requests are counted.
     hosts
         Names that the server is called by; a page elsewhere that points its own name here is
         refused. None: any.
@@ -75,10 +79,12 @@ class Guard:
         keys: Keys | None,
         nobody: Caller,
         rate: Rate,
+        requests: Requests,
         hosts: frozenset[str] | None = None,
     ) -> None:
         self.app = app
         self.keys, self.nobody, self.rate, self.hosts = keys, nobody, rate, hosts
+        self.requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -86,8 +92,14 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        begun = time.perf_counter()
+        # An application that raises has answered nothing yet.
+        status = 500
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -98,10 +110,11 @@ class Guard:
 
         try:
             self._admit(scope)
+            await self.app(scope, receive, send_with_headers)
         except RefusalError as refusal:
             await _refuse(refusal, send_with_headers)
-            return
-        await self.app(scope, receive, send_with_headers)
+        finally:
+            self.requests.observe(scope, status, time.perf_counter() - begun)
 
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -13,8 +13,10 @@ from . import incident_shapes as shapes
 from .access import Operator, Viewer
 from .context import Serving
 from .incident_changes import Change, change_incident
+from .lineage_answers import incident_lineage
 from .network_shapes import GeoJson
 from .parameters import Limit, Name, Since, Until
+from .replays import Asked, BusyError, Replays
 from .replies import NOT_FOUND, Problem, answers, reply
 
 _Id = Annotated[str, Path(max_length=300, description="Identifier from `/incidents`.")]
@@ -31,12 +33,20 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
         "description": "Somebody spoke first, or its status does not allow it.",
     }
 }
+_BUSY: dict[int | str, dict[str, Any]] = {
+    503: {
+        "model": Problem,
+        "description": "Another replay runs.",
+        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
+    }
+}
 
 
 def incident_router(serving: Serving) -> APIRouter:
     """Return the endpoints over a home."""
     router = APIRouter(tags=["incidents"])
     store = serving.store
+    replays = Replays(serving)
 
     @router.get("/incidents", responses=answers(shapes.Incidents))
     def incidents(
@@ -82,12 +92,16 @@ def incident_router(serving: Serving) -> APIRouter:
         row = _found(of.incident_row(store, caller, incident_id), incident_id)
         try:
             said = change_incident(serving, caller, row, change)
-        except (ConflictError, IllegalTransitionError) as error:
+        except ConflictError as error:
+            raise HTTPException(409, f"{error.problem}. Look at it again") from error
+        except IllegalTransitionError as error:
             raise HTTPException(409, str(error)) from error
         except DamagedPartitionError:
             raise
         except InputError as error:
-            raise HTTPException(422, str(error)) from error
+            # Remedies that name options are the command line's.
+            told = error.problem if "--" in error.remedy else str(error)
+            raise HTTPException(422, told) from error
         return shapes.Said.model_validate(said)
 
     @router.get(
@@ -102,6 +116,46 @@ def incident_router(serving: Serving) -> APIRouter:
     def history(request: Request, caller: Viewer, incident_id: _Id) -> Response:
         """Return what was derived from data and what people said, in order of each."""
         return reply(request, _found(of.incident_history(store, caller, incident_id), incident_id))
+
+    @router.get("/incidents/{incident_id}/lineage", responses=answers(shapes.Lineage, NOT_FOUND))
+    def lineage(
+        request: Request,
+        caller: Viewer,
+        incident_id: _Id,
+        format_: Annotated[
+            Literal["boxes", "openlineage"],
+            Query(alias="format", description="`openlineage`: events, some MB of them."),
+        ] = "boxes",
+    ) -> Response:
+        """Return what an incident was made from, back to the deliveries, with code and runs."""
+        _found(of.incident_row(store, caller, incident_id), incident_id)
+        return reply(request, incident_lineage(serving, incident_id, form=format_))
+
+    @router.get(
+        "/incidents/{incident_id}/replay", responses={**answers(shapes.Replay, NOT_FOUND), **_BUSY}
+    )
+    def replay(
+        request: Request,
+        caller: Operator,
+        incident_id: _Id,
+        method: Annotated[Literal["likelihood", "windows"] | None, Query()] = None,
+        threshold: Annotated[float | None, Query(allow_inf_nan=False, ge=-1e6, le=1e6)] = None,
+        model: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """Detect again from an incident's inputs and compare; nothing is written.
+
+        It takes seconds to a minute in a process of its own, one at a time; needs role operator.
+        """
+        row = _found(of.incident_row(store, caller, incident_id), incident_id)
+        asked = Asked(incident_id, method or row["method"], model, threshold)
+        try:
+            return reply(request, replays.ask(asked))
+        except BusyError as error:
+            raise HTTPException(503, str(error), {"Retry-After": "10"}) from error
+        except DamagedPartitionError:
+            raise
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
 
     return router
 

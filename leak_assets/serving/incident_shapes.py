@@ -147,3 +147,49 @@ class History(BaseModel):
     incident_id: str
     derived: list[Derived]
     said: list[Said]
+
+
+class LineageRun(BaseModel):
+    """A run that wrote what a box holds."""
+
+    run_id: str
+    url: str | None = Field(description="in Dagster's interface, where Dagster knows it")
+
+
+class LineageBox(BaseModel):
+    """What one step wrote on the way to the incident, or one thing that it was given."""
+
+    key: str
+    kind: str = Field(description="`incident`, `table`, `delivery`, `model`, `setting` …")
+    title: str
+    lines: list[str]
+    stage: int = Field(description="0: from outside; one more than all that it was made from")
+    sources: list[str] = Field(description="keys of the boxes that it was made from")
+    runs: list[LineageRun]
+    queries: list[str] = Field(description="SQL that finds it in the warehouse")
+
+
+class Lineage(BaseModel):
+    """What an incident was made from; with `format=openlineage` a list of OpenLineage events."""
+
+    incident_id: str
+    notes: list[str] = Field(default_factory=list, description="what a reader must know first")
+    boxes: list[LineageBox] = Field(default_factory=list)
+    openlineage: dict[str, Any] | None = None
+
+
+class Replay(BaseModel):
+    """An incident detected again beside what was published."""
+
+    incident_id: str
+    variant: str
+    first_day: date
+    last_day: date
+    revisions: int = Field(description="of the incident, within these days")
+    all_revisions: int
+    identical: bool
+    compared_rows: dict[str, int]
+    differing_values: int
+    differences: list[dict[str, Any]] = Field(description="the first of them")
+    raised: list[dict[str, Any]] = Field(description="incidents of the replay")
+    notes: list[str]

@@ -209,6 +209,27 @@ def quality_answer(store: Store, network: str, now: datetime) -> dict[str, Any]:
     }
 
 
+def network_counts(store: Store, network: str, now: datetime) -> dict[str, Any]:
+    """Return a network in numbers, for monitoring: incidents, sensors, broken days, refusals."""
+    incidents = store.ask(
+        "SELECT severity, count(*) AS incidents, sum(estimated_flow_m3_per_h) AS flow"
+        " FROM incidents.incidents WHERE network = ? AND status <> 'closed' GROUP BY ALL",
+        [network],
+    )
+    quality = quality_answer(store, network, now)
+    newest = last_reading_at(store, network)
+    return {
+        "open_incidents": dict(incidents.select("severity", "incidents").iter_rows()),
+        "leak_flow_m3_per_h": sum(flow or 0.0 for flow in incidents["flow"]),
+        "sensors": len(quality["sensors"]),
+        "fresh_sensors": quality["fresh_sensors"],
+        "silent_sensors": quality["silent_sensors"],
+        "broken_days": len({row["day"] for row in quality["broken_days"]}),
+        "refused_values": sum(row["count"] for row in quality["quarantine"]),
+        "last_reading_at": newest,
+    }
+
+
 def water_balance(
     store: Store, network: str, *, zone: str | None, first: date | None, last: date | None
 ) -> dict[str, Any]:

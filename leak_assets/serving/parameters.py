@@ -13,11 +13,17 @@ from .known_sites import KnownSite
 MOST_ROWS = 1000
 
 
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def _in_utc(time: datetime) -> datetime:
     try:
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError("a time outside of the years 1 to 9999") from error
+        found = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError:
+        found = _LATEST
+    if not _EARLIEST <= found < _LATEST:
+        raise ValueError("a time outside of the years 1900 to 2199")
+    return found
 
 
 Utc = Annotated[datetime, AfterValidator(_in_utc)]

@@ -9,12 +9,12 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import duckdb
 import polars as pl
@@ -30,15 +30,17 @@ MOST_KEPT_BYTES = 256 * 2**20
 _YOUNG_NS = 50_000_000
 
 Stamp = tuple[int, ...]
+Found = TypeVar("Found")
 
 
 @dataclass
 class _Kept:
-    """A frame, the stamp of what it was made from, and when it was last known to be current."""
+    """What was made, the stamp of what it was made from, and when that was last looked at."""
 
-    frame: pl.DataFrame
+    found: Any
     stamp: Stamp | None
     current_at: float
+    size: int
 
 
 @dataclass
@@ -71,8 +73,24 @@ class Store:
         OSError, duckdb.Error
             The warehouse cannot be read.
         """
-        folders = [self._folder(table) for table in tables_of(query)]
-        return self._keep((query, tuple(parameters)), folders, query, parameters)
+        key = (query, tuple(parameters))
+        return self.keep(key, tables_of(query), lambda: self._run(query, parameters))
+
+    def keep(
+        self, key: Hashable, tables: Iterable[str], make: Callable[[], Found], *, size: int = 0
+    ) -> Found:
+        """Return what is made from tables: anew where one of them has been published since.
+
+        Parameters
+        ----------
+        key
+            What it is, apart from anything else that is kept.
+        make
+            Makes it; others who ask for the same wait for it.
+        size
+            Bytes that it takes; of a frame it is known.
+        """
+        return self._keep(key, [self._folder(table) for table in tables], make, size)
 
     def ask_days(
         self,
@@ -104,14 +122,13 @@ class Store:
         if newest is not None:
             days = days[-newest:]
         key = TABLES[table].partition_by[-1]
-        files = [
-            self.warehouse.path(table, {"date": day.isoformat(), key: site}) for day in days
-        ] or [self._folder(table) / SCHEMA_FILE]
+        named = [self.warehouse.path(table, {"date": day.isoformat(), key: site}) for day in days]
+        # One that retention removed since the folder was listed has no rows.
+        files = [path for path in named if path.exists()] or [self._folder(table) / SCHEMA_FILE]
         quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
         asked = query.replace("{days}", f"read_parquet([{quoted}], union_by_name = true)")
-        return self._keep(
-            (query, table, site, tuple(days), tuple(parameters)), files, asked, parameters
-        )
+        asking = (query, table, site, tuple(days), tuple(parameters))
+        return self._keep(asking, files, lambda: self._run(asked, parameters))
 
     def days(self, table: str, site: str) -> list[date]:
         """Return the days of a site's partitions of a table, in order.
@@ -145,8 +162,8 @@ class Store:
 
     # ---------------------------------------------------------------- keeping
     def _keep(
-        self, key: Any, paths: Sequence[Path], query: str, parameters: Sequence[Any]
-    ) -> pl.DataFrame:
+        self, key: Hashable, paths: Sequence[Path], make: Callable[[], Found], size: int = 0
+    ) -> Found:
         stamp = stamp_of(paths)
         with self._guard:
             kept = self._kept.get(key)
@@ -154,40 +171,37 @@ class Store:
                 self._kept.move_to_end(key)
                 if stamp is not None and kept.stamp == stamp:
                     kept.current_at = time.monotonic()
-                    return kept.frame
+                    return cast("Found", kept.found)
             lock = self._making.setdefault(key, threading.Lock())
         is_recent = kept is not None and time.monotonic() - kept.current_at <= self.grace_s
         if not lock.acquire(blocking=not is_recent):
             # Another makes it anew.
             assert kept is not None  # noqa: S101 - for the type checker
-            return kept.frame
+            return cast("Found", kept.found)
         try:
-            return self._make(key, paths, query, parameters)
+            # Before it is made: what is published meanwhile makes the stamp old, not what is kept.
+            stamp = stamp_of(paths)
+            with self._guard:
+                kept = self._kept.get(key)
+                if kept is not None and stamp is not None and kept.stamp == stamp:
+                    return cast("Found", kept.found)  # Made while this one waited.
+            found = make()
+            if isinstance(found, pl.DataFrame):
+                size = int(found.estimated_size())
+            with self._guard:
+                self._kept[key] = _Kept(found, stamp, time.monotonic(), size)
+                self._kept.move_to_end(key)
+                self._drop_old()
+            return found
         finally:
             lock.release()
 
-    def _make(
-        self, key: Any, paths: Sequence[Path], query: str, parameters: Sequence[Any]
-    ) -> pl.DataFrame:
-        # Before the query: what is published meanwhile makes the stamp old, not the frame.
-        stamp = stamp_of(paths)
-        with self._guard:
-            kept = self._kept.get(key)
-            if kept is not None and stamp is not None and kept.stamp == stamp:
-                return kept.frame  # Made while this one waited.
-        frame = self._run(query, parameters)
-        with self._guard:
-            self._kept[key] = _Kept(frame, stamp, time.monotonic())
-            self._kept.move_to_end(key)
-            self._drop_old()
-        return frame
-
     def _drop_old(self) -> None:
-        size = sum(kept.frame.estimated_size() for kept in self._kept.values())
+        size = sum(kept.size for kept in self._kept.values())
         while len(self._kept) > MOST_KEPT or (size > MOST_KEPT_BYTES and len(self._kept) > 1):
             key, old = self._kept.popitem(last=False)
             self._making.pop(key, None)
-            size -= old.frame.estimated_size()
+            size -= old.size
 
     def _run(self, query: str, parameters: Sequence[Any]) -> pl.DataFrame:
         try:
