@@ -6,6 +6,7 @@ import logging
 import duckdb
 import polars as pl
 from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
@@ -94,6 +95,7 @@ def build_app(
 
     for kind in (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError):
         app.add_exception_handler(kind, _store_failed)
+    app.add_exception_handler(RequestValidationError, _refused)
     app.add_middleware(
         Guard,
         keys=configured_keys(settings),
@@ -103,6 +105,13 @@ def build_app(
         hosts=hosts,
     )
     return app
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    # Without what was sent: it may be no number that JSON knows, and it may be a secret.
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [{name: one[name] for name in ("type", "loc", "msg")} for one in found]
+    return JSONResponse({"detail": told}, status_code=422)
 
 
 async def _store_failed(_request: Request, error: Exception) -> JSONResponse:

@@ -40,15 +40,28 @@ class KnownSites:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def all(self) -> list[KnownSite]:
-        """Return every site by name: described ones, registered networks, those with data."""
+        """Return every site by name: described ones, registered networks, those with data.
+
+        Raises
+        ------
+        OSError
+            The warehouse cannot be read.
+        """
         names = {*described_names(self.settings), *registered_names(self.settings)}
         for table in _TABLES_OF_NETWORKS:
             names |= self._with_data(table)
-        return [site for name in sorted(names) if (site := self._site(name)) is not None]
+        return self._of(names)
+
+    def described(self, kind: SiteKind) -> list[str]:
+        """Return the names of the plants, homes or zones: known whatever the warehouse says."""
+        return [s.name for s in self._of(described_names(self.settings)) if s.kind == kind]
 
     def find(self, name: str) -> KnownSite | None:
         """Return the site of a name that anybody may have made up, or None."""
         return next((site for site in self.all() if site.name == name), None)
+
+    def _of(self, names: Iterable[str]) -> list[KnownSite]:
+        return [site for name in sorted(names) if (site := self._site(name)) is not None]
 
     def _site(self, name: str) -> KnownSite | None:
         """Return a site whose name is that of a file, or None where that cannot be used."""
@@ -63,11 +76,6 @@ class KnownSites:
         with self._lock:
             self._read[name] = (stamp, site)
         return site
-
-    def names(self, kinds: Iterable[SiteKind] = ()) -> list[str]:
-        """Return the names of all sites, or of those of some kinds."""
-        wanted = set(kinds)
-        return [site.name for site in self.all() if not wanted or site.kind in wanted]
 
     def _with_data(self, table: str) -> set[str]:
         schema, _, name = table.partition(".")

@@ -35,9 +35,8 @@ def metrics_router(serving: Serving, requests: Requests) -> APIRouter:
         state = status(serving.rows, plants, serving.settings, now)
         _tell_plants(registry, metrics(serving.rows, plants), state)
         if site is None:
-            _tell_networks(
-                registry, serving, caller.seen(serving.sites.names(("network", "zones"))), now
-            )
+            watched = [s.name for s in serving.sites.all() if s.kind in ("network", "zones")]
+            _tell_networks(registry, serving, caller.seen(watched), now)
         text = generate_latest(registry)
         if caller.is_at_least("admin"):
             # Of everybody's requests.

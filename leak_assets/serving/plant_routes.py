@@ -59,7 +59,7 @@ def plants_of(serving: Serving, caller: Caller, name: str | None) -> list[str]:
     HTTPException
         404: there is none of that name, or not for this caller.
     """
-    found = caller.seen(serving.sites.names(("plant",)))
+    found = caller.seen(serving.sites.described("plant"))
     if name is None:
         return found
     if name not in found:
