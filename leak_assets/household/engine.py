@@ -14,7 +14,16 @@ from .rules import RuleMemory, broken_rules, remember
 from .sessions import JudgedSession, Running, Session, advance
 from .settings import HomeSettings
 
-EventKind = Literal["on", "off", "pause_began", "pause_ended"]
+EventKind = Literal[
+    "on",
+    "off",
+    "pause_began",
+    "pause_ended",
+    "guests_came",
+    "guests_left",
+    "learning_began",
+    "learning_ended",
+]
 Status = Literal["ok", "learning", "paused", "stale"]
 # A rule that needs no running water is over when nothing of it was seen for so long.
 _NOTHING = Judgement()
@@ -44,8 +53,8 @@ class HomeState:
         Evaluations in a row with a risk at the gate or above.
     paused_until_s, pause_reason
         No alarm begins before.
-    guests
-        Whether guests are in the house.
+    guests_until_s, learning_until_s
+        Until when guests are in the house, and until when the engine learns without alarms.
     """
 
     meter: Meter = field(default_factory=Meter)
@@ -58,7 +67,8 @@ class HomeState:
     gate: int = 0
     paused_until_s: float | None = None
     pause_reason: str = ""
-    guests: bool = False
+    guests_until_s: float | None = None
+    learning_until_s: float | None = None
 
     @property
     def is_on(self) -> bool:
@@ -71,12 +81,13 @@ class HomeState:
             return "stale"
         if self.paused_until_s is not None and now_s < self.paused_until_s:
             return "paused"
-        return "learning" if learned.days < settings.learning_days else "ok"
+        is_told = self.learning_until_s is not None and now_s < self.learning_until_s
+        return "learning" if is_told or learned.days < settings.learning_days else "ok"
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a person should see later: on, off, a pause; `attributes` at that moment."""
+    """Something that people should see later: on, off, what they said; `attributes` then."""
 
     at_s: float
     event: EventKind
@@ -116,11 +127,7 @@ def on_reading(
 def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettings) -> Outcome:
     """Return what a measured step changes."""
     missing_s = 0.0 if state.last_s is None else step.start_s - state.last_s
-    events: list[Event] = []
-    if state.paused_until_s is not None and step.end_s >= state.paused_until_s:
-        why = (f"the pause is over ({state.pause_reason})",)
-        state = replace(state, paused_until_s=None, pause_reason="")
-        events.append(_event(step.end_s, "pause_ended", (), why, state, _NOTHING))
+    state, events = _expired(state, step.end_s)
     running, ended = advance(state.running, step, missing_s, settings)
     rules = remember(state.rules, step, missing_s, ended, settings)
     fresh = running is not None and (state.running is None or ended is not None)
@@ -131,7 +138,13 @@ def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettin
     wet = running is not None and running.dry_s == 0
     explained_s = 0.0 if fresh else state.explained_s
     if running is not None and wet:
-        judgement = judge(running, learned, settings, explained_s=explained_s, guests=state.guests)
+        judgement = judge(
+            running,
+            learned,
+            settings,
+            explained_s=explained_s,
+            guests=state.guests_until_s is not None,
+        )
         if judgement.matched is not None:
             explained_s = running.elapsed_s
     gate = _gate(0 if fresh else state.gate, judgement, settings) if wet else state.gate
@@ -157,6 +170,22 @@ def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettin
     if running is not None and (after.alarm is not None or paused):
         after = replace(after, session_unusual=True)
     return Outcome(after, judgement, tuple(events), judged)
+
+
+def _expired(state: HomeState, at_s: float) -> tuple[HomeState, list[Event]]:
+    """Return the state without what people said until now, and the events of its end."""
+    events: list[Event] = []
+    if state.paused_until_s is not None and at_s >= state.paused_until_s:
+        why = f"the pause is over ({state.pause_reason})"
+        state = replace(state, paused_until_s=None, pause_reason="")
+        events.append(event_of(at_s, "pause_ended", (why,), state))
+    if state.guests_until_s is not None and at_s >= state.guests_until_s:
+        state = replace(state, guests_until_s=None)
+        events.append(event_of(at_s, "guests_left", ("the guests have left",), state))
+    if state.learning_until_s is not None and at_s >= state.learning_until_s:
+        state = replace(state, learning_until_s=None)
+        events.append(event_of(at_s, "learning_ended", ("learning is over",), state))
+    return state, events
 
 
 def _gate(count: int, judgement: Judgement, settings: HomeSettings) -> int:
@@ -209,7 +238,7 @@ def _alarm(
     """
     at_s = step.end_s
     if state.alarm is None:
-        learning = learned.days < settings.learning_days
+        learning = state.learning_until_s is not None or learned.days < settings.learning_days
         if not kinds or learning or state.paused_until_s is not None:
             return state, None
         on = replace(state, alarm=Alarm(at_s, kinds, reasons))
@@ -230,21 +259,9 @@ def _alarm(
     return state, None
 
 
-def pause(state: HomeState, at_s: float, until_s: float, reason: str) -> tuple[HomeState, Event]:
-    """Return the state in which no alarm begins before an instant: irrigation, a pool's filling.
-
-    An alarm that is on stays on.
-    """
-    paused = replace(state, paused_until_s=until_s, pause_reason=reason)
-    why = (f"paused for {(until_s - at_s) / 60:.0f} min: {reason}",)
-    return paused, _event(at_s, "pause_began", (), why, paused, _NOTHING)
-
-
-def resume(state: HomeState, at_s: float) -> tuple[HomeState, Event]:
-    """Return the state whose pause ends now."""
-    why = (f"the pause was ended ({state.pause_reason})",)
-    after = replace(state, paused_until_s=None, pause_reason="")
-    return after, _event(at_s, "pause_ended", (), why, after, _NOTHING)
+def event_of(at_s: float, event: EventKind, reasons: tuple[str, ...], state: HomeState) -> Event:
+    """Return an event that says nothing of water: a pause, guests."""
+    return _event(at_s, event, (), reasons, state, _NOTHING)
 
 
 def attributes(

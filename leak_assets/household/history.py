@@ -13,21 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .context import zone_of
-from .engine import Event, HomeState, on_step, pause
+from .controls import Control, told_before
+from .engine import Event, HomeState, on_step
 from .learning import Learned, learn
 from .meter import Step
 from .session_frames import SESSIONS_SCHEMA, STEPS_SCHEMA, sessions_frame
 from .sessions import JudgedSession
 from .settings import HomeSettings
-
-
-@dataclass(frozen=True)
-class Pause:
-    """A pause that somebody set: from, until (s since 1970), why."""
-
-    at_s: float
-    until_s: float
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ def run_days(
     *,
     state: HomeState | None = None,
     sessions: pl.DataFrame | None = None,
-    pauses: Sequence[Pause] = (),
+    controls: Sequence[Control] = (),
 ) -> Iterator[HomeDay]:
     """Yield each local day of a home, in order.
 
@@ -70,7 +62,7 @@ def run_days(
             for d in (day, day + timedelta(days=1))
         )
         first, last = np.searchsorted(ends, [start_s, end_s], side="right")
-        todays = [p for p in pauses if start_s < p.at_s <= end_s]
+        todays = [c for c in controls if start_s < c.at_s <= end_s]
         state, events, found = run_steps(
             state, steps[int(first) : int(last)], learned, settings, todays
         )
@@ -84,12 +76,18 @@ def run_steps(
     steps: pl.DataFrame,
     learned: Learned,
     settings: HomeSettings,
-    pauses: Sequence[Pause] = (),
+    controls: Sequence[Control] = (),
 ) -> tuple[HomeState, list[Event], list[JudgedSession]]:
-    """Return state, events and ended sessions after steps, as a stream of them would give."""
+    """Return state, events and ended sessions after steps, as a stream of them would give.
+
+    Parameters
+    ----------
+    controls
+        What people said meanwhile; what nobody measured anything after counts from the end on.
+    """
     events: list[Event] = []
     sessions: list[JudgedSession] = []
-    waiting = sorted(pauses, key=lambda p: p.at_s)
+    waiting = sorted(controls, key=lambda c: c.at_s)
     columns = [steps[name].to_list() for name in STEPS_SCHEMA.names()]
     ends = columns[1]
     wet = np.flatnonzero(steps["flow_l_per_min"].to_numpy() >= settings.min_flow_l_per_min)
@@ -105,17 +103,17 @@ def run_steps(
                 number = upto
                 continue
         step = Step(*(column[number] for column in columns))
-        while waiting and waiting[0].at_s < step.end_s:
-            asked = waiting.pop(0)
-            state, event = pause(state, asked.at_s, asked.until_s, asked.reason)
-            events.append(event)
+        if waiting and waiting[0].at_s < step.end_s:
+            state, said, waiting = told_before(state, waiting, step.end_s)
+            events += said
         outcome = on_step(state, step, learned, settings)
         state = outcome.state
         events += outcome.events
         if outcome.session is not None:
             sessions.append(outcome.session)
         number += 1
-    return state, events, sessions
+    state, said, _ = told_before(state, waiting, np.inf)
+    return state, events + said, sessions
 
 
 def _rests(state: HomeState) -> bool:
@@ -123,6 +121,8 @@ def _rests(state: HomeState) -> bool:
         state.running is None
         and state.alarm is None
         and state.paused_until_s is None
+        and state.guests_until_s is None
+        and state.learning_until_s is None
         and not state.rules.unrested_s
     )
 

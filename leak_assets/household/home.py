@@ -9,10 +9,12 @@ from typing import Any
 from leak_assets.errors import InputError
 from leak_assets.sites.site import DescribedSite, Site
 
+from .context import CLASS_OF_WORD
 from .settings import HomeSettings
 
-# Words of a list that readings of `occupancy` point into, by place.
-OCCUPANCY_WORDS = ("home", "away", "night", "vacation")
+# Words of a list that readings of `occupancy` point into, by place: the classes, then all others.
+_CLASSES = ("home", "away", "night", "vacation")
+OCCUPANCY_WORDS = (*_CLASSES, *(word for word in CLASS_OF_WORD if word not in _CLASSES))
 _KEYS = ("settings", "occupancy_words", "main", "hot")
 
 
@@ -24,8 +26,9 @@ class Home:
     ----------
     name
         The site.
-    main, hot
-        Sensors of the main meter and of the hot water's meter (empty: none).
+    main, hot, people, occupancy
+        Sensors of the main meter, of the hot water's meter, of the number of people at home and
+        of who is there (empty: none).
     measured
         `flow` or `volume`, of the main meter.
     occupancy_words
@@ -37,6 +40,8 @@ class Home:
     main: str
     measured: str
     hot: str
+    people: str
+    occupancy: str
     occupancy_words: tuple[str, ...]
 
 
@@ -74,5 +79,7 @@ def home_of(site: Site) -> Home:
         main,
         found.quantity,
         str(details.get("hot", "hot" if "hot" in site.layout.ids("flow") else "")),
+        next(iter(site.layout.ids("people")), ""),
+        next(iter(site.layout.ids("occupancy")), ""),
         tuple(details.get("occupancy_words", OCCUPANCY_WORDS)),
     )

@@ -107,6 +107,14 @@ class Learned:
                 return found
         return self.buckets.get((6,))
 
+    def ready_buckets(self, settings: HomeSettings) -> int:
+        """Return how many buckets have enough sessions."""
+        return sum(bucket.count >= settings.min_count for bucket in self.buckets.values())
+
+    def sure_prototypes(self, settings: HomeSettings) -> int:
+        """Return how many recurring uses are known with high confidence."""
+        return sum(p.confidence >= settings.high_confidence for p in self.prototypes)
+
     def holdings(self, occupancy_class: str) -> tuple[float, ...]:
         """Return the longest holdings of a class, of all sessions where it has none."""
         nothing = tuple(0.0 for _ in LEVELS_L_PER_MIN)

@@ -14,7 +14,7 @@ from .rules import Refill, RuleMemory
 from .sessions import LEVELS_L_PER_MIN, Running
 
 # A state of other levels cannot be gone on from.
-_FORM = 1
+_FORM = 2
 
 
 def state_to_json(state: HomeState) -> str:

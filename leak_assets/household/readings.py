@@ -4,6 +4,8 @@ From `telemetry.raw_readings` to `household.readings`; the judging is `meter.tak
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -11,30 +13,63 @@ import polars as pl
 from leak_assets.units import si_conversion, unit_choices
 from leak_assets.warehouse.schemas.household import READINGS
 
+from .context import is_known_occupancy
 from .home import Home
-from .meter import Meter, Reading, take
+from .meter import MOST_PEOPLE, Meter, Reading, take
 from .session_frames import STEPS_SCHEMA
 
 # L/min and L of what the SI unit is.
 _OF_SI = {"flow": 60_000.0, "volume": 1000.0, "people": 1.0, "occupancy": 1.0}
 
 
-def home_readings(raw: pl.DataFrame, before: pl.DataFrame | None, home: Home) -> pl.DataFrame:
+def known_before(raw: pl.DataFrame | None, readings: pl.DataFrame, home: Home) -> Meter:
+    """Return what the next reading is compared with.
+
+    Parameters
+    ----------
+    raw
+        Raw readings of the day before, None where there are none: its last ones are what the
+        first of the day are compared with.
+    readings
+        Readings before, of whatever day: who was at home then is at home still.
+    """
+    meter = Meter(people=1)
+    if readings.height:
+        last = readings.sort("ts_utc").row(-1, named=True)
+        meter = Meter(occupancy=last["occupancy"], people=last["people"])
+    if raw is not None:
+        for reading, _ in engine_readings(raw, home, tail=3):
+            meter, _, _ = take(meter, reading, home.settings)
+        # Said after the day's last reading, it came with none.
+        meter = _with_newest(meter, raw, home)
+    return meter
+
+
+def _with_newest(meter: Meter, raw: pl.DataFrame, home: Home) -> Meter:
+    said = raw.filter(pl.col("quantity").is_in(["people", "occupancy"])).sort(
+        "ts_utc", "received_at", "sequence", maintain_order=True
+    )
+    for quantity, value in said.select("quantity", "value").iter_rows():
+        if quantity == "people" and 0 <= value <= MOST_PEOPLE:
+            meter = replace(meter, people=int(value))
+        elif quantity == "occupancy":
+            word = _word(value, home)
+            meter = replace(meter, occupancy=word if is_known_occupancy(word) else "unknown")
+    return meter
+
+
+def home_readings(raw: pl.DataFrame, meter: Meter, home: Home) -> pl.DataFrame:
     """Return the readings of a day.
 
     Parameters
     ----------
-    raw, before
-        Raw readings of the day, and those of the day before (None where there are none): its
-        last ones are what the first of the day are compared with.
+    raw
+        Raw readings of the day.
+    meter
+        As `known_before` gives it.
     """
-    meter = Meter(people=1)
-    if before is not None:
-        for at, value, row in _readings(before, home, tail=3):
-            meter, _, _ = take(meter, _reading(at, value, row, home), home.settings)
     rows = []
-    for at, value, row in _readings(raw, home):
-        reading = _reading(at, value, row, home)
+    for reading, row in engine_readings(raw, home):
         now_s = row["received_at"].timestamp()
         meter, step, problems = take(meter, reading, home.settings, now_s=now_s)
         rows.append(
@@ -73,22 +108,19 @@ def steps_of(readings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _conversion(quantity: str, unit: str, scale: float) -> dict[str, float]:
-    found = si_conversion(quantity, unit)
-    return {"factor": found.factor * scale, "offset": found.offset * scale}
-
-
-def _readings(
+def engine_readings(
     raw: pl.DataFrame, home: Home, tail: int | None = None
-) -> Iterator[tuple[float, float, dict[str, Any]]]:
-    """Yield time, value of the main meter and the row with what else was known then."""
-    factors = pl.DataFrame(
-        [
-            {"quantity": quantity, "unit": unit, **_conversion(quantity, unit, scale)}
-            for quantity, scale in _OF_SI.items()
-            for unit in unit_choices(quantity)
-        ]
-    )
+) -> Iterator[tuple[Reading, dict[str, Any]]]:
+    """Yield what the main meter says, by time, each with its raw row.
+
+    Parameters
+    ----------
+    raw
+        Rows of `telemetry.raw_readings`: a day, or what a stream has just brought.
+    tail
+        Only so many of the last.
+    """
+    factors = _factors()
     # Of readings of one time, that which was received last counts.
     rows = (
         raw.join(factors, on=["quantity", "unit"])
@@ -113,21 +145,38 @@ def _readings(
             main = main.sort("ts_utc").join_asof(known, on="ts_utc")
     main = main.sort("ts_utc")
     for row in (main if tail is None else main.tail(tail)).iter_rows(named=True):
-        yield row["ts_utc"].timestamp(), row["value"], row
+        yield _reading(row["ts_utc"].timestamp(), row["value"], row, home), row
+
+
+def _conversion(quantity: str, unit: str, scale: float) -> dict[str, float]:
+    found = si_conversion(quantity, unit)
+    return {"factor": found.factor * scale, "offset": found.offset * scale}
+
+
+@cache
+def _factors() -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"quantity": quantity, "unit": unit, **_conversion(quantity, unit, scale)}
+            for quantity, scale in _OF_SI.items()
+            for unit in unit_choices(quantity)
+        ]
+    )
 
 
 def _reading(at_s: float, value: float, row: dict[str, Any], home: Home) -> Reading:
     occupancy, people = row["occupancy"], row["people"]
-    word = None
-    if occupancy is not None:
-        code = int(occupancy)
-        known = 0 <= code < len(home.occupancy_words)
-        word = home.occupancy_words[code] if known else f"code {code}"
     return Reading(
         at_s,
         value,
         "flow" if home.measured == "flow" else "volume",
         row["hot"],
-        word,
+        None if occupancy is None else _word(occupancy, home),
         None if people is None else int(people),
     )
+
+
+def _word(value: float, home: Home) -> str:
+    code = int(value)
+    known = 0 <= code < len(home.occupancy_words)
+    return home.occupancy_words[code] if known else f"code {code}"

@@ -71,6 +71,8 @@ class HomeSettings:
         Time in which the flow never rests (24 h, as AMR systems report continuous flow).
     night_use_s
         The same within the night of the local clock (0 to 5 h).
+    pause_switch_s
+        For how long the switch in Home Assistant pauses alarms; it goes off by itself.
     location_mode
         Overrides the occupancy that is reported, None follows it.
     weekday_buckets
@@ -120,6 +122,7 @@ class HomeSettings:
     refill_tolerance: float = 0.10
     continuous_s: float = 86400.0
     night_use_s: float = 7200.0
+    pause_switch_s: float = 4 * 3600.0
     location_mode: LocationMode | None = None
     weekday_buckets: bool = False
     holidays: tuple[date, ...] = ()

@@ -11,20 +11,20 @@ from typing import Any
 
 import polars as pl
 
-from leak_assets.errors import InputError
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.sites.site import Site
-from leak_assets.warehouse import Input, Warehouse
+from leak_assets.warehouse import Input
 from leak_assets.warehouse.schemas import household as tables
 
+from .control_rows import controls, inputs_of_day, names_of_day
+from .controls import Control
 from .engine import Event, HomeState
 from .history import run_steps, utc
 from .home import Home, home_of
 from .learning import Learned, bucket_frame, learned_of, usual, with_weights
 from .memory import state_from_json, state_to_json
 from .prototypes import Prototype, find_prototypes
-from .readings import home_readings, steps_of
+from .readings import home_readings, known_before, steps_of
 from .session_frames import SESSIONS_SCHEMA, sessions_frame
 from .settings import HomeSettings
 
@@ -40,8 +40,10 @@ def reading_frames(
     for partition in partitions:
         raw = work.read(RAW, partition)
         if raw is not None:
-            before = work.read(RAW, work.day(day_of(partition) - timedelta(days=1)))
-            yield partition, {READINGS: home_readings(raw, before, home)}
+            day = day_of(partition)
+            before = work.read(RAW, work.day(day - timedelta(days=1)))
+            known = work.read_days(READINGS, newest_with_readings(work, day))
+            yield partition, {READINGS: home_readings(raw, known_before(before, known, home), home)}
 
 
 def day_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Frames]]:
@@ -58,7 +60,7 @@ def day_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Pa
             earlier = day - timedelta(days=back)
             if earlier not in past:
                 found = work.read(SESSIONS, work.day(earlier))
-                past[earlier] = _known(found)
+                past[earlier] = sessions_of_rows(found)
         if state is None:
             newest = work.read_days(STATUS, day_gone_on_from(work, day))
             state = HomeState()
@@ -66,12 +68,18 @@ def day_frames(work: Work, partitions: Sequence[Partition]) -> Iterator[tuple[Pa
                 state = state_from_json(newest["state_json"][0])
         since = day - timedelta(days=_horizon(home.settings))
         sessions = pl.concat([past[d] for d in sorted(past) if since <= d < day])
-        frames, state, past[day] = day_of_home(home, day, readings, sessions, state)
+        said = controls(work.warehouse, home.name, names_of_day(work.warehouse, home.name, day))
+        frames, state, past[day] = day_of_home(home, day, readings, sessions, state, said)
         yield partition, frames
 
 
 def day_of_home(
-    home: Home, day: date, readings: pl.DataFrame, sessions: pl.DataFrame, state: HomeState
+    home: Home,
+    day: date,
+    readings: pl.DataFrame,
+    sessions: pl.DataFrame,
+    state: HomeState,
+    said: Sequence[Control] = (),
 ) -> tuple[Mapping[str, pl.DataFrame], HomeState, pl.DataFrame]:
     """Return the tables of a day, the state at its end and its sessions.
 
@@ -81,6 +89,8 @@ def day_of_home(
         Of the days before, within the horizon.
     state
         At the end of the newest day before.
+    said
+        What people said of this day.
     """
     settings = home.settings
     recent = with_weights(sessions, day, settings)
@@ -88,7 +98,7 @@ def day_of_home(
     buckets = bucket_frame(usual(recent, prototypes, settings))
     learned = learned_of(recent, buckets, prototypes, day, settings)
     steps = steps_of(readings)
-    state, events, ended = run_steps(state, steps, learned, settings)
+    state, events, ended = run_steps(state, steps, learned, settings, said)
     todays = sessions_frame(ended)
     site = pl.lit(home.name).alias("site")
     hourly = _hourly(steps, settings).with_columns(site)
@@ -115,45 +125,20 @@ def day_of_home(
     return fitting, state, todays
 
 
-def replay_day(warehouse: Warehouse, site: Site, day: date) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the alerts of a day as they are stored, and as the same day gives them again.
-
-    Raises
-    ------
-    InputError
-        The day has no readings.
-    """
-    home = home_of(site)
-    partition = {"date": day.isoformat(), "site": site.name}
-    readings = warehouse.read(READINGS, partition)
-    if readings is None:
-        raise InputError(
-            f"{site.name} has no readings of {day}",
-            remedy="Choose a day of `household.daily_summaries`",
-        )
-    stored = warehouse.read("household.alerts", partition)
-    before = {
-        name: [
-            warehouse.read(name, found)
-            for found in sorted(warehouse.partitions(name, site=site.name), key=lambda p: p["date"])
-            if found["date"] < day.isoformat()
-        ]
-        for name in (SESSIONS, STATUS)
-    }
-    since = -_horizon(home.settings)
-    sessions = pl.concat([_known(None), *(_known(frame) for frame in before[SESSIONS][since:])])
-    newest = before[STATUS][-1] if before[STATUS] else None
-    state = HomeState() if newest is None else state_from_json(newest["state_json"][0])
-    frames, _, _ = day_of_home(home, day, readings, sessions, state)
-    again = frames["household.alerts"]
-    return (again.clear() if stored is None else stored), again
-
-
 def day_gone_on_from(work: Work, day: date) -> list[date]:
     """Return the newest day before a day that has a state, if there is one."""
+    return _newest_before(work, STATUS, day)
+
+
+def newest_with_readings(work: Work, day: date) -> list[date]:
+    """Return the newest day before a day that has readings, if there is one."""
+    return _newest_before(work, READINGS, day)
+
+
+def _newest_before(work: Work, table: str, day: date) -> list[date]:
     known = (
         date.fromisoformat(partition["date"])
-        for partition in work.warehouse.partitions(STATUS, site=work.site.name)
+        for partition in work.warehouse.partitions(table, site=work.site.name)
     )
     newest = max((one for one in known if one < day), default=None)
     return [] if newest is None else [newest]
@@ -205,7 +190,8 @@ def _horizon(settings: HomeSettings) -> int:
     return settings.horizon_days + 1
 
 
-def _known(found: pl.DataFrame | None) -> pl.DataFrame:
+def sessions_of_rows(found: pl.DataFrame | None) -> pl.DataFrame:
+    """Return rows of `household.sessions` as learning reads them."""
     if found is None:
         return pl.DataFrame(schema=SESSIONS_SCHEMA)
     held = pl.col("longest_s").str.split(",").cast(pl.List(pl.Float64))
@@ -269,10 +255,8 @@ def _status(day: date, state: HomeState, learned: Learned, settings: HomeSetting
             "is_on": [state.is_on],
             "last_measured_at": [None if state.last_s is None else utc(state.last_s)],
             "days_learned": [learned.days],
-            "ready_buckets": [sum(b.count >= settings.min_count for b in learned.buckets.values())],
-            "prototypes": [
-                sum(p.confidence >= settings.high_confidence for p in learned.prototypes)
-            ],
+            "ready_buckets": [learned.ready_buckets(settings)],
+            "prototypes": [learned.sure_prototypes(settings)],
             "holdings_json": [json.dumps(dict(learned.longest_s), sort_keys=True)],
             "state_json": [state_to_json(state)],
         },
@@ -285,13 +269,19 @@ def _settings_inputs(work: Work) -> Sequence[Input]:
 
 
 _SITE = Given("site", _settings_inputs)
+_SAID = Given("said", lambda _: (), of_day=inputs_of_day)
 HOUSEHOLD_READINGS_STEP = Step(
     name="household_readings",
     partition="day",
     writes=(READINGS,),
-    reads=(Read(RAW, first_day=-1, required=True),),
+    reads=(
+        Read(RAW, first_day=-1, required=True),
+        Read(READINGS, days=newest_with_readings),
+    ),
     given=(_SITE,),
     compute=reading_frames,
+    # Who is at home is told when it changes: a day begins with what the days before knew.
+    goes_on=True,
     kinds=("household",),
     code=("leak_assets.household.readings", "leak_assets.household.meter"),
     description="A home's raw readings as measured time, bad ones with their reason.",
@@ -305,7 +295,7 @@ HOUSEHOLD_DAY_STEP = Step(
         Read(SESSIONS, days=horizon_days),
         Read(STATUS, days=day_gone_on_from),
     ),
-    given=(_SITE,),
+    given=(_SITE, _SAID),
     compute=day_frames,
     goes_on=True,
     kinds=("household",),
@@ -313,6 +303,7 @@ HOUSEHOLD_DAY_STEP = Step(
         f"leak_assets.household.{name}"
         for name in (
             "context",
+            "controls",
             "decision",
             "engine",
             "history",

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from .context import zone_of
+from .controls import Control
 from .fixed_rules import daily_limits, daily_volume_alarms
-from .history import HomeDay, Pause, run_days, run_steps
+from .history import HomeDay, run_days, run_steps
 from .session_frames import cut_sessions
 from .settings import HomeSettings
 from .simulator.faults import Fault
@@ -65,8 +66,8 @@ def try_home(home: Home, settings: HomeSettings, *, step_s: int = 10, per_kind: 
     """Return how the monitor does on a home after its weeks of learning."""
     steps = home.steps(home.history(step_s=step_s), step_s)
     calendar = [home.first_day + timedelta(days=i) for i in range(home.days)]
-    pauses = [Pause(a.timestamp(), b.timestamp(), why) for a, b, why in home.pauses]
-    days = list(run_days(steps, calendar, settings, pauses=pauses))
+    pauses = [Control(a.timestamp(), "pause", b.timestamp(), why) for a, b, why in home.pauses]
+    days = list(run_days(steps, calendar, settings, controls=pauses))
     scored = days[LEARNING_DAYS:]
     begin_s = _midnight_s(scored[0], settings)
     false_alarms = tuple(

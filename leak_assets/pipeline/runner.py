@@ -172,7 +172,7 @@ def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
                 # Made from less than it was made from, a day would say something else.
                 return None
     for given in work.step.given:
-        found.update(dict.fromkeys(given.inputs(work)))
+        found.update(dict.fromkeys(given.inputs_for(work, partition)))
     found.update(dict.fromkeys(contract_inputs_of(work.step)))
     return list(found)
 

@@ -108,12 +108,21 @@ class Given:
     judged
         Whether another version makes partitions stale. Inputs of kind `name` are recorded only,
         where it is false.
+    of_day
+        Instead of `inputs`, where each day follows from something of its own.
     """
 
     name: str
     inputs: Callable[["Work"], Sequence[Input]]
     tables: tuple[str, ...] = ()
     judged: bool = True
+    of_day: Callable[["Work", date], Sequence[Input]] | None = None
+
+    def inputs_for(self, work: "Work", partition: Partition) -> Sequence[Input]:
+        """Return what a partition follows from."""
+        if self.of_day is None:
+            return self.inputs(work)
+        return self.of_day(work, date.fromisoformat(partition["date"]))
 
 
 def always_apart(_work: "Work", _day: date) -> bool:

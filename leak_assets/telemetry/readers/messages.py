@@ -91,6 +91,24 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class ValueField:
+    """What a field is that is a value itself.
+
+    Parameters
+    ----------
+    quantity, unit, sensor
+        Of the reading; None where the message or the layout says it.
+    words
+        Of values that are words: the number that stands for each, in small letters.
+    """
+
+    quantity: str
+    unit: str | None = None
+    sensor: str | None = None
+    words: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
 class Names:
     """How a source calls the fields of its messages.
 
@@ -99,12 +117,11 @@ class Names:
     fields
         Field of the format to the source's name of it, where they differ.
     values
-        Fields that are values themselves, with quantity and unit: one object holds several
-        readings then.
+        Fields that are values themselves: one object holds several readings then.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    values: Mapping[str, ValueField] = field(default_factory=dict)
 
     def of(self, name: str) -> str:
         """Return the source's name of a field."""
@@ -356,14 +373,12 @@ def _sentence(told: Mapping[str, tuple[str, str]]) -> pl.Expr:
     return found
 
 
-def _singles(item: Mapping[str, Any], names: Names) -> list[tuple[Any, str | None, str | None]]:
-    """Return value, quantity and unit of each reading of an object, as far as they are fixed."""
-    wide: list[tuple[Any, str | None, str | None]] = [
-        (item[name], quantity, unit)
-        for name, (quantity, unit) in names.values.items()
-        if name in item
+def _singles(item: Mapping[str, Any], names: Names) -> list[tuple[Any, ValueField | None]]:
+    """Return value and field of each reading of an object, as far as they are fixed."""
+    wide: list[tuple[Any, ValueField | None]] = [
+        (item[name], said) for name, said in names.values.items() if name in item
     ]
-    return wide or [(item.get(names.of("value"), _MISSING), None, None)]
+    return wide or [(item.get(names.of("value"), _MISSING), None)]
 
 
 _MISSING = object()
@@ -371,18 +386,24 @@ _MISSING = object()
 
 def _reading(
     item: Mapping[str, Any],
-    single: tuple[Any, str | None, str | None],
+    single: tuple[Any, ValueField | None],
     number: int,
     names: Names,
     given: Mapping[str, str],
 ) -> Reading | Unusable | None:
     """Return one reading; None where its value is null: missing values are no error."""
-    value, quantity, unit = single
+    value, said = single
     if value is None:
         return None
     if value is _MISSING:
         return _lacks("value", names, item, number)
-    texts: dict[str, str | None] = {"sensor": None, "quantity": quantity, "unit": unit}
+    if said is not None and said.words is not None:
+        value = said.words.get(_text(value).strip().lower(), value)
+        if not isinstance(value, int):
+            return _unknown_word(value, said, item, number)
+    texts: dict[str, str | None] = dict.fromkeys(("sensor", "quantity", "unit"))
+    if said is not None:
+        texts = {"sensor": said.sensor, "quantity": said.quantity, "unit": said.unit}
     for name, text in texts.items():
         if text is not None:
             continue
@@ -391,11 +412,9 @@ def _reading(
             return _lacks(name, names, item, number)
         texts[name] = None if found is None else clean(found).strip() or None
     sensor, quantity = texts["sensor"], texts["quantity"]
-    if sensor is None:
-        return _lacks("sensor", names, item, number)
     ts = item.get(names.of("ts"))
-    if not isinstance(ts, str):
-        return _lacks("ts", names, item, number)
+    if sensor is None or not isinstance(ts, str):
+        return _lacks("sensor" if sensor is None else "ts", names, item, number)
     if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
         value = f"{value[:_LONGEST_NUMBER]}…"
     return Reading(
@@ -415,6 +434,17 @@ def _lacks(what: str, names: Names, item: Mapping[str, Any], number: int) -> Unu
     problem = f"the reading has no usable `{shown(name)}`"
     remedy = f"Send `{name}` as text" if what != "value" else f"Send `{name}`"
     return Unusable(f"no_{what}", problem, remedy, _text(item), name, number)
+
+
+def _unknown_word(value: Any, said: ValueField, item: Mapping[str, Any], number: int) -> Unusable:
+    return Unusable(
+        "unknown_word",
+        f"nobody knows the word `{shown(_text(value))}` of {said.quantity}",
+        f"Send one of {', '.join(said.words or ())}",
+        _text(item),
+        said.quantity,
+        number,
+    )
 
 
 def _of_another_site(named: Any, site: str, number: int) -> Unusable:

@@ -117,7 +117,30 @@ def parse_spooled(
         The file is gone or damaged.
     """
     content = path.read_bytes()
-    rows = pl.read_parquet(content).select(SPOOLED.names())
+    return parse_rows(
+        pl.read_parquet(content).select(SPOOLED.names()),
+        source=source,
+        network=network,
+        layout=layout,
+        contract=contract,
+        received_at=received_at,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+    )
+
+
+def parse_rows(
+    rows: pl.DataFrame,
+    *,
+    source: str,
+    network: str,
+    layout: SensorLayout,
+    contract: Contract,
+    received_at: datetime,
+    sha256: str = "",
+    size_bytes: int = 0,
+) -> ParsedMessages:
+    """Return readings and quarantine of rows of the spool."""
     # A message that came twice before it was acknowledged is one.
     rows = rows.unique(["message", "item"], keep="first", maintain_order=True)
     bad = rows.filter(pl.col("reason").is_not_null())
@@ -141,8 +164,8 @@ def parse_spooled(
         for row in judged.filter(pl.col("why").is_not_null()).iter_rows(named=True)
     ]
     return ParsedMessages(
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
+        sha256=sha256,
+        size_bytes=size_bytes,
         readings=readings.sort("ts_utc", maintain_order=True),
         quarantine=quarantine_frame(
             # Not the batch: a bad message that comes again in another is the same one.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
 
 import polars as pl
 
@@ -49,6 +50,19 @@ _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,99}")
 Found = Reading | Unusable
 
 
+class Listener(Protocol):
+    """Who else hears what a collector takes, in its one thread: a live engine."""
+
+    def signals(self, message: Message) -> bool:
+        """Whether a message is no reading but a signal, which is acknowledged with its batch."""
+
+    def written(self, site: str, rows: pl.DataFrame, received_at: datetime) -> None:
+        """Hear rows of the spool that are durable, and acknowledged after this returns."""
+
+    def turn(self) -> None:
+        """Do what is due; called with each turn of the loop, twice a second or more."""
+
+
 @dataclass
 class Counts:
     """What a collector has done since it began."""
@@ -82,6 +96,8 @@ class Collector:
         Name the spool; hold the quarantine of messages without a site.
     say
         Called with a line for each thing that people should know: once, and when it is over.
+    listener
+        Hears what is taken as well.
 
     Raises
     ------
@@ -96,8 +112,10 @@ class Collector:
         settings: Settings,
         warehouse: Warehouse,
         say: Callable[[str], None],
+        listener: Listener | None = None,
     ) -> None:
         self.counts = Counts()
+        self._listener = listener
         self._config = config
         self._stream = stream
         self._settings = settings
@@ -142,6 +160,8 @@ class Collector:
                 self._write()
                 self._pause(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            if self._listener is not None:
+                self._listener.turn()
         self._write()
         self._stream.close()
         return self.counts
@@ -177,6 +197,9 @@ class Collector:
             batch.began = time.monotonic()
         batch.messages.append(message)
         batch.size_bytes += len(message.payload)
+        if self._listener is not None and self._listener.signals(message):
+            batch.items += 1
+            return
         site, found = self._read(message)
         batch.items += max(len(found), 1)
         if site is None:
@@ -305,6 +328,8 @@ class Collector:
             for days, rows in by_days(frame, received_at):
                 self._spool.write(site, rows, days, received_at)
                 self.counts.batches += 1
+                if self._listener is not None:
+                    self._listener.written(site, rows, received_at)
             bad = frame.height - frame.get_column("reason").null_count()
             self.counts.problems += bad
             self.counts.readings += frame.height - bad

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-from leak_assets.telemetry.readers.messages import FIELDS, Names
+from leak_assets.telemetry.readers.messages import FIELDS, Names, ValueField
 
 from .spool import check_source_name
 
@@ -23,12 +23,28 @@ _ENVIRONMENT = "Set LEAK_ASSETS_SOURCE_USERNAME and LEAK_ASSETS_SOURCE_PASSWORD 
 
 
 class Value(BaseModel):
-    """A field of a message that is a value itself."""
+    """A field of a message that is a value itself.
+
+    Parameters
+    ----------
+    sensor
+        Where one message has several sensors.
+    words
+        Of values that are words (`home`, `away`): they become numbers by their place here.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     quantity: str
     unit: str | None = None
+    sensor: str | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def as_field(self) -> ValueField:
+        """What the reader of messages takes."""
+        words = {word.lower(): number for number, word in enumerate(self.words)}
+        return ValueField(self.quantity, self.unit, self.sensor, words or None)
 
 
 class StreamConfig(BaseModel):
@@ -49,7 +65,7 @@ class StreamConfig(BaseModel):
     fields
         Field of the format to the source's name of it.
     values
-        Fields that are values themselves, with quantity and unit.
+        Fields that are values themselves, with quantity, unit and sensor.
     driver
         `package.module:Class` of a driver that is not installed as an entry point.
     batch_readings, batch_mib, batch_s
@@ -111,7 +127,7 @@ class StreamConfig(BaseModel):
     @property
     def names(self) -> Names:
         """How its fields are called."""
-        return Names(self.fields, {k: (v.quantity, v.unit) for k, v in self.values.items()})
+        return Names(self.fields, {name: value.as_field for name, value in self.values.items()})
 
     @property
     def scheme(self) -> str:

@@ -6,6 +6,7 @@ from . import (
     detection,
     features,
     household,
+    household_live,
     incident_people,
     incident_views,
     incidents,
@@ -33,6 +34,7 @@ _MODULES_WITH_TABLES = (
     plant,
     plant_live,
     household,
+    household_live,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (
@@ -42,6 +44,7 @@ _MODULES_WITH_VIEWS = (
     data_incidents,
     water,
     plant,
+    household_live,
     audit,
 )
 

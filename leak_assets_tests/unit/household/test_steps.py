@@ -13,10 +13,10 @@ from leak_assets.errors import InputError
 from leak_assets.household.export import export_history
 from leak_assets.household.home import home_of
 from leak_assets.household.memory import state_from_json
+from leak_assets.household.past import replay_day
 from leak_assets.household.simulator.faults import Fault
 from leak_assets.household.simulator.habits import Household
 from leak_assets.household.simulator.simulator import simulate_history
-from leak_assets.household.steps import replay_day
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import process_landing_zone
 from leak_assets.runs.freshness import stale_days

@@ -15,6 +15,7 @@ from leak_assets.telemetry.readers.messages import (
     Names,
     Reading,
     Unusable,
+    ValueField,
     decode,
     frame_of,
     readings,
@@ -27,7 +28,7 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ALLOWED = TimeRange(date(2018, 1, 1), NOW, 3600)
 WIDE = Names(
     {"sensor": "sensor_id", "ts": "timestamp"},
-    {"pressure": ("pressure", "bar"), "flow": ("flow", "L/min")},
+    {"pressure": ValueField("pressure", "bar"), "flow": ValueField("flow", "L/min")},
 )
 
 
