@@ -15,6 +15,7 @@ from leak_assets.system.files import publish
 from leak_assets.system.locks import exclusive_or_none
 from leak_assets.system.terminal import AsJson, console, print_json, print_rows
 
+from . import household_meters
 from .incident_people import By, actor
 from .options import LARGEST_SEED, moment
 
@@ -27,6 +28,7 @@ _Out = Annotated[Path | None, typer.Option(help="HTML file; by default var/repor
 
 def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
+    household_meters.add_to(household_app)
     app.add_typer(household_app, name="household")
 
 

@@ -14,6 +14,7 @@ from .settings import HomeSettings
 OccupancyClass = Literal["home", "away", "vacation", "night"]
 PeopleBin = Literal["0", "1", "2-3", "4+"]
 PEOPLE_BINS: tuple[PeopleBin, ...] = ("0", "1", "2-3", "4+")
+_WEEK_S = 7 * 86400.0
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # Words of Home Assistant's person and zone entities, of common mode helpers and of the
@@ -30,7 +31,14 @@ CLASS_OF_WORD: dict[str, OccupancyClass] = {
 
 @dataclass(frozen=True)
 class Context:
-    """Context of a session, as it was when it began."""
+    """Context of a session, as it was when it began.
+
+    Parameters
+    ----------
+    clock_shift_min
+        By how much clocks were put forward (+) or back within the last week: timers that nobody
+        puts forward are off by that.
+    """
 
     hour: int
     day_type: str
@@ -39,6 +47,7 @@ class Context:
     occupancy_raw: str
     occupancy_class: OccupancyClass
     people_bin: PeopleBin
+    clock_shift_min: float = 0.0
 
 
 def is_known_occupancy(word: str) -> bool:
@@ -72,6 +81,7 @@ def context_of(at_s: float, occupancy_raw: str, people: int, settings: HomeSetti
         occupancy_raw=word,
         occupancy_class=occupancy_class(word),
         people_bin=people_bin(people),
+        clock_shift_min=_clock_shift_min(at_s, settings.zone),
     )
 
 
@@ -82,6 +92,13 @@ def day_type(day: date, settings: HomeSettings) -> str:
     if settings.weekday_buckets:
         return _WEEKDAYS[day.weekday()]
     return "weekend" if day.weekday() >= 5 else "weekday"
+
+
+def _clock_shift_min(at_s: float, zone: str) -> float:
+    now, before = (
+        datetime.fromtimestamp(at, zone_of(zone)).utcoffset() for at in (at_s, at_s - _WEEK_S)
+    )
+    return 0.0 if now is None or before is None else (now - before).total_seconds() / 60
 
 
 @lru_cache(maxsize=64)

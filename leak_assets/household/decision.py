@@ -13,6 +13,8 @@ from .settings import HomeSettings
 
 # While guests are in the house people hold flows for longer than they ever did.
 GUESTS_MARGIN = 1.5
+# Of a shower half or more is hot; of a burst beside a shower less.
+HOT_SHARE = 0.3
 _P50, _P95, _P99 = 0, 2, 3
 
 
@@ -146,20 +148,34 @@ def longer_than_ever(
 
     Each level of flow has its own longest time within the horizon, of prototypes and alarms not:
     a shower is held for ten minutes, what a burst draws never was. A burst is so told within
-    minutes from use that only lasts long.
+    minutes from use that only lasts long. Where much of the water is hot, people use it, perhaps
+    several at a time: it has to last twice as long to count.
     """
     margin = settings.habit_margin * (GUESTS_MARGIN if guests else 1.0)
-    ever = learned.holdings(running.context.occupancy_class)
+    ever = usual_holdings(running, learned)
     # A flow a little above a level is compared with the level below: showers differ by a fifth.
     limits = (ever[0], *ever[:-1])
     most_s = running.elapsed_s if elapsed_s is None else elapsed_s
     held = (most_s, *(min(held_s, most_s) for held_s in running.held_s[1:]))
+    hot = running.hot_l_per_min or 0.0
+    floor_s = settings.habit_floor_s * (2 if hot >= HOT_SHARE * running.flow_l_per_min else 1)
     for level, held_s, ever_s in zip(
         reversed(LEVELS_L_PER_MIN), reversed(held), reversed(limits), strict=True
     ):
-        if held_s > max(settings.habit_floor_s, margin * ever_s):
+        if held_s > max(floor_s, margin * ever_s):
             return level
     return None
+
+
+def usual_holdings(running: Running, learned: Learned) -> tuple[float, ...]:
+    """Return for how long each level was ever held by who was at home then or is now.
+
+    The garden's drip line has run since the night when people get up and shower.
+    """
+    began = learned.holdings(running.context.occupancy_class)
+    if running.class_now is None or running.class_now == running.context.occupancy_class:
+        return began
+    return tuple(map(max, began, learned.holdings(running.class_now)))
 
 
 def vacation_grace_s(learned: Learned, settings: HomeSettings) -> float:
@@ -191,7 +207,7 @@ def _of_risk(
 
 def _of_holding(running: Running, learned: Learned, level: float) -> str:
     index = LEVELS_L_PER_MIN.index(level)
-    ever_s = learned.holdings(running.context.occupancy_class)[max(0, index - 1)]
+    ever_s = usual_holdings(running, learned)[max(0, index - 1)]
     held_s = running.held_s[index] if index else running.elapsed_s
     what = f"{level:g} L/min or more" if index else "water"
     return f"{what} for {held_s / 60:.1f} min; the like lasted {ever_s / 60:.1f} min at most here"

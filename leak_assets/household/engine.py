@@ -148,7 +148,7 @@ def on_step(state: HomeState, step: Step, learned: Learned, settings: HomeSettin
         if judgement.matched is not None:
             explained_s = running.elapsed_s
     gate = _gate(0 if fresh else state.gate, judgement, settings) if wet else state.gate
-    kinds, reasons = _leaks(judgement, gate, rules, running, step, learned, settings)
+    kinds, reasons = _leaks(judgement, gate, rules, running, step, learned, settings, explained_s)
     after = replace(
         state,
         last_s=step.end_s,
@@ -202,6 +202,7 @@ def _leaks(
     step: Step,
     learned: Learned,
     settings: HomeSettings,
+    explained_s: float,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return by what there is a leak now, and why."""
     kinds: list[str] = []
@@ -216,7 +217,7 @@ def _leaks(
             f"{gate} evaluations at risk {settings.gate_risk:g} or more",
         ]
     if judgement.matched is None:
-        broken = broken_rules(rules, running, step, learned, settings)
+        broken = broken_rules(rules, running, step, learned, settings, explained_s)
         kinds += broken
         reasons += broken.values()
     return tuple(kinds), tuple(reasons)
@@ -273,8 +274,8 @@ def attributes(
     """
     running, bucket, matched = state.running, judgement.bucket, judgement.matched
     context = running.context if running else None
-    why = reasons if reasons is not None else judgement.reasons
-    if not why and state.alarm is not None:
+    why = judgement.reasons if reasons is None else reasons
+    if reasons is None and state.alarm is not None:
         why = state.alarm.reasons
     return {
         "bucket_used": f"{bucket.rung}: {bucket.name}" if bucket else None,

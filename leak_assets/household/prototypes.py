@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from .context import Context
 from .sessions import LEVELS_L_PER_MIN, Running
 from .settings import HomeSettings
 
@@ -19,6 +20,8 @@ FULL_COUNT = 5
 DAILY_WEEKDAYS = 4
 # Shorter uses are not looked for within other sessions.
 _LONG_S = 300.0
+# Somebody flushes while the softener runs: so long may a level be held that it never reaches.
+_BESIDE_S = 180.0
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN, _WEEK_MIN = 1440.0, 10080.0
 PROTOTYPES_SCHEMA = pl.Schema(
@@ -188,7 +191,7 @@ def match(
     context = running.context
     best: Match | None = None
     for prototype in prototypes:
-        late = prototype.late_min(context.weekday, context.minute_of_day)
+        late = _late_min(prototype, context, context.minute_of_day)
         if (
             prototype.confidence >= settings.high_confidence
             and abs(late) <= settings.prototype_start_min
@@ -202,6 +205,15 @@ def match(
         ):
             best = Match(prototype, late)
     return best
+
+
+def _late_min(prototype: Prototype, context: Context, minute_of_day: float) -> float:
+    """Return how late it is, by the clock or by one that nobody has put forward."""
+    late = prototype.late_min(context.weekday, minute_of_day)
+    if not context.clock_shift_min:
+        return late
+    unchanged = minute_of_day - context.clock_shift_min
+    return min(late, prototype.late_min(context.weekday, unchanged), key=abs)
 
 
 def fits(
@@ -220,14 +232,16 @@ def _fits_phases(prototype: Prototype, running: Running, settings: HomeSettings)
     """Whether water is within what a prototype of several phases draws.
 
     No level is held for longer than the prototype holds it, or the level below: tolerance of flow.
+    A flush or a tap beside it adds a few minutes; what was held before and is over, as a shower
+    beside the garden, is judged by itself.
     """
     if not prototype.is_varied:
         return False
     longer = 1 + settings.prototype_tolerance
     usual = (prototype.longest_s[0], *prototype.longest_s[:-1])
     return running.elapsed_s <= longer * prototype.duration_s and all(
-        held_s <= longer * usual_s + settings.step_s
-        for held_s, usual_s in zip(running.longest_s, usual, strict=True)
+        held_s <= longer * usual_s + settings.step_s + _BESIDE_S
+        for held_s, usual_s in zip(running.held_s, usual, strict=True)
     )
 
 
@@ -266,7 +280,7 @@ def carried(
             (1 + settings.prototype_tolerance) * expected + other_flow_l_per_min, 2 * expected
         )
         began_min = context.minute_of_day + (running.elapsed_s - held_s) / 60
-        late = prototype.late_min(context.weekday, began_min)
+        late = _late_min(prototype, context, began_min)
         if abs(late) <= settings.prototype_start_min and running.flow_l_per_min <= most:
             return Match(prototype, late)
     return None

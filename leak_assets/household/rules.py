@@ -88,16 +88,18 @@ def refill_spacing_s(refills: Iterable[Refill], settings: HomeSettings) -> float
         return None
     last = all_refills[-1]
     equal = [
-        r.start_s
+        r
         for r in all_refills
         if abs(r.volume_l - last.volume_l) <= settings.refill_tolerance * last.volume_l
         and abs(r.duration_s - last.duration_s) <= settings.step_s + 1e-6
     ]
-    quick = [s for s in equal if s >= last.start_s - settings.refill_window_s]
-    for starts, count in ((quick, settings.refill_count), (equal[-SLOW_COUNT:], SLOW_COUNT)):
-        if len(starts) < count:
+    quick = [r for r in equal if r.start_s >= last.start_s - settings.refill_window_s]
+    for series, count in ((quick, settings.refill_count), (equal[-SLOW_COUNT:], SLOW_COUNT)):
+        # A meter's steps make two of the same length differ by one step, not by two.
+        lengths = [r.duration_s for r in series]
+        if len(series) < count or max(lengths) - min(lengths) > settings.step_s + 1e-6:
             continue
-        spaces = sorted(b - a for a, b in pairwise(starts))
+        spaces = sorted(b.start_s - a.start_s for a, b in pairwise(series))
         middle = spaces[len(spaces) // 2]
         if all(abs(space - middle) <= SPACING_TOLERANCE * middle for space in spaces):
             return middle
@@ -110,15 +112,24 @@ def broken_rules(
     step: Step,
     learned: Learned,
     settings: HomeSettings,
+    explained_s: float = 0.0,
 ) -> dict[str, str]:
-    """Return the rules that are broken now, each with its reason in words."""
+    """Return the rules that are broken now, each with its reason in words.
+
+    Parameters
+    ----------
+    explained_s
+        For how long from its start a recurring use explained the session: the end of a drip line
+        is no trickle of its own.
+    """
     found: dict[str, str] = {}
     if running is not None and running.dry_s == 0:
         most_s = max(settings.low_flow_s, settings.habit_margin * learned.longest_low_s)
-        if running.low_s >= most_s:
+        low_s = min(running.low_s, running.elapsed_s - explained_s)
+        if low_s >= most_s:
             found["low_flow"] = (
                 f"low_flow: a trickle of {running.flow_l_per_min:.2f} L/min for"
-                f" {running.low_s / 60:.0f} min; up to {most_s / 60:.0f} min is usual"
+                f" {low_s / 60:.0f} min; up to {most_s / 60:.0f} min is usual"
             )
     if memory.refilling_until_s >= step.end_s:
         litres = memory.refills[-1].volume_l if memory.refills else 0.0

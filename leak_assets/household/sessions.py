@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from .context import Context, context_of
+from .context import Context, OccupancyClass, context_of, occupancy_class
 from .meter import Step
 from .settings import HomeSettings
 
@@ -35,6 +35,10 @@ class Running:
         For how long the flow has been at each of `LEVELS_L_PER_MIN` or above, now and at most.
     low_s, longest_low_s
         For how long it has been a trickle, now and at most.
+    context
+        As it was when it began.
+    class_now
+        Class of who is at home now, None where it is that of the context.
     """
 
     start_s: float
@@ -49,6 +53,7 @@ class Running:
     low_s: float
     longest_low_s: float
     context: Context
+    class_now: OccupancyClass | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -175,6 +180,7 @@ def _goes_on(running: Running, step: Step, settings: HomeSettings) -> Running:
         low_s,
         max(low_s, running.longest_low_s),
         running.context,
+        occupancy_class(settings.location_mode or step.occupancy),
     )
 
 
@@ -193,6 +199,7 @@ def _paused(running: Running, dry_s: float) -> Running:
         0.0,
         running.longest_low_s,
         running.context,
+        running.class_now,
     )
 
 

@@ -14,6 +14,7 @@ from leak_assets.features.steps import (
     WINDOWS_STEP,
 )
 from leak_assets.features.training_steps import TRAINING_STEP
+from leak_assets.household.meter_steps import METERS_STEP
 from leak_assets.household.steps import HOUSEHOLD_DAY_STEP, HOUSEHOLD_READINGS_STEP
 from leak_assets.hydraulics.signatures.placement_steps import PLACEMENT_STEP
 from leak_assets.hydraulics.signatures.steps import SIGNATURES_STEP
@@ -115,6 +116,7 @@ GRAPH = Graph(
         PLANT_SUMMARIES_STEP,
         HOUSEHOLD_READINGS_STEP,
         HOUSEHOLD_DAY_STEP,
+        METERS_STEP,
         CALIBRATIONS_STEP,
         RESIDUALS_STEP,
         CHANNELS_STEP,

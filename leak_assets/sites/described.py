@@ -22,7 +22,7 @@ from leak_assets.units import QUANTITIES, unit_choices
 from .registry import LONGEST_NAME, packaged_names, registered_names, slug
 from .sensors import DEFAULT_UNIT, Sensor, SensorLayout, counter_of
 
-DescribedKind = Literal["zones", "plant", "household"]
+DescribedKind = Literal["zones", "plant", "household", "meters"]
 
 
 class _Strict(BaseModel):
@@ -70,7 +70,8 @@ class SiteDescription(_Strict):
     name
         Unique over all kinds; landing folder and partition key.
     kind
-        `zones` (district metered areas with meters only), `plant` or `household`.
+        `zones` (district metered areas with meters only), `plant`, `household`, or `meters` (the
+        smart meters of many homes, a sensor each).
     title
         Name for people.
     timezone

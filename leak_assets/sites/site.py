@@ -1,4 +1,4 @@
-"""What is watched, resolved once at the door: a network, metered zones, a plant, a household.
+"""What is watched, resolved once at the door: a network, metered zones, a plant, a home, meters.
 
 Steps take a site and never look one up again. Asking for a site writes nothing; registering is
 `registry.register`.
@@ -32,7 +32,7 @@ from .registry import (
 )
 from .sensors import SensorLayout
 
-SiteKind = Literal["network", "zones", "plant", "household"]
+SiteKind = Literal["network", "zones", "plant", "household", "meters"]
 SITE_KINDS: tuple[SiteKind, ...] = get_args(SiteKind)
 
 
@@ -46,7 +46,7 @@ class Site:
         Lower-case name, unique over all kinds.
     kind
         `network` (with a hydraulic model), `zones` (district metered areas with meters only),
-        `plant` or `household`.
+        `plant`, `household` or `meters` (smart meters of many homes).
     contract
         Of its readings.
     layout

@@ -37,6 +37,12 @@ _ASK = {
         "costliest incidents with the pipe to check first. If some are not listed, say how many "
         "more there are."
     ),
+    "continuous_flow": (
+        "Write a short, friendly letter to the customer of this water meter, whose water has not "
+        "rested: since when, how much runs, what was lost and what it costs, and what a year of "
+        "it would be. Name the usual causes (running toilet, dripping tap, softener, irrigation, "
+        "leaking pipe) and how to find it: close all taps and look whether the meter still turns."
+    ),
 }
 
 

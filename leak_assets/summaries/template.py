@@ -14,15 +14,35 @@ _DIRECTIONS = {True: "above", False: "below"}
 
 
 def render(facts: dict[str, Any]) -> str:
-    """Return the text for an incident, a batch of anomalies or a day.
+    """Return the text for an incident, a batch of anomalies, a day, or a meter that never rests.
 
     Parameters
     ----------
     facts
-        From `facts.incident_facts`, `facts.anomaly_facts` or `facts.day_facts`.
+        From `facts.incident_facts`, `facts.anomaly_facts`, `facts.day_facts` or
+        `letters.letter_facts`.
     """
-    kinds = {"incident": _incident, "anomalies": _anomalies, "day": _day}
+    kinds = {
+        "incident": _incident,
+        "anomalies": _anomalies,
+        "day": _day,
+        "continuous_flow": _letter,
+    }
     return kinds[facts["kind"]](facts)
+
+
+def _letter(facts: dict[str, Any]) -> str:
+    return (
+        f"Dear customer, since {_when(facts['runs_since'])} the water at your meter"
+        f" {_quoted(facts['meter'])} has not rested for a single hour: at least"
+        f" {_amount(facts['flow'])} have run all the time, {_amount(facts['lost'])} in"
+        f" {_amount(facts['hours'])}, about {_amount(facts['cost'])}. If nobody stops it, that is"
+        f" {_amount(facts['in_a_year'])} or {_amount(facts['cost_in_a_year'])} in a year."
+        " The usual causes are a running toilet, a dripping tap, a softener, irrigation or a"
+        " leaking pipe. To find it, close all taps and look at the meter: if it still turns, close"
+        " the valve of each part of the house in turn. A running toilet shows with a little food"
+        " color in the cistern. If you know of a use that never rests, please tell us."
+    )
 
 
 def _quoted(name: str) -> str:

@@ -56,7 +56,8 @@ HOUSEHOLD_BATCH = dg.define_asset_job(
     "household_batch",
     selection=dg.AssetSelection.assets(*_RAW) | dg.AssetSelection.groups("household"),
     executor_def=dg.in_process_executor,
-    description="Landed files to sessions and alarms for a range of days of one home.",
+    description="Landed files to sessions and alarms for a range of days of one home, or to the"
+    " continuous flow of a utility's smart meters.",
 )
 
 MICRO_BATCHES = [MICRO_BATCH, PLANT_BATCH, ZONES_BATCH, HOUSEHOLD_BATCH]
@@ -65,6 +66,7 @@ MICRO_BATCH_OF = dict.fromkeys(SITE_KINDS, MICRO_BATCH) | {
     "plant": PLANT_BATCH,
     "zones": ZONES_BATCH,
     "household": HOUSEHOLD_BATCH,
+    "meters": HOUSEHOLD_BATCH,
 }
 
 DAILY_BATCH = dg.define_asset_job(

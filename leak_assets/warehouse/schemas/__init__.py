@@ -7,6 +7,7 @@ from . import (
     features,
     household,
     household_live,
+    household_meters,
     incident_people,
     incident_views,
     incidents,
@@ -35,6 +36,7 @@ _MODULES_WITH_TABLES = (
     plant_live,
     household,
     household_live,
+    household_meters,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from leak_assets.household.controls import Control, told
 from leak_assets.household.engine import (
     Event,
     HomeState,
     attributes,
     on_reading,
     on_step,
-    pause,
-    resume,
 )
 from leak_assets.household.history import run_steps
 from leak_assets.household.learning import Learned
@@ -150,7 +149,8 @@ def test_a_batch_is_the_stream_and_a_restart_loses_nothing(
 def test_a_pause_prevents_alarms_is_logged_and_expires() -> None:
     """HOU16: the water of the pool alarms only once the pause is over."""
     start_s = local_s(EVENING)
-    state, event = pause(HomeState(), start_s, start_s + 3600, "the pool is filled")
+    pool = Control(start_s, "pause", start_s + 3600, "the pool is filled")
+    state, event = told(HomeState(), pool)
     assert event.event == "pause_began"
     assert "pool" in event.attributes["reasons"][0]
     state, events = play(state, steps(EVENING, 59, 12.0), learned())
@@ -158,10 +158,38 @@ def test_a_pause_prevents_alarms_is_logged_and_expires() -> None:
     assert state.status(start_s + 3540, learned(), PLAIN) == "paused"
     state, events = play(state, steps("2019-04-02T18:59", 5, 12.0), learned())
     assert names(events) == ["pause_ended", "on"]
-    state, event = pause(state, start_s + 4000, start_s + 9000, "again")
+    state, event = told(state, Control(start_s + 4000, "pause", start_s + 9000, "again"))
     assert state.is_on, "an alarm that is on stays on"
-    state, event = resume(state, start_s + 4100)
+    state, event = told(state, Control(start_s + 4100, "resume"))
     assert (event.event, state.paused_until_s) == ("pause_ended", None)
+
+
+def test_guests_may_hold_water_longer_until_they_leave() -> None:
+    """HOU16: half as long again than the home ever did, logged, and over when it is said to be."""
+    start_s = local_s(EVENING)
+    habits = learned(longest_s={"all": tuple(600.0 for _ in range(14))})
+    habitual = replace(PLAIN, confirm_by_habit=True)
+    _, alone = play(HomeState(), steps(EVENING, 60, 6.0), habits, habitual)
+    state, event = told(HomeState(), Control(start_s, "guests", start_s + 3 * 86400, "party"))
+    _, visited = play(state, steps(EVENING, 60, 6.0), habits, habitual)
+    assert event.event == "guests_came"
+    assert visited[0].at_s - start_s == pytest.approx(1.5 * (alone[0].at_s - start_s), abs=30)
+    state, events = play(state, steps("2019-04-05T18:00", 1, 0.0), habits, habitual)
+    assert names(events) == ["guests_left"]
+    assert state.guests_until_s is None
+
+
+def test_learning_on_request_has_no_alarms_and_ends() -> None:
+    """HOU16: a home that knows its habits learns without alarms for as long as somebody said."""
+    start_s = local_s(EVENING)
+    state, event = told(HomeState(), Control(start_s, "learn", start_s + 1800, "new garden"))
+    assert event.event == "learning_began"
+    assert state.status(start_s, learned(), PLAIN) == "stale"
+    state, events = play(state, steps(EVENING, 29, 12.0), learned())
+    assert (events, state.status(start_s + 1740, learned(), PLAIN)) == ([], "learning")
+    assert not state.session_unusual, "what runs teaches"
+    _, events = play(state, steps("2019-04-02T18:29", 5, 12.0), learned())
+    assert names(events) == ["learning_ended", "on"]
 
 
 def test_a_home_that_is_learning_does_not_alarm() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
+from leak_assets.telemetry.readers.messages import ValueField
 from leak_assets.telemetry.sources.drivers import open_stream
 from leak_assets.telemetry.sources.stream_config import load_stream, topic_pattern
 
@@ -34,7 +35,7 @@ def test_a_file_says_everything_but_the_password(tmp_path: Path) -> None:
     config = load_stream(write(tmp_path, MINE), settings)
     assert (config.name, config.host, config.port(1883)) == ("town-mqtt", "broker.example", 8884)
     assert config.names.of("ts") == "time"
-    assert config.names.values == {"p": ("pressure", "bar")}
+    assert config.names.values == {"p": ValueField("pressure", "bar")}
     assert config.username == "me"
     assert config.password is not None
     assert config.password.get_secret_value() == "secret"

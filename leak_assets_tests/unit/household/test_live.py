@@ -1,0 +1,152 @@
+"""The live engine: the stream says what the batch says, restarts lose nothing, one home only."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from leak_assets.household.control_rows import say
+from leak_assets.household.controls import Control
+from leak_assets.household.engine import HomeState
+from leak_assets.household.history import run_steps
+from leak_assets.household.home import Home, home_of
+from leak_assets.household.live import LiveHome
+from leak_assets.household.live_rows import load, save
+from leak_assets.household.meter import Meter
+from leak_assets.household.readings import home_readings, steps_of
+from leak_assets.settings import Settings
+from leak_assets.sites.site import find_site
+from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
+from leak_assets_tests.homes import PLAIN, learned
+from leak_assets_tests.live_homes import registered_home
+
+BEGIN = datetime(2019, 4, 2, 12, tzinfo=UTC)
+FOREVER = replace(learned(), day=date(2100, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Warehouse]:
+    """A registered home and an empty warehouse."""
+    folder = tmp_path_factory.mktemp("live")
+    settings = Settings(LEAK_ASSETS_HOME=folder / "home")
+    registered_home(folder, settings, "meadow-7")
+    home = home_of(find_site("meadow-7", settings))
+    return replace(home, settings=replace(PLAIN, step_s=60.0)), Warehouse.from_settings(settings)
+
+
+def live_home(place: tuple[Home, Warehouse]) -> LiveHome:
+    """Return an engine that knows the habits of `homes.learned`."""
+    home, warehouse = place
+    return LiveHome(home, warehouse, lambda: None, learned=FOREVER)
+
+
+def raw(rows: list[tuple[datetime, str, str, float]], received_at: datetime) -> pl.DataFrame:
+    """Return raw readings: time, sensor, quantity, value in the unit of the layout."""
+    units = {"flow": "L/min", "people": "1", "occupancy": "1"}
+    return pl.DataFrame(
+        [
+            ("meadow-7", sensor, quantity, at, received_at, "test", f"{n}", n, str(value), value,
+             units[quantity])
+            for n, (at, sensor, quantity, value) in enumerate(rows)
+        ],
+        schema=RAW_READINGS.polars_schema,
+        orient="row",
+    )  # fmt: skip
+
+
+@given(
+    water=st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.0, 0.4, 6.0, 6.0, 20.0, -3.0, 1e6]),
+            st.integers(1, 30),
+            st.sampled_from([0, 0, 0, 15, 300]),
+            st.sampled_from([None, None, 0, 1, 3, 77]),
+            st.sampled_from([None, None, -1, 0, 3]),
+        ),
+        max_size=15,
+    ),
+    chunk=st.integers(1, 50),
+    restart=st.integers(0, 8),
+)
+@hypothesis_settings(deadline=None, max_examples=40)
+def test_a_stream_says_what_the_batch_says(
+    place: tuple[Home, Warehouse],
+    water: list[tuple[float, int, int, int | None, int | None]],
+    chunk: int,
+    restart: int,
+) -> None:
+    """Same ON and OFF at the same times, in any chunks, with a restart, bad values and holes."""
+    home, _ = place
+    at, rows = BEGIN, []
+    for flow, count, missing_min, occupancy, people in water:
+        at += timedelta(minutes=missing_min)
+        if occupancy is not None:
+            rows.append((at, "occupancy", "occupancy", float(occupancy)))
+        if people is not None:
+            rows.append((at, "people", "people", float(people)))
+        for _ in range(count):
+            at += timedelta(minutes=1)
+            rows.append((at, "main", "flow", flow))
+    frame = raw(rows, at)
+    # A hole of the stream may hide midnight: habits stay, the batch is one day here.
+    readings = home_readings(frame, Meter(), home)
+    state, batch, _ = run_steps(HomeState(), steps_of(readings), FOREVER, home.settings)
+    live, events = live_home(place), []
+    for number, first in enumerate(range(0, frame.height, chunk)):
+        if number == restart and live.state.last_s is not None:
+            save(live, (), at)
+            who = live._who
+            live = live_home(place)
+            assert load(live)
+            live._who = who
+        events += live.hear(frame[first : first + chunk], at)
+    assert [(e.at_s, e.event, e.kinds) for e in events] == [
+        (e.at_s, e.event, e.kinds) for e in batch
+    ]
+    assert replace(live.state, meter=Meter()) == replace(state, meter=Meter())
+
+
+def test_messages_that_come_again_change_nothing(place: tuple[Home, Warehouse]) -> None:
+    """What was not acknowledged is heard twice."""
+    rows = [(BEGIN + timedelta(minutes=n), "main", "flow", 6.0) for n in range(20)]
+    frame = raw(rows, BEGIN + timedelta(minutes=20))
+    live = live_home(place)
+    events = live.hear(frame, BEGIN + timedelta(minutes=20))
+    assert [event.event for event in events] == ["on"]
+    before = live.state
+    assert live.hear(frame[5:], BEGIN + timedelta(minutes=20)) == []
+    assert live.state == before
+
+
+def test_words_of_people_count_from_when_they_were_said(place: tuple[Home, Warehouse]) -> None:
+    """A pause is heard from the warehouse, at once for the switch, for water by its own time."""
+    _, warehouse = place
+    live = live_home(place)
+    at = BEGIN + timedelta(days=1)
+    begin_s = at.timestamp()
+    say(
+        warehouse, "meadow-7", Control(begin_s + 300, "pause", begin_s + 1800, "pool"),
+        actor="test", at=at,
+    )  # fmt: skip
+    assert live.listen()
+    assert not live.listen()
+    assert live.paused_until_s(begin_s + 310) == begin_s + 1800
+    rows = [(at + timedelta(minutes=n), "main", "flow", 6.0) for n in range(1, 60)]
+    events = live.hear(raw(rows, at + timedelta(hours=1)), at + timedelta(hours=1))
+    assert [event.event for event in events] == ["pause_began", "pause_ended", "on"]
+    assert events[2].at_s == begin_s + 1800
+
+
+def test_the_volume_of_today_begins_at_local_midnight(place: tuple[Home, Warehouse]) -> None:
+    """At 22 h UTC in a Berlin summer."""
+    midnight = datetime(2019, 4, 2, 22, tzinfo=UTC)
+    live = live_home(place)
+    rows = [(midnight + timedelta(minutes=n), "main", "flow", 6.0) for n in range(-4, 6)]
+    live.hear(raw(rows, midnight + timedelta(hours=1)), midnight + timedelta(hours=1))
+    assert live.local_day == date(2019, 4, 3)
+    assert live.volume_today_l == pytest.approx(5 * 6.0)
