@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
 import polars as pl
 
 from .context import Context
-from .prototypes import Prototype, explained, find_prototypes
+from .prototypes import Prototype, as_table, explained, find_prototypes
 from .sessions import LEVELS_L_PER_MIN
 from .settings import HomeSettings
 
@@ -192,9 +191,8 @@ def learn(sessions: pl.DataFrame, day: date, settings: HomeSettings) -> Learned:
     """
     recent = with_weights(sessions, day, settings)
     prototypes = find_prototypes(recent, day, settings)
-    return learned_of(
-        recent, bucket_frame(usual(recent, prototypes, settings)), prototypes, day, settings
-    )
+    taught = usual(recent, prototypes, settings)
+    return learned_of(taught, bucket_frame(taught), prototypes, day, settings)
 
 
 def usual(
@@ -210,14 +208,19 @@ def usual(
 
 
 def learned_of(
-    recent: pl.DataFrame,
+    taught: pl.DataFrame,
     buckets: pl.DataFrame,
     prototypes: Sequence[Prototype],
     day: date,
     settings: HomeSettings,
 ) -> Learned:
-    """Return the values that the decision looks up, from the frames of one home."""
-    taught = usual(recent, prototypes, settings)
+    """Return the values that the decision looks up, from the frames of one home.
+
+    Parameters
+    ----------
+    taught
+        As `usual` gives them.
+    """
     ended = taught["ended_at"].dt.convert_time_zone(settings.zone).dt.date()
     longest = {}
     for name in (EVERYWHERE, "home", "away", "night"):
@@ -226,7 +229,7 @@ def learned_of(
             continue
         seen = part["ended_at"].dt.convert_time_zone(settings.zone).dt.date().n_unique()
         if name == EVERYWHERE or seen >= DAYS_OF_CLASS:
-            table = np.array(part["longest_s"].to_list())
+            table = as_table(part["longest_s"]).copy()
             table[:, 0] = part["duration_s"].to_numpy()
             longest[name] = tuple(table.max(axis=0).tolist())
     return Learned(

@@ -123,28 +123,33 @@ def _of_days(
     if group.is_empty():
         return []
     least = settings.prototype_count if weekday is not None else FULL_COUNT
-    holdings = np.array(group["longest_s"].to_list())
+    holdings = as_table(group["longest_s"])
     weekdays = group["weekday"].to_numpy()
     columns = ("minute_of_day", "duration_s", "avg_flow_l_per_min", "hot_pct")
     values = np.column_stack([group[name].fill_null(0.0).to_numpy() for name in columns])
     days = group["day"].to_list()
     free = np.ones(group.height, dtype=bool)
-    near = np.array([_near(values, row, settings) for row in values])
+    near = _near(values[None, :, :], values[:, None, :], settings)
+    # How many free ones are near each: thousands of homes learn in a minute.
+    count = near.sum(axis=1)
     found: list[Prototype] = []
     while True:
-        size = (near & free).sum(axis=1) * free
+        size = count * free
         leader = int(size.argmax())
         if size[leader] < least:
             return found
         middle = np.median(values[near[leader] & free], axis=0)
         members = _near(values, middle, settings) & free
         seen = sorted({days[i] for i in np.flatnonzero(members)})
-        free[leader] = False
-        if len(seen) < least:
+        is_use = len(seen) >= least and (
+            weekday is not None or np.unique(weekdays[members]).size >= DAILY_WEEKDAYS
+        )
+        taken = np.flatnonzero(members) if is_use else np.array([], dtype=np.int64)
+        taken = np.union1d(taken, leader)
+        free[taken] = False
+        count -= near[:, taken].sum(axis=1)
+        if not is_use:
             continue
-        if weekday is None and np.unique(weekdays[members]).size < DAILY_WEEKDAYS:
-            continue
-        free &= ~members
         sure = confidence(len(seen), (today - seen[-1]).days, settings)
         if sure < settings.min_confidence or (today - seen[-1]).days > settings.horizon_days:
             continue
@@ -171,14 +176,23 @@ def _of_days(
 def _near(
     values: NDArray[np.float64], middle: NDArray[np.float64], settings: HomeSettings
 ) -> NDArray[np.bool_]:
-    minute, duration_s, flow, hot = values.T
+    """Return whether sessions (… × minute, duration, flow, hot) are like others, broadcast."""
     share = settings.prototype_tolerance
-    return np.asarray(
-        (np.abs(minute - middle[0]) <= settings.prototype_start_min)
-        & (np.abs(duration_s - middle[1]) <= share * middle[1])
-        & (np.abs(flow - middle[2]) <= share * middle[2])
-        & (np.abs(hot - middle[3]) <= settings.prototype_max_hot_pct)
+    most = (
+        settings.prototype_start_min,
+        share * middle[..., 1],
+        share * middle[..., 2],
+        settings.prototype_max_hot_pct,
     )
+    near = np.abs(values[..., 0] - middle[..., 0]) <= most[0]
+    for column in (1, 2, 3):
+        near &= np.abs(values[..., column] - middle[..., column]) <= most[column]
+    return np.asarray(near)
+
+
+def as_table(lists: pl.Series) -> NDArray[np.float64]:
+    """Return holdings as sessions × levels."""
+    return lists.explode().to_numpy().reshape(len(lists), -1) if len(lists) else np.empty((0, 0))
 
 
 def match(
@@ -291,29 +305,24 @@ def explained(
 ) -> pl.Series:
     """Return for each session whether a sure prototype was all of it."""
     share = settings.prototype_tolerance
-    minute = pl.col("weekday") * _DAY_MIN + pl.col("minute_of_day")
-    found = pl.lit(value=False)
+    minute = sessions["weekday"].to_numpy() * _DAY_MIN + sessions["minute_of_day"].to_numpy()
+    duration_s = sessions["duration_s"].to_numpy()
+    flows = sessions["avg_flow_l_per_min"].to_numpy()
+    held = as_table(sessions["longest_s"])
+    found = np.zeros(sessions.height, dtype=bool)
     for prototype in prototypes:
-        if prototype.confidence < settings.high_confidence:
+        if prototype.confidence < settings.high_confidence or not sessions.height:
             continue
         span = _DAY_MIN if prototype.weekday is None else _WEEK_MIN
         usual = (prototype.weekday or 0) * _DAY_MIN + prototype.start_minute
         late = (minute - usual + span / 2) % span - span / 2
         flow = prototype.avg_flow_l_per_min
-        in_time = late.abs() <= settings.prototype_start_min
-        found |= (
-            in_time
-            & (pl.col("duration_s") <= (1 + share) * prototype.duration_s)
-            & ((pl.col("avg_flow_l_per_min") - flow).abs() <= share * flow)
+        whole = (duration_s <= (1 + share) * prototype.duration_s) & (
+            np.abs(flows - flow) <= share * flow
         )
         if prototype.duration_s >= _LONG_S and not prototype.is_varied:
             # Irrigation with a shower beside it: its flow was held for its time.
-            held_s = pl.col("longest_s").list.get(_level_below(flow))
-            found |= in_time & (
-                (held_s - prototype.duration_s).abs() <= share * prototype.duration_s
-            )
-    return (
-        sessions.select(explained=found).to_series()
-        if sessions.height
-        else pl.Series("explained", [], dtype=pl.Boolean)
-    )
+            held_s = held[:, _level_below(flow)]
+            whole |= np.abs(held_s - prototype.duration_s) <= share * prototype.duration_s
+        found |= (np.abs(late) <= settings.prototype_start_min) & whole
+    return pl.Series("explained", found, dtype=pl.Boolean)

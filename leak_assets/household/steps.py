@@ -95,8 +95,9 @@ def day_of_home(
     settings = home.settings
     recent = with_weights(sessions, day, settings)
     prototypes = find_prototypes(recent, day, settings)
-    buckets = bucket_frame(usual(recent, prototypes, settings))
-    learned = learned_of(recent, buckets, prototypes, day, settings)
+    taught = usual(recent, prototypes, settings)
+    buckets = bucket_frame(taught)
+    learned = learned_of(taught, buckets, prototypes, day, settings)
     steps = steps_of(readings)
     state, events, ended = run_steps(state, steps, learned, settings, said)
     todays = sessions_frame(ended)
