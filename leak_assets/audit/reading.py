@@ -17,6 +17,7 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
+from leak_assets.telemetry.ledger import days_from_text
 from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
 from leak_assets.telemetry.sources.landing import DONE
 from leak_assets.warehouse import Warehouse
@@ -41,10 +42,13 @@ class RawRow:
     is_used
         Whether the reading rests on it: of corrections one counts.
     delivery, sha256
-        File below the landing zone, or name of the stream, and hash of its content; None where
-        the ledger does not know the message.
+        File below the landing zone, or batch of the stream, and hash of its content; None where
+        the ledger does not know it.
     line
-        Line of a file (header = 1), or place in the stream.
+        Line of a file (header = 1); of a stream the device's own number, or the place in the
+        batch.
+    message
+        Name of the stream's message, `<topic>@<id>:<number in it>`; empty of a line of a file.
     header, text
         First line of the file, and the line itself; None where the file is not kept, is no
         text, or has changed.
@@ -55,6 +59,7 @@ class RawRow:
     delivery: str | None
     sha256: str | None
     line: int
+    message: str = ""
     header: str | None = None
     text: str | None = None
 
@@ -124,16 +129,31 @@ def _raw_row(
         row["source"],
         row["message_id"],
     )
-    message, line = str(row["message_id"]), int(row["sequence"])
-    sha256 = message.rpartition(":")[0] or message
-    known = ledger.filter(file_sha256=sha256) if ledger is not None else None
+    is_file, line = row["source"] == FILE_SOURCE, int(row["sequence"])
+    message = "" if is_file else str(row["message_id"])
+    known = None if ledger is None else _entries(ledger, row)
     if known is None or known.is_empty():
-        return RawRow(row, is_used, None, None, line)
+        return RawRow(row, is_used, None, None, line, message)
     entry = known.row(0, named=True)
     header, text = None, None
-    if row["source"] == FILE_SOURCE and str(entry["format"]).startswith("csv"):
+    if is_file and str(entry["format"]).startswith("csv"):
         header, text = _line_of(kept_file(settings, entry), line)
-    return RawRow(row, is_used, entry["file_path"], sha256, line, header, text)
+    delivery, sha256 = entry["file_path"], entry["file_sha256"]
+    return RawRow(row, is_used, delivery, sha256, line, message, header, text)
+
+
+def _entries(ledger: pl.DataFrame, row: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the ledger's rows of the delivery that a raw row came with.
+
+    A line of a file names the file's hash. A message names itself: it came with the batch of its
+    stream that has its time of receipt and its day; batches received together share no day.
+    """
+    if row["source"] == FILE_SOURCE:
+        return ledger.filter(file_sha256=str(row["message_id"]).rpartition(":")[0])
+    together = ledger.filter(source=row["source"], received_at=row["received_at"])
+    day = row["ts_utc"].date()
+    has_day = [day in days_from_text(text) for text in together["days"]]
+    return together.filter(pl.Series(has_day, dtype=pl.Boolean))
 
 
 def kept_file(settings: Settings, entry: Mapping[str, Any]) -> Path | None:

@@ -73,5 +73,8 @@ def reading_text(found: ReadingTrace) -> str:
         lines.append(f"{bar}    {raw.delivery or 'a delivery that the ledger does not know'}")
         if raw.sha256:
             lines.append(f"{bar}    sha256 {raw.sha256}")
-        lines.append(f"{bar}    line {raw.line}" + (f": {raw.text}" if raw.text else ""))
+        if raw.message:
+            lines.append(f"{bar}    message {raw.message}")
+        else:
+            lines.append(f"{bar}    line {raw.line}" + (f": {raw.text}" if raw.text else ""))
     return "\n".join(lines)

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.documents import plain
 from leak_assets.system.files import publish
-from leak_assets.system.terminal import AsJson, console, print_frame, print_json, progress
+from leak_assets.system.terminal import (
+    AsJson,
+    console,
+    print_frame,
+    print_json,
+    print_rows,
+    progress,
+)
 
 from .options import THRESHOLD, named_values
 
@@ -113,7 +121,7 @@ def reading(
     if as_json:
         raw = [
             {**r.row, "is_used": r.is_used, "delivery": r.delivery, "sha256": r.sha256,
-             "line": r.line, "text": r.text}
+             "line": r.line, "message": r.message, "text": r.text}
             for r in found.raw
         ]  # fmt: skip
         print_json({"reading": found.reading, "raw": raw})
@@ -135,7 +143,10 @@ def _document(chain: "Chain") -> str:
 
 @audit_app.command("replay")
 def replay(
-    incident_id: IncidentId,
+    incident_id: Annotated[
+        str | None, typer.Argument(help="Identifier from `incidents list`; or --all.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="With --all: of this network only.")] = None,
     method: Annotated[
         str | None, typer.Option(help="Detection method; by default the incident's.")
     ] = None,
@@ -151,11 +162,14 @@ def replay(
         typer.Option(formats=["%Y-%m-%d"], help="Last day; by default at most 60 days."),
     ] = None,
     *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every incident as it was, a line for each.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Detect again from an incident's inputs and compare; nothing is written.
 
-    Exit code 1 where it was replayed as it was and something differs.
+    Exit code 1 where something was replayed as it was and differs.
     """
     from dataclasses import replace
 
@@ -164,35 +178,73 @@ def replay(
     from leak_assets.audit.trace import incident_revisions
 
     ctx = StepContext.local(command="audit")
+    ctx = replace(ctx, progress=progress(as_json=as_json))
+    if every:
+        _refuse_beside_all(incident_id, method, model, threshold, options)
+        _replay_all(ctx, network, until, as_json=as_json)
+        return
+    if incident_id is None:
+        raise InputError("no incident is named", remedy="Give its identifier, or --all")
     own = str(incident_revisions(ctx.warehouse, incident_id)[0]["method"])
     variant = Variant(
         method=method or own, model=model, threshold=threshold, options=named_values(options)
     )
-    ctx = replace(ctx, progress=progress(as_json=as_json))
     result = replay_incident(
         ctx, incident_id, variant=variant, until=None if until is None else until.date()
     )
-    is_as_it_was = not variant.is_changed and variant.method == own
     if as_json:
-        print_json(
-            {
-                "incident_id": incident_id,
-                "variant": variant.described(),
-                "first_day": result.first_day,
-                "last_day": result.last_day,
-                "revisions": result.revisions,
-                "all_revisions": result.all_revisions,
-                "identical": result.is_identical,
-                "compared_rows": result.compared,
-                "differences": result.differences.to_dicts(),
-                "raised": result.raised.to_dicts(),
-                "notes": result.notes,
-            }
-        )
+        print_json(_as_document(result))
     else:
         _print_replay(result)
-    if is_as_it_was and not result.is_identical:
+    if not variant.is_changed and variant.method == own and not result.is_identical:
         raise typer.Exit(1)
+
+
+def _refuse_beside_all(*others: object) -> None:
+    if any(other is not None and other != [] for other in others):
+        raise InputError(
+            "--all replays every incident as it was",
+            remedy="Leave out the identifier, --method, --model, --threshold and --set",
+        )
+
+
+def _replay_all(
+    ctx: StepContext, network: str | None, until: datetime | None, *, as_json: bool
+) -> None:
+    from dataclasses import asdict, replace
+
+    from leak_assets.audit.replay import replay_all
+    from leak_assets.sites.registry import slug
+
+    last = None if until is None else until.date()
+    quiet = replace(ctx, progress=lambda _line: None)
+    rows = []
+    for one in replay_all(quiet, None if network is None else slug(network), until=last):
+        ctx.progress(one.described())
+        rows.append(asdict(one))
+    different = sum(not row["is_identical"] for row in rows)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, as_json=False, title=f"{len(rows)} incidents, {different} differ")
+    if different:
+        raise typer.Exit(1)
+
+
+def _as_document(result: "Replay") -> dict[str, object]:
+    return {
+        "incident_id": result.incident_id,
+        "variant": result.variant.described(),
+        "first_day": result.first_day,
+        "last_day": result.last_day,
+        "revisions": result.revisions,
+        "all_revisions": result.all_revisions,
+        "identical": result.is_identical,
+        "compared_rows": result.compared,
+        "differences": result.differences.to_dicts(),
+        "raised": result.raised.to_dicts(),
+        "notes": result.notes,
+    }
 
 
 def _print_replay(result: "Replay") -> None:

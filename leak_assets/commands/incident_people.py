@@ -4,8 +4,11 @@ Each appends a row to `incidents.transitions`; what is legal is the rule of that
 """
 
 import getpass
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -28,6 +31,26 @@ Revision = Annotated[
 ]
 Note = Annotated[str | None, typer.Option(help="What should be remembered.")]
 When = Annotated[str | None, typer.Option(help="When it happened (ISO 8601, UTC); default: now.")]
+Speak = Callable[..., None]
+# What every action takes besides its own options, with what it is when not given.
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "note": (Note, None),
+    "by": (By, None),
+    "when": (When, None),
+    "revision": (Revision, None),
+    "as_json": (AsJson, False),
+}
+
+
+@dataclass(frozen=True)
+class Word:
+    """The options that all actions share."""
+
+    note: str | None = None
+    by: str | None = None
+    when: str | None = None
+    revision: int | None = None
+    as_json: bool = False
 
 
 def add_to(_app: typer.Typer) -> None:
@@ -70,27 +93,58 @@ def actor(ctx: StepContext, by: str | None) -> str:
         ) from error
 
 
+def _action(
+    name: str, *, without: str = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function of an incident, its own options and a `Word`.
+
+    Parameters
+    ----------
+    name
+        Of the command, under `incidents`.
+    without
+        Shared option that the action has no use for.
+    """
+    shared = {option: both for option, both in _SHARED.items() if option != without}
+
+    def register(speak: Speak) -> Speak:
+        def command(**given: Any) -> None:
+            word = Word(**{option: given.pop(option) for option in shared})
+            speak(word=word, **given)
+
+        # Typer reads a command's options from its signature.
+        hints = get_type_hints(speak, include_extras=True)
+        own = [p for p in inspect.signature(speak).parameters.values() if p.name != "word"]
+        parameters = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own] + [
+            inspect.Parameter(
+                option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+            for option, (annotation, default) in shared.items()
+        ]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        command.__doc__ = speak.__doc__
+        incidents_app.command(name)(command)
+        return speak
+
+    return register
+
+
 def _record(
-    incident_id: str,
-    action: str,
-    *,
-    by: str | None,
-    when: str | None,
-    as_json: bool,
-    ctx: StepContext | None = None,
-    **given: Any,
+    incident_id: str, action: str, word: Word, *, ctx: StepContext | None = None, **given: Any
 ) -> None:
     ctx = ctx or StepContext.local(command="incidents")
     clock = people.now()
     transition = Transition(
         action=action,
-        actor=actor(ctx, by),
-        happened_at=utc_time(when, "--when") or clock,
+        actor=actor(ctx, word.by),
+        happened_at=utc_time(word.when, "--when") or clock,
         recorded_at=clock,
-        **given,
+        expected_revision=word.revision,
+        **{"note": word.note, **given},
     )
     row = people.record(ctx, incident_id, transition)
-    if as_json:
+    if word.as_json:
         print_json(row)
         return
     reason = f" ({row['reason']})" if row["reason"] else ""
@@ -102,89 +156,42 @@ def _record(
     )
 
 
-@incidents_app.command("acknowledge")
-def acknowledge(
-    incident_id: IncidentId,
-    note: Note = None,
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
+@_action("acknowledge")
+def acknowledge(incident_id: IncidentId, word: Word) -> None:
     """Say that somebody has seen it: it is not escalated any more."""
-    _record(
-        incident_id,
-        "acknowledge",
-        by=by,
-        when=when,
-        as_json=as_json,
-        note=note,
-        expected_revision=revision,
-    )
+    _record(incident_id, "acknowledge", word)
 
 
-@incidents_app.command("assign")
+@_action("assign")
 def assign(
     incident_id: IncidentId,
+    word: Word,
     to: Annotated[str, typer.Option(help="Who works on it.")],
-    note: Note = None,
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
 ) -> None:
     """Say who works on it."""
-    _record(
-        incident_id,
-        "assign",
-        by=by,
-        when=when,
-        as_json=as_json,
-        note=note,
-        assignee=to,
-        expected_revision=revision,
-    )
+    _record(incident_id, "assign", word, assignee=to)
 
 
-@incidents_app.command("start")
+@_action("start")
 def start(
     incident_id: IncidentId,
-    note: Note = None,
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
+    word: Word,
     *,
     field_work: Annotated[bool, typer.Option(help="The crew digs: the place is known.")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Say that it is under investigation, or with --field-work that a crew is on it."""
-    _record(
-        incident_id,
-        "dispatch" if field_work else "investigate",
-        by=by,
-        when=when,
-        as_json=as_json,
-        note=note,
-        expected_revision=revision,
-    )
+    _record(incident_id, "dispatch" if field_work else "investigate", word)
 
 
-@incidents_app.command("close")
+@_action("close")
 def close(
     incident_id: IncidentId,
+    word: Word,
     reason: Annotated[str, typer.Option(help="confirmed_leak, false_positive, planned_work, ...")],
-    note: Note = None,
     at_link: Annotated[str | None, typer.Option(help="Pipe on which the leak was.")] = None,
     at: Annotated[str | None, typer.Option(help="X,Y of the model where the leak was.")] = None,
     of: Annotated[str | None, typer.Option(help="Incident that this one repeats.")] = None,
     repaired: Annotated[str | None, typer.Option(help="When the leak was stopped (UTC).")] = None,
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
 ) -> None:
     """Close it with what it was; the reason is a label of the next training."""
     ctx = StepContext.local(command="incidents")
@@ -192,90 +199,45 @@ def close(
     _record(
         incident_id,
         "close",
-        by=by,
-        when=when,
-        as_json=as_json,
+        word,
         ctx=ctx,
-        note=note,
         reason=reason,
         duplicate_of=of,
         repaired_at=utc_time(repaired, "--repaired"),
         found_link_id=link,
         found_x=x,
         found_y=y,
-        expected_revision=revision,
     )
 
 
-@incidents_app.command("reopen")
-def reopen(
-    incident_id: IncidentId,
-    note: Note = None,
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
+@_action("reopen")
+def reopen(incident_id: IncidentId, word: Word) -> None:
     """Take a closing back, also that of a duplicate."""
-    _record(
-        incident_id,
-        "reopen",
-        by=by,
-        when=when,
-        as_json=as_json,
-        note=note,
-        expected_revision=revision,
-    )
+    _record(incident_id, "reopen", word)
 
 
-@incidents_app.command("snooze")
+@_action("snooze", without="when")
 def snooze(
     incident_id: IncidentId,
+    word: Word,
     hours: Annotated[float | None, typer.Option(min=0, max=8760, help="For so long.")] = None,
     until: Annotated[str | None, typer.Option(help="Until then (ISO 8601, UTC).")] = None,
-    note: Note = None,
-    by: By = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
 ) -> None:
     """Keep it quiet for a while: nobody is told of it, and it is not escalated."""
     if (hours is None) == (until is None):
         raise InputError("a snooze needs one end", remedy="Give either --hours or --until")
     end = utc_time(until, "--until") or datetime.now(UTC) + timedelta(hours=hours or 0)
-    _record(
-        incident_id,
-        "snooze",
-        by=by,
-        when=None,
-        as_json=as_json,
-        note=note,
-        snooze_until=end,
-        expected_revision=revision,
-    )
+    _record(incident_id, "snooze", word, snooze_until=end)
 
 
-@incidents_app.command("note")
+@_action("note", without="note")
 def note_(
     incident_id: IncidentId,
+    word: Word,
     text: Annotated[str, typer.Argument(help="What should be remembered.")],
-    by: By = None,
-    when: When = None,
-    revision: Revision = None,
-    *,
-    as_json: AsJson = False,
 ) -> None:
     """Write something down; the state stays."""
-    _record(
-        incident_id,
-        "note",
-        by=by,
-        when=when,
-        as_json=as_json,
-        note=text,
-        expected_revision=revision,
-    )
+    _record(incident_id, "note", word, note=text)
 
 
 def _place(

@@ -1,36 +1,25 @@
-"""Telling others of incidents: an outbox of event rows, from which each sink is served in order.
+"""What others are told: the states of incidents, escalations, runs that failed.
 
-At least once, and never again for a state that arrived: only a machine that dies between a sink's
-answer and the row that keeps it sends twice, under the same idempotency key.
+How it reaches the sinks, and that nothing is lost on the way, is the matter of `outbox`.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 from leak_assets.pipeline.context import StepContext
-from leak_assets.system.documents import plain
-from leak_assets.system.files import sync_folder
 from leak_assets.system.locks import locks
-from leak_assets.warehouse.schemas.incident_people import NOTIFICATION_EVENTS
 
+from .outbox import LOCK, Outbox
 from .people import now, record
 from .sinks import Sink, sinks
 from .transitions import ESCALATION_RULE, IllegalTransitionError, Transition
 
-TABLE = NOTIFICATION_EVENTS.full_name
-LOCK = "incident-notifications"
-FIRST_WAIT_S = 30.0
-LONGEST_WAIT_S = 3600.0
-MOST_PER_PASS = 200
-"""A sensor's turn must end; what is left waits for the next."""
+LONGEST_PROBLEM = 500
+WITHOUT_SITE = "every-site"
+"""Site of the notifications of runs that belong to none."""
 
-_REFUSED = "refused: "
 _TOLD = (
     "incident_id",
     "network",
@@ -95,13 +84,60 @@ def notify(
         return Passed()
     at = at or now()
     with locks(ctx.settings).hold(LOCK):
-        outbox = _Outbox(ctx, at)
+        outbox = Outbox(ctx, at)
         news = _incidents(ctx, at)
         escalated = _escalate(ctx, outbox, news, at)
         if escalated:
             news = _incidents(ctx, at)
-        queued = sum(outbox.queue(sink.name, row) for row in news for sink in targets)
-        served = [outbox.serve(sink) for sink in targets]
+        queued = sum(_queue(outbox, sink, row) for row in news for sink in targets)
+        return _served(outbox, targets, queued=queued, escalated=escalated)
+
+
+def tell_failed_run(
+    ctx: StepContext,
+    run_id: str,
+    *,
+    job: str,
+    site: str | None,
+    partition: str | None,
+    problem: str,
+    targets: Sequence[Sink] | None = None,
+    at: datetime | None = None,
+) -> Passed:
+    """Queue that a run has failed, once for each sink, and serve the sinks.
+
+    What a sink does not take now is sent with the next pass of `notify`.
+    """
+    targets = sinks(ctx.settings) if targets is None else targets
+    if not targets:
+        return Passed()
+    told = {
+        "failed_run": {
+            "run_id": run_id,
+            "job": job,
+            "site": site,
+            "partition": partition,
+            "problem": problem[:LONGEST_PROBLEM],
+        }
+    }
+    with locks(ctx.settings).hold(LOCK):
+        outbox = Outbox(ctx, at or now())
+        queued = sum(
+            outbox.queue(
+                sink.name,
+                network=site or WITHOUT_SITE,
+                incident_id=None,
+                about=run_id,
+                state="failed_run",
+                told=told,
+            )
+            for sink in targets
+        )
+        return _served(outbox, targets, queued=queued)
+
+
+def _served(outbox: Outbox, targets: Sequence[Sink], *, queued: int, escalated: int = 0) -> Passed:
+    served = [outbox.serve(sink) for sink in targets]
     return Passed(
         escalated=escalated,
         queued=queued,
@@ -109,6 +145,24 @@ def notify(
         failed=sum(failed for _, failed, _ in served),
         waiting=len(outbox.waiting({sink.name for sink in targets})),
         problems=tuple(problem for _, _, problem in served if problem),
+    )
+
+
+def _queue(outbox: Outbox, sink: Sink, row: Mapping[str, Any]) -> bool:
+    """Queue an incident's state for a sink where that has not been done yet."""
+    incident_id, state = row["incident_id"], state_of(row)
+    # Nobody waits to hear the end of what they never heard of.
+    if row["status"] == "closed" and (sink.name, incident_id) not in outbox.told:
+        return False
+    told = {name: row[name] for name in _TOLD}
+    told["is_escalated"] = "/escalated/" in state
+    return outbox.queue(
+        sink.name,
+        network=row["network"],
+        incident_id=incident_id,
+        about=incident_id,
+        state=state,
+        told={"incident": told},
     )
 
 
@@ -126,152 +180,6 @@ def state_of(row: Mapping[str, Any]) -> str:
     )
 
 
-def idempotency_key(incident_id: str, state: str) -> str:
-    """Return the key of a state: the same on every machine and at every attempt.
-
-    Examples
-    --------
-    >>> idempotency_key("i1", "new/-/high/supported/normal/0.0")
-    'd8a4d1be5b3c41de4fb4a3ea07f3a1e9'
-    """
-    return hashlib.sha256(f"{incident_id}|{state}".encode()).hexdigest()[:32]
-
-
-def wait_s(attempts: int, retry_after_s: float = 0.0) -> float:
-    """Return how long to wait after so many attempts failed; doubled each time, an hour at most.
-
-    Examples
-    --------
-    >>> [wait_s(n) for n in (1, 2, 3, 20)], wait_s(1, retry_after_s=120)
-    ([30.0, 60.0, 120.0, 3600.0], 120.0)
-    """
-    own = FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20)
-    return min(LONGEST_WAIT_S, max(own, retry_after_s))
-
-
-class _Outbox:
-    """The notifications as they stand, and the way to change them."""
-
-    def __init__(self, ctx: StepContext, at: datetime) -> None:
-        self.ctx, self.at = ctx, at
-        events = ctx.warehouse.read_all(TABLE).sort("revision")
-        self.current = {row["notification_id"]: row for row in events.to_dicts()}
-        first = events.filter(pl.col("revision") == 1)
-        self.queued_at = dict(first.select("notification_id", "recorded_at").iter_rows())
-        self.told = set(first.select("sink", "incident_id").iter_rows())
-        by_incident = first.group_by("incident_id").agg(pl.col("recorded_at").min())
-        self.first_told = dict(by_incident.iter_rows())
-
-    def queue(self, sink: str, row: Mapping[str, Any]) -> bool:
-        """Queue an incident's state for a sink where that has not been done yet."""
-        incident_id, state = row["incident_id"], state_of(row)
-        # Nobody waits to hear the end of what they never heard of.
-        if row["status"] == "closed" and (sink, incident_id) not in self.told:
-            return False
-        key = idempotency_key(incident_id, state)
-        notification_id = f"{sink}-{key}"
-        if notification_id in self.current:
-            return False
-        told = {name: row[name] for name in _TOLD}
-        told["is_escalated"] = "/escalated/" in state
-        body = {"idempotency_key": key, "state": state, "told_at": self.at, "incident": told}
-        self._append(
-            {
-                "network": row["network"],
-                "notification_id": notification_id,
-                "revision": 1,
-                "event": "queued",
-                "idempotency_key": key,
-                "sink": sink,
-                "incident_id": incident_id,
-                "state": state,
-                "body": json.dumps(plain(body), ensure_ascii=False),
-                "attempts": 0,
-                "problem": None,
-                "retry_at": None,
-                "recorded_at": self.at,
-            }
-        )
-        self.queued_at[notification_id] = self.at
-        self.told.add((sink, incident_id))
-        return True
-
-    def waiting(self, names: set[str]) -> list[dict[str, Any]]:
-        """Return what has not arrived at some sinks, oldest first."""
-        rows = [r for r in self.current.values() if r["event"] != "sent" and r["sink"] in names]
-        return sorted(
-            rows,
-            key=lambda r: (self.queued_at[r["notification_id"]], r["incident_id"], r["state"]),
-        )
-
-    def serve(self, sink: Sink) -> tuple[int, int, str]:
-        """Deliver what is due; return how many arrived, how many failed, and the last problem.
-
-        A sink that is down is left alone until it is due again: one row for each attempt, not
-        for each notification.
-        """
-        sent = failed = 0
-        problem = ""
-        waiting = self.waiting({sink.name})
-        if any(not self._is_due(row) and row["problem"] and not _refused(row) for row in waiting):
-            return 0, 0, f"{sink.name}: {waiting[0]['problem'] or 'is left alone for a while'}"
-        for row in [row for row in waiting if self._is_due(row)][:MOST_PER_PASS]:
-            delivery = sink.deliver(row["idempotency_key"], row["body"])
-            attempts = row["attempts"] + 1
-            if not delivery.problem:
-                self._step(row, "sent", attempts, None, None)
-                sent += 1
-                continue
-            wait = timedelta(seconds=wait_s(attempts, delivery.retry_after_s))
-            told = f"{_REFUSED}{delivery.problem}" if delivery.is_refused else delivery.problem
-            self._step(row, "failed", attempts, told, self.at + wait)
-            failed += 1
-            problem = f"{sink.name}: {told}"
-            if not delivery.is_refused:
-                break
-        return sent, failed, problem
-
-    def _is_due(self, row: Mapping[str, Any]) -> bool:
-        retry_at = row["retry_at"]
-        # A clock that was set back must not make anybody wait for longer than the longest wait.
-        return retry_at is None or not (
-            self.at < retry_at <= self.at + timedelta(seconds=LONGEST_WAIT_S)
-        )
-
-    def _step(
-        self,
-        row: Mapping[str, Any],
-        event: str,
-        attempts: int,
-        problem: str | None,
-        retry_at: datetime | None,
-    ) -> None:
-        self._append(
-            dict(row)
-            | {
-                "revision": row["revision"] + 1,
-                "event": event,
-                "attempts": attempts,
-                "problem": problem,
-                "retry_at": retry_at,
-                "recorded_at": self.at,
-            }
-        )
-
-    def _append(self, row: dict[str, Any]) -> None:
-        warehouse = self.ctx.warehouse
-        name = f"{row['notification_id']}.r{row['revision']:06d}"
-        partition = {"notification": name, "network": row["network"]}
-        frame = pl.DataFrame([row], schema=NOTIFICATION_EVENTS.polars_schema)
-        warehouse.write(TABLE, partition, frame)
-        sync_folder(warehouse.path(TABLE, partition).parent)
-        self.current[row["notification_id"]] = row
-
-
-def _refused(row: Mapping[str, Any]) -> bool:
-    return str(row["problem"]).startswith(_REFUSED)
-
-
 def _incidents(ctx: StepContext, at: datetime) -> list[dict[str, Any]]:
     """Return the incidents that may be told of now: all but those that are snoozed."""
     rows = ctx.warehouse.sql("SELECT * FROM incidents.incidents ORDER BY detected_at, incident_id")
@@ -279,7 +187,7 @@ def _incidents(ctx: StepContext, at: datetime) -> list[dict[str, Any]]:
 
 
 def _escalate(
-    ctx: StepContext, outbox: _Outbox, incidents: Sequence[Mapping[str, Any]], at: datetime
+    ctx: StepContext, outbox: Outbox, incidents: Sequence[Mapping[str, Any]], at: datetime
 ) -> int:
     """Say of incidents that were told and that nobody acknowledged in time that it is urgent."""
     hours = ctx.settings.escalate_after_hours
