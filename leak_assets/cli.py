@@ -13,6 +13,7 @@ import typer
 from . import __version__
 from .commands import (
     audit,
+    audit_replay,
     backtest,
     benchmark,
     calendar,
@@ -34,6 +35,7 @@ from .commands import (
     simulation,
     sites,
     water,
+    what_if,
 )
 from .commands import simulators as generators
 from .errors import HydraulicError, InputError
@@ -60,6 +62,8 @@ for topic in (
     benchmark,
     incidents,
     audit,
+    audit_replay,
+    what_if,
     incident_people,
     calendar,
     notify,
