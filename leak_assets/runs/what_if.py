@@ -1,7 +1,12 @@
 """What a corrected file would change, before anything is run: readings, partitions, incidents.
 
-The file is merged and validated in memory. Beyond the readings it follows what steps declare and
-what records name, or, asked to be exact, makes the affected days in memory, too.
+The file is merged and validated in memory. Beyond the readings two lists are told apart:
+
+*affected* is what the run will look at: all that follows from a changed partition by what steps
+declare and records name. It needs no computation, and the run writes nothing outside of it.
+
+*changed* is what the run will write: of an affected partition whose inputs come out as they were
+nothing is written. Only making the days can say so, which is done in memory where it is asked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,12 +51,13 @@ class WhatIf:
         Raw values that are new or other: sensor, time, value before and after.
     quarantined
         Values of the file that could not be used.
-    rewritten
-        `table`, `day`: partitions that would be written anew.
+    affected
+        `table`, `day`: partitions that the run will look at; if exact, only those that it will
+        write anew.
     held_back
         Changed days whose correction window is over: they wait for `leak-assets backfill`.
     incidents
-        Incidents that are open on a rewritten day, or opened on one: id, status, top pipe.
+        Incidents that are open on an affected day, or opened on one: id, status, top pipe.
     """
 
     file: Path
@@ -59,14 +65,14 @@ class WhatIf:
     is_exact: bool
     readings: pl.DataFrame = field(repr=False)
     quarantined: int
-    rewritten: pl.DataFrame = field(repr=False)
+    affected: pl.DataFrame = field(repr=False)
     held_back: tuple[date, ...]
     incidents: pl.DataFrame = field(repr=False)
 
     @property
     def by_table(self) -> pl.DataFrame:
         """Number of partitions, first and last day of each table."""
-        return self.rewritten.group_by("table", maintain_order=True).agg(
+        return self.affected.group_by("table", maintain_order=True).agg(
             partitions=pl.len(), first=pl.col("day").min(), last=pl.col("day").max()
         )
 
@@ -79,9 +85,8 @@ def what_would_change(
     Parameters
     ----------
     is_exact
-        Make the affected days in memory: partitions that come out as they are, and all that
-        hangs on them alone, are left out. It takes as long as the run would; without it days
-        that go on from a changed day count as changed.
+        Make the affected days in memory: partitions whose inputs come out as they are, and all
+        that hangs on them alone, are left out. It takes as long as the run would.
 
     Raises
     ------
@@ -102,8 +107,8 @@ def what_would_change(
     for day in parsed.days:
         changes.append(walk.deliver(day, parsed.readings_of(day)))
     walk.go()
-    rewritten = pl.DataFrame(
-        sorted({(table, day) for table, day in walk.rewritten}, key=lambda one: (one[1], one[0])),
+    affected = pl.DataFrame(
+        sorted(walk.affected, key=lambda one: (one[1], one[0])),
         schema={"table": pl.String, "day": pl.Date},
         orient="row",
     )
@@ -113,9 +118,9 @@ def what_would_change(
         is_exact,
         pl.concat(changes).sort(*_KEY),
         parsed.quarantined,
-        rewritten,
+        affected,
         tuple(sorted(walk.held_back)),
-        _incidents(ctx, site, sorted({day for table, day in walk.rewritten if table == _DAYS})),
+        _incidents(ctx, site, sorted({day for table, day in walk.affected if table == _DAYS})),
     )
 
 
@@ -135,10 +140,10 @@ class _Walk:
     def __init__(self, ctx: StepContext, site: NetworkSite, *, is_exact: bool) -> None:
         self.ctx, self.site, self.is_exact = ctx, site, is_exact
         self.days = days_with_readings(ctx, site.name)
-        self.rewritten: set[tuple[str, date]] = set()
+        self.affected: set[tuple[str, date]] = set()
         self.held_back: set[date] = set()
-        # Partitions whose content differs, or may.
-        self._changed: set[tuple[str, date]] = set()
+        # Days of each table whose content differs, or may.
+        self._changed: dict[str, set[date]] = {}
         self._replaced: dict[tuple[str, str], pl.DataFrame] = {}
 
     def deliver(self, day: date, new: pl.DataFrame) -> pl.DataFrame:
@@ -151,8 +156,8 @@ class _Walk:
             return pl.DataFrame(schema=_CHANGES)
         if day not in self.days:
             self.days = sorted({*self.days, day})
-        self.rewritten.add((RAW, day))
-        self._changed.add((RAW, day))
+        self.affected.add((RAW, day))
+        self._changed.setdefault(RAW, set()).add(day)
         self._replaced[RAW, partition_name(where)] = merged
         return _values(old, merged)
 
@@ -169,7 +174,7 @@ class _Walk:
         """Return the days of a step whose inputs differ, in order."""
         if not self._changed:
             return []
-        first = min(day for _, day in self._changed)
+        first = min(day for days in self._changed.values() for day in days)
         days = [day for day in self.days if day >= first]
         found: list[date] = []
         for day in days:
@@ -183,11 +188,11 @@ class _Walk:
                 found.append(day)
                 if not self.is_exact and step.name != READINGS_STEP:
                     # Its rows of later days may go on from it.
-                    self._changed.update((table, day) for table in step.writes)
+                    self._change(step, [day])
         return found
 
     def _reads_changed(self, step: Step, read: Read, day: date) -> bool:
-        changed = {at for table, at in self._changed if table == read.table}
+        changed = self._changed.get(read.table)
         if not changed or "date" not in TABLES[read.table].partition_by:
             return False
         if read.days is None:
@@ -214,9 +219,8 @@ class _Walk:
         """Note what is written; make it in memory where its content is to be known."""
         is_made = step.name not in _NOT_TRIED and (self.is_exact or step.name == READINGS_STEP)
         if not is_made:
-            both = [(table, day) for table in step.writes for day in days]
-            self.rewritten.update(both)
-            self._changed.update(both)
+            self.affected.update((table, day) for table in step.writes for day in days)
+            self._change(step, days)
             return
         work = ReplayWork(
             replace(self.ctx, progress=lambda _line: None),
@@ -230,6 +234,10 @@ class _Walk:
             for partition, frames in step.made(work, asked):
                 self._compare(step, day_of(partition), frames.items())
 
+    def _change(self, step: Step, days: Iterable[date]) -> None:
+        for table in step.writes:
+            self._changed.setdefault(table, set()).update(days)
+
     def _compare(self, step: Step, day: date, frames: Iterable[tuple[str, pl.DataFrame]]) -> None:
         where = day_partition(day, self.site.name)
         for table, frame in frames:
@@ -237,10 +245,10 @@ class _Walk:
             is_other = record is None or not is_version_of(frame, record.data_version)
             inputs_differ = any(self._reads_changed(step, read, day) for read in step.reads)
             if is_other:
-                self._changed.add((table, day))
+                self._changed.setdefault(table, set()).add(day)
                 self._replaced[table, partition_name(where)] = frame
             if is_other or inputs_differ:
-                self.rewritten.add((table, day))
+                self.affected.add((table, day))
 
 
 def _values(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -260,11 +268,8 @@ def _values(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 def _incidents(ctx: StepContext, site: NetworkSite, days: Sequence[date]) -> pl.DataFrame:
     """Return the incidents that are open on some days, by their state on the last of them."""
     columns = ["incident_id", "status", "severity", "day", "top_link_id", "volume_lost_m3"]
-    frames = [TABLES[_DAYS].empty().select(columns)]
-    for day in days:
-        found = ctx.warehouse.read(_DAYS, day_partition(day, site.name))
-        frames += [] if found is None else [found.select(columns)]
-    rows = pl.concat(frames).sort("day")
+    found = ctx.warehouse.scan(_DAYS, network=site.name).filter(pl.col("day").is_in(days))
+    rows = found.select(columns).sort("day").collect()
     return (
         rows.group_by("incident_id", maintain_order=True)
         .agg(

@@ -18,7 +18,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REMEDY = "Mend the model file; EPANET or WNTR must be able to open it"
 _LINE = re.compile(r"at line (\d+)", re.IGNORECASE)
 # EPANET knows sections by their first letters.
-_NODES, _LINKS = ("[JUNC", "[RESE", "[TANK"), ("[PIPE", "[PUMP", "[VALV")
+_TANKS = "[TANK"
+_NODES, _LINKS = ("[JUNC", "[RESE", _TANKS), ("[PIPE", "[PUMP", "[VALV")
 # Beyond these a number is a slip of unit or of the pen: the widest tunnels have 15 m.
 _NARROWEST_M, _WIDEST_M, _LONGEST_M, _LARGEST = 1e-9, 100.0, 1e7, 1e5
 _NAMED = 5
@@ -100,6 +101,22 @@ def _elements(text: str) -> Iterator[tuple[str, int, list[str]]]:
             section = content[:5].upper()
         elif content and (section in _NODES or section in _LINKS):
             yield section, row, content.split()
+
+
+def names_in_text(path: Path) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return the names of nodes, links and tanks that a model file defines.
+
+    Raises
+    ------
+    InputError
+        As `check_text`.
+    """
+    check_text(path)
+    names: dict[str, set[str]] = {section: set() for section in (*_NODES, *_LINKS)}
+    for section, _, fields in _elements(path.read_text("utf-8-sig")):
+        names[section].add(fields[0])
+    nodes, links = (frozenset[str]().union(*(names[s] for s in some)) for some in (_NODES, _LINKS))
+    return nodes, links, frozenset(names[_TANKS])
 
 
 def model_bytes(path: Path) -> bytes:
