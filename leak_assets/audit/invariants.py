@@ -4,7 +4,7 @@ Pure reading of the tables of a few days; who runs it and what a broken line blo
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -12,17 +12,16 @@ import polars as pl
 from leak_assets.exchange.battledim.names import LEAK_FLOWS
 from leak_assets.exchange.battledim.truth import read_truth
 from leak_assets.pipeline.context import StepContext, day_partition
-from leak_assets.sites.distance import PipeDistance
 from leak_assets.sites.site import NetworkSite, Site
 from leak_assets.warehouse.schemas import TABLES
+
+from .known_leaks import beside_known_leaks
 
 DAYS, EVENTS = "incidents.incident_days", "incidents.incident_events"
 HYPOTHESES = "detection.hypotheses"
 MOST_VOLUME_ERROR = 0.10
 # A leak of less is within what the inflow's forecast does not know.
 SMALLEST_KNOWN_M3 = 100.0
-NEAR_M = 300.0
-STEPS_PER_H = 12
 
 
 def negative_amounts(ctx: StepContext, site: Site, days: Sequence[date]) -> list[str]:
@@ -71,40 +70,26 @@ def volume_errors(
     Returns
     -------
     tuple
-        A line for each loss that is off by more than a tenth, and how many could be compared: an
-        incident whose first pipe lies within 300 m of a known leak. Nothing is compared where no
+        A line for each loss that is off by more than a tenth, and how many could be compared: of
+        incidents that are about a known leak (`known_leaks`). Nothing is compared where no
         truth lies in `var/truth/<network>/` (or in the demo's folder).
     """
     folder = truth_folder(ctx, site)
     if folder is None:
         return [], 0
-    truth = read_truth(folder)
-    rows = _rows(ctx, DAYS, site, days, ("leak_start", "top_link_id", "volume_lost_m3"))
-    distance = PipeDistance(site.network) if rows.height else None
-    lines, compared = [], 0
-    for row in rows.iter_rows(named=True):
-        near = [
-            leak
-            for leak in truth.leaks
-            if distance is not None
-            and distance(leak.link_id, row["top_link_id"]) <= NEAR_M
-            and leak.start_at.date() <= row["day"]
-        ]
-        if not near:
-            continue
-        begin = truth.step(max(near[0].start_at, truth.start_at))
-        end = truth.step(datetime.combine(row["day"] + timedelta(days=1), time(), UTC))
-        true = max(float(leak.flow_m3_per_h[begin:end].sum()) for leak in near) / STEPS_PER_H
-        if true < SMALLEST_KNOWN_M3:
-            continue
-        compared += 1
-        error = row["volume_lost_m3"] / true - 1
-        if abs(error) > MOST_VOLUME_ERROR:
-            lines.append(
-                f"{row['incident_id']} on {row['day']}: {row['volume_lost_m3']:,.0f} m3 for"
-                f" {true:,.0f} m3 ({error:+.0%})"
-            )
-    return lines, compared
+    columns = ("leak_start", "top_link_id", "flow_m3_per_h", "volume_lost_m3")
+    rows = _rows(ctx, DAYS, site, days, columns)
+    beside = beside_known_leaks(rows, read_truth(folder), site.network).filter(
+        pl.col("true_volume_m3") >= SMALLEST_KNOWN_M3
+    )
+    error = pl.col("volume_m3") / pl.col("true_volume_m3") - 1
+    off = beside.with_columns(error=error).filter(pl.col("error").abs() > MOST_VOLUME_ERROR)
+    lines = [
+        f"{row['incident_id']} on {row['day']}: {row['volume_m3']:,.0f} m3 for"
+        f" {row['true_volume_m3']:,.0f} m3 ({row['error']:+.0%})"
+        for row in off.iter_rows(named=True)
+    ]
+    return lines, beside.height
 
 
 def truth_folder(ctx: StepContext, site: Site) -> Path | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from leak_assets.audit.known_leaks import beside_known_leaks, ratios
 from leak_assets.audit.rescore import Rescored, Variant, rescore
 from leak_assets.detection.likelihood.responses import flow_scale
 from leak_assets.detection.methods import METHODS, method
@@ -22,7 +23,7 @@ from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.export import open_export
 from leak_assets.exchange.battledim.names import LEAK_FLOWS
 from leak_assets.exchange.battledim.submission import write_submission
-from leak_assets.exchange.battledim.truth import read_truth
+from leak_assets.exchange.battledim.truth import Truth, read_truth
 from leak_assets.hydraulics.twin.zones import metered_zones
 from leak_assets.models.artefact import artefact_folder
 from leak_assets.models.registry import champion
@@ -270,6 +271,7 @@ def _row(
         "net_share": None if result.score_pct is None else round(result.score_pct / 100, 4),
         "zones": zones,
         "false_alarms_per_zone_week": round(result.false_positives / zones / weeks, 4),
+        **(dict.fromkeys(_COMPARED) if ran is None else _compared(years, truth, ran[1])),
         "truth_sha256": digest,
         "created_at": datetime.now(UTC),
     }
@@ -277,6 +279,17 @@ def _row(
 
 def _last(scores: pl.DataFrame | None) -> str | None:
     return None if scores is None or scores.is_empty() else str(scores["method_version"][-1])
+
+
+_COMPARED = ("compared", "volume_ratio", "flow_ratio", "flow_ratio_low", "flow_ratio_high")
+
+
+def _compared(years: _Years, truth: Truth, rescored: Rescored) -> dict[str, Any]:
+    """Return how far flows and losses of incidents lie from those of the leaks they are about."""
+    days = rescored.tracked.incident_days.filter(
+        pl.col("day").is_between(truth.start_at.date(), truth.end_at.date())
+    )
+    return ratios(beside_known_leaks(days, truth, years.site.network))
 
 
 def _version(rescored: Rescored) -> str:

@@ -135,7 +135,8 @@ def backtest(
         print_json(rows)
         return
     names = ("method", "variant", "leaks", "true_positives", "false_positives", "value_eur",
-             "crew_eur", "net_eur", "net_share", "false_alarms_per_zone_week")  # fmt: skip
+             "crew_eur", "net_eur", "net_share", "false_alarms_per_zone_week", "volume_ratio",
+             "flow_ratio")  # fmt: skip
     print_rows(
         [{name: row[name] for name in names} for row in rows],
         as_json=False,

@@ -49,7 +49,14 @@ def test_a_reading_is_told_with_its_line(lake: LittleLake) -> None:
         ["report", "incident", "nobody"],
         ["preview", "--network", "net1", "--last", "many"],
         ["preview", "--network", "net1", "--last", "0"],
+        ["audit", "replay"],
+        ["audit", "replay", "nobody", "--all"],
+        ["audit", "replay", "--all", "--threshold", "3"],
+        ["audit", "replay", "--all", "--network", "net2"],
         ["audit", "what-if", "no-such-file.csv", "--network", "net1"],
+        ["audit", "what-if", "no-such-file.csv"],
+        ["audit", "what-if", "--check", "no-such-list.json"],
+        ["audit", "what-if", "a.csv", "--check", "list.json"],
     ],
 )
 def test_what_cannot_be_used_is_one_line(

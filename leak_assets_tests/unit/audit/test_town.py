@@ -1,5 +1,6 @@
 """A town of ten days: replays are identical, and what would change is what then changes."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -11,13 +12,16 @@ from leak_assets.audit.chain import chain_of
 from leak_assets.audit.invariants import negative_amounts, without_detection
 from leak_assets.audit.preview import preview
 from leak_assets.audit.replay import replay_incident
+from leak_assets.audit.replays import replay_all
 from leak_assets.audit.rescore import Variant
 from leak_assets.audit.trace import trace_incident
+from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.reports.digest import write_digest
 from leak_assets.reports.incident_report import incident_page, incident_report
 from leak_assets.runs.daemonless import process_landing_zone
 from leak_assets.runs.what_if import what_would_change
+from leak_assets.runs.what_if_plan import hold_plan, save_plan
 from leak_assets.settings import Settings
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets_tests.days import TOWN_DAYS
@@ -56,12 +60,15 @@ def test_every_incident_is_replayed_identically(ten_days: Path) -> None:
     before = written(ctx)
     found = incidents(ctx)
     assert found
-    for name in found:
-        result = replay_incident(ctx, name)
-        assert result.compared
-        assert result.is_identical, result.differences.head().to_dicts()
-        assert not result.notes
+    replays = list(replay_all(ctx, "hanoi"))
+    assert [one.incident_id for one in replays] == found
+    for one in replays:
+        assert one.rows
+        assert one.is_identical, one.described()
+    assert not replay_incident(ctx, found[0]).notes
     assert written(ctx) == before
+    with pytest.raises(InputError, match="no incident of net1"):
+        next(replay_all(ctx, "net1"))
 
 
 def test_another_threshold_gives_a_difference(ten_days: Path) -> None:
@@ -143,15 +150,41 @@ def test_what_would_change_is_what_then_changes(
     exact = what_would_change(ctx, site, corrected, is_exact=True)
     assert quick.readings.height == exact.readings.height == len(rows)
     assert set(quick.readings["after"]) == {1.23}
-    told, tried = set(quick.rewritten.iter_rows()), set(exact.rewritten.iter_rows())
-    assert tried <= told
+    affected, changed = set(quick.affected.iter_rows()), set(exact.affected.iter_rows())
+    assert changed <= affected
+    save_plan(quick, site, tmp_path / "affected.json")
+    save_plan(exact, site, tmp_path / "changed.json")
+    # What nothing but the file would bring waits for it.
+    assert hold_plan(ctx, tmp_path / "changed.json").of("waiting").height
 
     before = written(ctx)
     deliver([corrected], ctx.settings.landing_dir, "hanoi")
     later = replace(ctx, warehouse=context(home).warehouse)
     process_landing_zone(later, site)
     after = written(later)
-    assert {key for key in after if after[key] != before.get(key)} == tried
+    assert {key for key in after if after[key] != before.get(key)} == changed
+
+    held = hold_plan(later, tmp_path / "affected.json")
+    assert held.is_kept
+    assert set(held.of("written").select("table", "day").iter_rows()) == changed
+    assert held.of("confirmed").height == len(affected - changed)
+    assert hold_plan(later, tmp_path / "changed.json").of("written").height == len(changed)
+
+
+def test_a_list_that_is_short_is_not_kept(ten_days: Path, tmp_path: Path) -> None:
+    """What was written since and is not listed is named; what is no list is refused."""
+    ctx = context(ten_days)
+    path = tmp_path / "list.json"
+    listed = {"site": "hanoi", "made_at": "2020-01-01T00:00:00+00:00", "partitions": []}
+    path.write_text(json.dumps(listed))
+    held = hold_plan(ctx, path)
+    assert not held.is_kept
+    assert held.of("unlisted").height == held.partitions.height > 0
+    path.write_text("[]")
+    with pytest.raises(InputError, match="no list of"):
+        hold_plan(ctx, path)
+    with pytest.raises(InputError, match="no such list"):
+        hold_plan(ctx, tmp_path / "none.json")
 
 
 def test_a_file_that_brings_nothing_new_changes_nothing(ten_days: Path, town_files: Path) -> None:
@@ -160,5 +193,5 @@ def test_a_file_that_brings_nothing_new_changes_nothing(ten_days: Path, town_fil
     (source,) = (town_files / "landing" / "hanoi").glob("*Pressures*")
     found = what_would_change(ctx, ctx.network("hanoi"), source)
     assert found.readings.is_empty()
-    assert found.rewritten.is_empty()
+    assert found.affected.is_empty()
     assert found.incidents.is_empty()

@@ -1,5 +1,9 @@
 """An incident back to its deliveries: all that it was made from, nothing else."""
 
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -8,8 +12,12 @@ from leak_assets.audit.reading import sample_reading, trace_reading
 from leak_assets.audit.text import chain_text, reading_text
 from leak_assets.audit.trace import deliveries, trace_incident
 from leak_assets.errors import InputError
-from leak_assets.pipeline.context import day_partition
+from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.reports.audit_report import audit_page
+from leak_assets.settings import Settings
+from leak_assets.telemetry.raw_steps import take_deliveries
+from leak_assets.telemetry.readers.spooled import SPOOLED
+from leak_assets.telemetry.sources.spool import Spool
 from leak_assets_tests.unit.audit.conftest import CONTRACT, DAYS, NETWORK, RUN, LittleLake
 
 
@@ -117,6 +125,36 @@ def test_a_file_that_changed_since_is_not_shown(little_lake: LittleLake) -> None
     assert sample is not None
     assert sample.raw[0].text is None
     assert sample.raw[0].line == 4
+
+
+def test_a_streams_reading_leads_to_its_message(tmp_path: Path) -> None:
+    """Batch, its hash in the ledger, and the message's own name; not the batch of another day."""
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path)
+    ctx = StepContext.local(settings, run_id=RUN)
+    site = ctx.site("hanoi")
+    noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    days = [noon.date(), noon.date() + timedelta(days=1)]
+    batches = []
+    for number, day in enumerate(days):
+        row = {
+            "message": f"town@{number}-0", "item": 1, "sequence": 7, "sensor_id": "12",
+            "quantity": "pressure", "ts_utc": noon + number * timedelta(days=1),
+            "raw_text": "30.5", "value": 30.5,
+        }  # fmt: skip
+        batch = pl.DataFrame([row], schema=SPOOLED)
+        # A collector's round is cut at midnight: two batches of one time of receipt.
+        path = Spool("scada", settings).write("hanoi", batch, (day, day), noon + timedelta(days=2))
+        batches.append((f"scada/{path.name}", hashlib.sha256(path.read_bytes()).hexdigest()))
+    take_deliveries(ctx, site, days)
+    found = trace_reading(
+        ctx.warehouse, settings, "hanoi", "12", noon + timedelta(days=1), quantity="pressure"
+    )
+    (raw,) = found.raw
+    assert (raw.delivery, raw.sha256) == batches[1]
+    assert (raw.message, raw.line, raw.text) == ("town@1-0:1", 7, None)
+    text = reading_text(found)
+    assert "message town@1-0:1" in text
+    assert "line" not in text
 
 
 def test_a_reading_that_is_not_there_names_the_nearest(little_lake: LittleLake) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from leak_assets.errors import InputError
-from leak_assets.incidents.notifications import Passed, notify
+from leak_assets.incidents.notifications import Passed, notify, tell_failed_run
 from leak_assets.incidents.people import incident, record
 from leak_assets.incidents.sinks import FolderSink, WebhookSink, sinks
 from leak_assets.pipeline.context import StepContext
@@ -186,6 +186,36 @@ def test_what_nobody_acknowledges_is_escalated_once(ctx: StepContext, hook: Hook
     assert (row["status"], row["people_revision"]) == ("new", 1)
     record(ctx, only_id(ctx), transition("acknowledge"))
     assert incident(ctx.warehouse, only_id(ctx))["status"] == "open"
+
+
+def test_a_failed_run_waits_for_a_dead_sink_like_an_incident(tmp_path: Path, hook: Hook) -> None:
+    """Queued once for each sink by the run's id; the next pass of the outbox brings it."""
+    ctx = lake(tmp_path, NOTHING)
+    folder = FolderSink(tmp_path / "told")
+    hook.status = [503, 200]
+
+    def tell() -> Passed:
+        return tell_failed_run(
+            ctx,
+            "run-7",
+            job="micro_batch",
+            site=None,
+            partition=None,
+            problem="x" * 600,
+            targets=[hook.sink, folder],
+            at=NOW,
+        )
+
+    assert counts(tell()) == (2, 1, 1, 1)
+    assert counts(tell()) == (0, 0, 0, 1)
+    soon = NOW + timedelta(minutes=2)
+    assert counts(notify(ctx, [hook.sink, folder], at=soon)) == (0, 1, 0, 0)
+    (first, body, _), (second, _, _) = hook.got
+    assert first == second
+    told = body["failed_run"]
+    assert isinstance(told, dict)
+    assert (told["run_id"], told["site"], len(told["problem"])) == ("run-7", None, 500)
+    assert len(list((tmp_path / "told").glob("*.json"))) == 1
 
 
 def test_the_end_of_what_was_never_told_is_not_told(tmp_path: Path, hook: Hook) -> None:

@@ -8,6 +8,7 @@ import pytest
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.sites import layout_from_headers, load_layout, register, resolve, sensors_frame
+from leak_assets.sites.model_file import names_in_text
 
 
 def test_official_layout_of_ltown(ltown) -> None:
@@ -95,3 +96,12 @@ def test_derived_layout_is_spread_and_stable(net3) -> None:
     assert len(set(layout.ids("pressure"))) == 4
     assert set(layout.ids("level")) == {"1", "2", "3"}
     assert {"10", "335"} <= set(layout.ids("flow"))
+
+
+@pytest.mark.parametrize("name", ["net1", "net3", "hanoi", "l-town"])
+def test_names_in_the_text_are_those_that_wntr_reads(name: str) -> None:
+    """Nodes, links and tanks; a registered model need not be opened to know them."""
+    network = resolve(name, Settings())
+    model = network.shared_model()
+    of_model = (model.node_name_list, model.link_name_list, model.tank_name_list)
+    assert names_in_text(network.inp_path) == tuple(frozenset(names) for names in of_model)
