@@ -47,7 +47,7 @@ class Place:
     pipe
         Number of the pipe with the best chance.
     chance
-        That the leak is within 300 m of it.
+        That the leak is within reach of it: 300 m, or on the next pipe where pipes are longer.
     flow_m3_per_h, log_likelihood
         Of the best explanation there.
     candidates
@@ -89,6 +89,18 @@ class Explanations:
     flow_scale: float = 1.0
 
     @cached_property
+    def reach_m(self) -> Floats:
+        """How far from each pipe counts as found (P): `HIT_M`, or the next pipe if that is farther.
+
+        In Hanoi every pipe is longer than `HIT_M`: the neighbor of the leaking pipe was another
+        place there, and a leak that grew on its second day another leak.
+        """
+        away = self.distance_m.copy()
+        np.fill_diagonal(away, np.inf)
+        nearest = away.min(axis=1, initial=np.inf)
+        return np.maximum(HIT_M, np.where(np.isfinite(nearest), nearest, 0.0))
+
+    @cached_property
     def faults(self) -> Floats:
         """Directions of faults, of either sign (F × S): pressure sensors, then zones' meters."""
         sensors = np.eye(self.leaks.shape[1])[: self.pressures]
@@ -111,7 +123,7 @@ class Explanations:
         return out
 
     def place(self, effect: Floats, covariance: Floats) -> Place:
-        """Return the pipe with the best chance that the leak is within 300 m of it.
+        """Return the pipe with the best chance that the leak is within reach of it.
 
         Parameters
         ----------
@@ -132,7 +144,7 @@ class Explanations:
         log_likelihood = -(misfit + log_det) / 2
         chance = np.exp(log_likelihood - log_likelihood.max())
         chance /= chance.sum()
-        near = (self.distance_m <= HIT_M) @ chance
+        near = (self.distance_m <= self.reach_m[:, None]) @ chance
         # Of the pipes with nearly the best chance the most likely one: it is also the nearest.
         best = int(np.argmax(np.where(near >= near.max() - 0.02, chance + near, -1.0)))
         likeliest = np.argsort(-chance, kind="stable")[:CANDIDATES]

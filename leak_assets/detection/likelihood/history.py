@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leak_assets.features.half_hours import ChannelReference
 
-from .explanations import HIT_M, Explanations, Place, ratios
+from .explanations import Explanations, Place, ratios
 from .leak_filter import GROWTH_DAYS, Component, Evidence, FilterState, LeakFilter
 from .noise import Noise
 from .policy import LikelihoodPolicy
@@ -374,13 +374,13 @@ class History:
 
     def _same_leak(self, pipe: int) -> int | None:
         """Return a young leak within reach: what looks like another one is its growth."""
-        away = self.explanations.distance_m[pipe]
+        away, reach_m = self.explanations.distance_m[pipe], self.explanations.reach_m[pipe]
         near = [
             number
             for number in self.active_leaks()
             if self.day - self.events[number].onset <= GROWTH_DAYS
             and self.events[number].growths < MOST_GROWTHS
-            and away[self.events[number].index] <= HIT_M
+            and away[self.events[number].index] <= reach_m
         ]
         return min(near, key=lambda n: float(away[self.events[n].index]), default=None)
 
