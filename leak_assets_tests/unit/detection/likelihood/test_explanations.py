@@ -1,5 +1,7 @@
 """What a change is taken for: the right pipe, a lying sensor, a doubt between look-alikes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,13 @@ def test_the_leaking_pipe_is_placed(explanations: Explanations, pipe: int) -> No
     assert place.flow_m3_per_h == pytest.approx(8, rel=0.15)
     assert place.chance > 0.9
     assert sum(share for _, share in place.candidates) == pytest.approx(1)
+
+
+def test_the_next_pipe_is_within_reach_where_pipes_are_long(explanations: Explanations) -> None:
+    """300 m where there is a pipe so near, else as far as the nearest; no way is no reach."""
+    assert explanations.reach_m.tolist() == [500, 500, 300, 300]
+    alone = replace(explanations, distance_m=np.where(np.eye(4), 0, np.inf))
+    assert alone.reach_m.tolist() == [300] * 4
 
 
 def test_neighbors_share_their_chance(explanations: Explanations) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leak_assets.detection.detector import Observed
 from leak_assets.detection.hypothesis import Hypothesis
 from leak_assets.detection.likelihood.method import CHANNELS, REFERENCES
+from leak_assets.detection.likelihood.responses import Responses
 from leak_assets.errors import InputError
 from leak_assets_tests import channels as made
 from leak_assets_tests.channels import detector, observed, quiet_days, run, with_leak
@@ -67,11 +68,17 @@ def test_a_leak_elsewhere_is_a_second_one() -> None:
     assert all(one.status == "reported" for one in found if one.at == found[-1].at)
 
 
-def test_a_change_that_fits_nowhere_waits_for_a_better_place() -> None:
-    """Three far pipes that look alike: watched, reported after ten days, under one name."""
+def far_and_alike() -> Responses:
+    """Return responses of which the first three pipes have the same, with no way between pipes."""
     alike = made.responses()
     alike.leak[:3] = alike.leak[1]
-    method = replace(detector(), load=lambda: alike)
+    alike.distance_m[~np.eye(len(alike.pipes), dtype=bool)] = np.inf
+    return alike
+
+
+def test_a_change_that_fits_nowhere_waits_for_a_better_place() -> None:
+    """Three far pipes that look alike: watched, reported after ten days, under one name."""
+    method = replace(detector(), load=far_and_alike)
     _, found = run(method, with_leak(quiet_days(40), "p1", 15, 9.0))
     name = found[0].hypothesis_id
     watched = [one for one in found if (one.hypothesis_id, one.status) == (name, "watched")]
@@ -85,9 +92,7 @@ def test_a_change_that_fits_nowhere_waits_for_a_better_place() -> None:
 
 def test_a_suspicion_that_goes_away_is_ended() -> None:
     """What was watched and is no more has one last row that says so."""
-    alike = made.responses()
-    alike.leak[:3] = alike.leak[1]
-    method = replace(detector(), load=lambda: alike)
+    method = replace(detector(), load=far_and_alike)
     _, found = run(method, with_leak(quiet_days(40), "p1", 15, 4.0, last=17))
     (gone,) = last_rows(found).values()
     assert gone.status == "ended"
