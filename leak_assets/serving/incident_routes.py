@@ -17,7 +17,7 @@ from .lineage_answers import incident_lineage
 from .network_shapes import GeoJson
 from .parameters import Limit, Name, Since, Until
 from .replays import Asked, BusyError, Replays
-from .replies import NOT_FOUND, Problem, answers, reply
+from .replies import GEOJSON, NOT_FOUND, Problem, answers, geojson_answers, refused, reply
 
 _Id = Annotated[str, Path(max_length=300, description="Identifier from `/incidents`.")]
 _Status = Annotated[list[shapes.Status] | None, Query(description="Any of these.", max_length=10)]
@@ -66,7 +66,7 @@ def incident_router(serving: Serving) -> APIRouter:
         try:
             after = None if next_ is None else of.read_cursor(next_)
         except ValueError as error:
-            raise HTTPException(422, f"next: {error}") from error
+            raise refused(str(error), "query", "next") from error
         wanted = of.IncidentFilter(
             network=network,
             zone=zone,
@@ -101,16 +101,18 @@ def incident_router(serving: Serving) -> APIRouter:
         except InputError as error:
             # Remedies that name options are the command line's.
             told = error.problem if "--" in error.remedy else str(error)
-            raise HTTPException(422, told) from error
+            raise refused(told, "body") from error
         return shapes.Said.model_validate(said)
 
     @router.get(
-        "/incidents/{incident_id}/candidates.geojson", responses=answers(GeoJson, NOT_FOUND)
+        "/incidents/{incident_id}/candidates.geojson",
+        response_class=Response,
+        responses=geojson_answers(GeoJson, NOT_FOUND),
     )
     def candidates(request: Request, caller: Viewer, incident_id: _Id) -> Response:
         """Return where to search, in coordinates of the model: pipes with rank and color, zone."""
         found = _found(of.candidates_geojson(store, caller, incident_id), incident_id)
-        return reply(request, found, media_type="application/geo+json")
+        return reply(request, found, media_type=GEOJSON)
 
     @router.get("/incidents/{incident_id}/history", responses=answers(shapes.History, NOT_FOUND))
     def history(request: Request, caller: Viewer, incident_id: _Id) -> Response:
@@ -155,7 +157,7 @@ def incident_router(serving: Serving) -> APIRouter:
         except DamagedPartitionError:
             raise
         except InputError as error:
-            raise HTTPException(422, str(error)) from error
+            raise refused(str(error), "query") from error
 
     return router
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from .access import Viewer
@@ -15,6 +14,7 @@ from .context import Serving
 from .network_answers import network_counts
 from .plant_answers import Metrics, Status, metrics, status
 from .plant_routes import SiteOption, plants_of
+from .replies import NOT_FOUND
 from .requests_seen import Requests
 
 
@@ -22,7 +22,11 @@ def metrics_router(serving: Serving, requests: Requests) -> APIRouter:
     """Return the endpoint over a home."""
     router = APIRouter(tags=["platform"])
 
-    @router.get("/metrics/prometheus", response_class=PlainTextResponse)
+    @router.get(
+        "/metrics/prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **NOT_FOUND},
+    )
     def prometheus(caller: Viewer, site: SiteOption = None) -> Response:
         """Return plants, networks and this instance's requests as Prometheus text.
 

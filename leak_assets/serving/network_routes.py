@@ -10,7 +10,7 @@ from . import network_shapes as shapes
 from .access import Viewer
 from .context import Serving
 from .parameters import Name, SiteName, seen_site
-from .replies import NOT_FOUND, answers, reply
+from .replies import GEOJSON, NOT_FOUND, answers, geojson_answers, reply
 
 _NETWORK = ("network",)
 _AREAS = ("network", "zones")
@@ -29,12 +29,16 @@ def network_router(serving: Serving) -> APIRouter:
         """Return the networks and metered zones, with size and newest reading."""
         return reply(request, of.network_list(serving.sites.all(), store, caller))
 
-    @router.get("/networks/{name}.geojson", responses=answers(shapes.GeoJson, NOT_FOUND))
+    @router.get(
+        "/networks/{name}.geojson",
+        response_class=Response,
+        responses=geojson_answers(shapes.GeoJson, NOT_FOUND),
+    )
     def geojson(request: Request, caller: Viewer, name: SiteName) -> Response:
         """Return links, sources, tanks and sensors, in coordinates of the model."""
         site = seen_site(serving, caller, name, *_NETWORK)
         found = of.network_geojson(store, site.name)
-        return reply(request, found, media_type="application/geo+json")
+        return reply(request, found, media_type=GEOJSON)
 
     @router.get("/networks/{name}/residuals", responses=answers(shapes.Residuals, NOT_FOUND))
     def residuals(request: Request, caller: Viewer, name: SiteName) -> Response:

@@ -17,6 +17,7 @@ from .plant_answers import (
     status,
     summary_answer,
 )
+from .replies import NOT_FOUND
 
 MOST = 1000
 SiteOption = Annotated[str | None, Query(description="Plant; default: all plants.", max_length=100)]
@@ -28,22 +29,22 @@ def plant_router(serving: Serving) -> APIRouter:
     router = APIRouter(tags=["plant"])
     settings, rows = serving.settings, serving.rows
 
-    @router.get("/anomalies")
+    @router.get("/anomalies", responses=NOT_FOUND)
     def anomalies(caller: Viewer, limit: _Limit = 100, site: SiteOption = None) -> list[Anomaly]:
         """Return the newest anomalies."""
         return newest_anomalies(rows, plants_of(serving, caller, site), limit)
 
-    @router.get("/summary")
+    @router.get("/summary", responses=NOT_FOUND)
     def summary(caller: Viewer, site: SiteOption = None) -> SummaryAnswer:
         """Return the newest summary, and all of them."""
         return summary_answer(rows, plants_of(serving, caller, site))
 
-    @router.get("/status")
+    @router.get("/status", responses=NOT_FOUND)
     def state(caller: Viewer, site: SiteOption = None) -> Status:
         """Return whether readings come and the parts do their work; never an error."""
         return status(rows, plants_of(serving, caller, site), settings, datetime.now(UTC))
 
-    @router.get("/metrics")
+    @router.get("/metrics", responses=NOT_FOUND)
     def counts(caller: Viewer, site: SiteOption = None) -> Metrics:
         """Return counts of the newest anomalies."""
         return metrics(rows, plants_of(serving, caller, site))

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
 from leak_assets.system.documents import plain
+
+GEOJSON = "application/geo+json"
 
 
 class Problem(BaseModel):
@@ -44,6 +47,7 @@ def answers(model: Any, *more: dict[int | str, dict[str, Any]]) -> dict[int | st
     found: dict[int | str, dict[str, Any]] = {
         200: {
             "model": model,
+            "description": "The answer.",
             "headers": {"ETag": {"schema": {"type": "string"}, "description": "of this content"}},
         },
         304: {"description": "As `If-None-Match` says: nothing has changed."},
@@ -51,6 +55,42 @@ def answers(model: Any, *more: dict[int | str, dict[str, Any]]) -> dict[int | st
     for one in more:
         found |= one
     return found
+
+
+def geojson_answers(
+    model: type[BaseModel], *more: dict[int | str, dict[str, Any]]
+) -> dict[int | str, dict[str, Any]]:
+    """Return what a route of GeoJSON may answer; its errors are plain JSON.
+
+    FastAPI documents one media type for all answers of a route, so the shape stands in place here.
+    """
+    found = answers(model, *more)
+    whole = model.model_json_schema()
+    del found[200]["model"]
+    found[200]["content"] = {GEOJSON: {"schema": _in_place(whole, whole.pop("$defs", {}))}}
+    return found
+
+
+def _in_place(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return a schema with its definitions where they are used."""
+    if isinstance(schema, list):
+        return [_in_place(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _in_place(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _in_place(part, definitions) for name, part in schema.items()}
+
+
+def refused(message: str, *place: str) -> HTTPException:
+    """Return the error 422 for what was asked, in the form of those that the server finds itself.
+
+    Parameters
+    ----------
+    place
+        Where it stands: `query` or `body`, and the name.
+    """
+    return HTTPException(422, [{"type": "value_error", "loc": list(place), "msg": message}])
 
 
 def reply(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from leak_assets.errors import InputError
 
@@ -12,7 +12,7 @@ from . import series_shapes as shapes
 from .access import Viewer
 from .context import Serving
 from .parameters import Since, Until, seen_site
-from .replies import NOT_FOUND, answers, reply
+from .replies import NOT_FOUND, answers, refused, reply
 
 _Points = Annotated[
     int, Query(ge=10, le=of.MOST_POINTS, description="How many buckets of time at most.")
@@ -39,7 +39,7 @@ def series_router(serving: Serving) -> APIRouter:
         try:
             return of.span_of(store, table, site, since=since, until=until, points=points)
         except InputError as error:
-            raise HTTPException(422, str(error)) from error
+            raise refused(str(error), "query") from error
 
     @router.get("/readings", responses=answers(shapes.ReadingSeries, NOT_FOUND))
     def readings(
