@@ -31,7 +31,10 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {
         "model": Problem,
         "description": "Somebody spoke first, or its status does not allow it.",
-    }
+    },
+    400: {"model": Problem, "description": "The body is no JSON."},
+    411: {"model": Problem, "description": "The body's length is not said."},
+    413: {"model": Problem, "description": "The body is too long."},
 }
 _BUSY: dict[int | str, dict[str, Any]] = {
     503: {

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from leak_assets_tests.benchmarks import (
+    bench_api,
     bench_engine,
     bench_events,
     bench_hanoi,
@@ -28,6 +29,7 @@ ALL = {
     benchmark.__name__.rpartition("bench_")[2]: benchmark
     for benchmark in (
         bench_latency,
+        bench_api,
         bench_plant,
         bench_household,
         bench_hanoi,

@@ -14,7 +14,7 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.serving.app import build_app
 from leak_assets.settings import Settings
 
-EXAMPLES = 60
+EXAMPLES = 40
 # A replay takes seconds in a process of its own; its parameters are tested without.
 SLOW = ("/incidents/{incident_id}/replay",)
 # Half of the requests name what there is, so that answers are seen as well as refusals.
