@@ -6,6 +6,7 @@ from leak_assets.settings import Settings
 from leak_assets.warehouse.pool import PooledWarehouse
 
 from .known_sites import KnownSites
+from .listing import Listing
 from .newest import NewestRows
 from .store import Store
 
@@ -36,10 +37,11 @@ class Serving:
     def of(cls, settings: Settings, *, grace_s: float = 1.0) -> "Serving":
         """Return what serves a home; nothing is read yet."""
         warehouse = PooledWarehouse(settings.warehouse_dir, run_id="serve")
+        listing = Listing(warehouse)
         return cls(
             settings,
             warehouse,
-            NewestRows(warehouse),
-            Store(warehouse, grace_s),
-            KnownSites(settings, warehouse),
+            NewestRows(warehouse, listing),
+            Store(warehouse, listing, grace_s),
+            KnownSites(settings, listing),
         )

@@ -14,10 +14,8 @@ from leak_assets.settings import Settings
 from leak_assets.sites.described import described_names, read_description
 from leak_assets.sites.registry import registered_names, resolve_registered
 from leak_assets.sites.site import SiteKind
-from leak_assets.warehouse import Warehouse
 
-# A network is known by what the graph wrote of it, or because somebody registered it.
-_TABLES_OF_NETWORKS = ("network.nodes", "telemetry.readings")
+from .listing import Listing
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class KnownSites:
     """The sites of a home; a description that has not changed is read once."""
 
     settings: Settings
-    warehouse: Warehouse
+    listing: Listing
     _read: dict[str, tuple[int, KnownSite | None]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -48,8 +46,11 @@ class KnownSites:
             The warehouse cannot be read.
         """
         names = {*described_names(self.settings), *registered_names(self.settings)}
-        for table in _TABLES_OF_NETWORKS:
-            names |= self._with_data(table)
+        names |= self.listing.by_site("telemetry.readings").keys()
+        # A network that was set up and has no telemetry yet.
+        for entry in os.scandir(self.listing.folder("network.nodes")):
+            if entry.name.startswith("network="):
+                names.add(entry.name.removeprefix("network=").removesuffix(".parquet"))
         return self._of(names)
 
     def described(self, kind: SiteKind) -> list[str]:
@@ -76,17 +77,6 @@ class KnownSites:
         with self._lock:
             self._read[name] = (stamp, site)
         return site
-
-    def _with_data(self, table: str) -> set[str]:
-        schema, _, name = table.partition(".")
-        folder = self.warehouse.lake / schema / name
-        # The names alone: three thousand of them take a millisecond, as partitions ten.
-        try:
-            files = [entry.name for entry in os.scandir(folder)]
-        except FileNotFoundError:
-            return set()
-        ends = (file.rpartition("network=")[2] for file in files if "network=" in file)
-        return {end.removesuffix(".parquet") for end in ends if end.endswith(".parquet")}
 
     def _described(self, path: Path) -> KnownSite | None:
         try:

@@ -14,6 +14,8 @@ import polars as pl
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas import TABLES
 
+from .listing import Listing, Stamp, stamp_of
+
 _KEPT_PARTITIONS = 64
 
 
@@ -22,20 +24,14 @@ class NewestRows:
     """Reads the newest partitions of tables; a partition that has not changed is read once."""
 
     warehouse: Warehouse
-    _frames: dict[str, tuple[int, pl.DataFrame]] = field(default_factory=dict)
+    listing: Listing
+    _frames: dict[str, tuple[Stamp, pl.DataFrame]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def days(self, table: str, sites: Sequence[str]) -> list[tuple[date, str]]:
         """Return the days of a table and whose they are, newest first."""
-        key = TABLES[table].partition_by[-1]
-        return sorted(
-            (
-                (date.fromisoformat(partition["date"]), partition[key])
-                for partition in self.warehouse.partitions(table)
-                if partition[key] in sites
-            ),
-            reverse=True,
-        )
+        known = self.listing.by_site(table)
+        return sorted(((day, site) for site in sites for day in known.get(site, [])), reverse=True)
 
     def rows(self, table: str, day: date, site: str) -> pl.DataFrame:
         """Return the rows of a day of a site; none where it is gone meanwhile."""
@@ -43,18 +39,20 @@ class NewestRows:
         partition = {"date": day.isoformat(), key: site}
         path = self.warehouse.path(table, partition)
         try:
-            changed_ns = path.stat().st_mtime_ns
+            stamp = stamp_of([path])
         except FileNotFoundError:
             return TABLES[table].empty()
         known = self._frames.get(str(path))
-        if known is not None and known[0] == changed_ns:
+        if known is not None and stamp is not None and known[0] == stamp:
             return known[1]
         frame = self.warehouse.read(table, partition)
         found = TABLES[table].empty() if frame is None else frame
+        if stamp is None:
+            return found
         with self._lock:
             if len(self._frames) >= _KEPT_PARTITIONS:
                 self._frames.pop(next(iter(self._frames)))
-            self._frames[str(path)] = (changed_ns, found)
+            self._frames[str(path)] = (stamp, found)
         return found
 
     def newest(self, table: str, sites: Sequence[str], *, by: str, limit: int) -> pl.DataFrame:

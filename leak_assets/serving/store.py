@@ -4,7 +4,6 @@ Nothing is held but what a look at the folders proves to be current, so two inst
 warehouse agree, and no lock of a run is touched. What the frames mean is the answers' business.
 """
 
-import os
 import re
 import threading
 import time
@@ -23,13 +22,10 @@ from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.catalogue import SCHEMA_FILE
 from leak_assets.warehouse.schemas import TABLES, VIEWS
 
+from .listing import Listing, Stamp, stamp_of
+
 MOST_KEPT = 400
 MOST_KEPT_BYTES = 256 * 2**20
-# Publishing renames a file, which stamps its folder with a clock that ticks every few milliseconds:
-# two files within one tick leave one stamp, so a stamp that young proves nothing.
-_YOUNG_NS = 50_000_000
-
-Stamp = tuple[int, ...]
 Found = TypeVar("Found")
 
 
@@ -51,15 +47,17 @@ class Store:
     ----------
     warehouse
         What is asked.
+    listing
+        Which days there are.
     grace_s
         While a frame is made anew, those who ask get the one that was current so long ago at
         most. A run writes for seconds; nobody has to wait for each of its tables.
     """
 
     warehouse: Warehouse
+    listing: Listing
     grace_s: float = 1.0
     _kept: OrderedDict[Any, _Kept] = field(default_factory=OrderedDict, repr=False)
-    _days: dict[tuple[str, str], tuple[Stamp, list[date]]] = field(default_factory=dict, repr=False)
     _making: dict[Any, threading.Lock] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -90,7 +88,7 @@ class Store:
         size
             Bytes that it takes; of a frame it is known.
         """
-        return self._keep(key, [self._folder(table) for table in tables], make, size)
+        return self._keep(key, [self.listing.folder(table) for table in tables], make, size)
 
     def ask_days(
         self,
@@ -124,7 +122,9 @@ class Store:
         key = TABLES[table].partition_by[-1]
         named = [self.warehouse.path(table, {"date": day.isoformat(), key: site}) for day in days]
         # One that retention removed since the folder was listed has no rows.
-        files = [path for path in named if path.exists()] or [self._folder(table) / SCHEMA_FILE]
+        files = [path for path in named if path.exists()] or [
+            self.listing.folder(table) / SCHEMA_FILE
+        ]
         quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
         asked = query.replace("{days}", f"read_parquet([{quoted}], union_by_name = true)")
         asking = (query, table, site, tuple(days), tuple(parameters))
@@ -138,21 +138,7 @@ class Store:
         OSError
             The table's folder is not there.
         """
-        folder = self._folder(table)
-        stamp = stamp_of([folder])
-        known = self._days.get((table, site))
-        if known is not None and stamp is not None and known[0] == stamp:
-            return known[1]
-        end = f"__{TABLES[table].partition_by[-1]}={site}.parquet"
-        # From the names alone: three thousand of them take a millisecond or two.
-        found = sorted(
-            date.fromisoformat(entry.name.removeprefix("date=").removesuffix(end))
-            for entry in os.scandir(folder)
-            if entry.name.startswith("date=") and entry.name.endswith(end)
-        )
-        if stamp is not None:
-            self._days[table, site] = (stamp, found)
-        return found
+        return self.listing.days(table, site)
 
     def forget(self) -> None:
         """Look again at the next request, whatever was seen within the grace."""
@@ -209,22 +195,6 @@ class Store:
         except duckdb.IOException:
             # A partition that was removed between listing and opening, by retention for example.
             return self.warehouse.sql(query, parameters)
-
-    def _folder(self, table: str) -> Path:
-        schema, _, name = table.partition(".")
-        return self.warehouse.lake / schema / name
-
-
-def stamp_of(paths: Iterable[Path]) -> Stamp | None:
-    """Return what changes when one of some folders or files does; None: nothing can be said yet.
-
-    Raises
-    ------
-    OSError
-        One is not there.
-    """
-    stamp = tuple(path.stat().st_mtime_ns for path in paths)
-    return None if max(stamp, default=0) > time.time_ns() - _YOUNG_NS else stamp
 
 
 @cache
