@@ -22,6 +22,8 @@ _TIME_STEPS = (
     *(_DAY * d for d in (1, 2, 4, 7, 14, 28, 56, 112, 224, 365)),
 )
 _MOST_TIME_TICKS = 7
+# A label further right would stand beyond the chart.
+_LAST_LABEL_PERCENT = 97.0
 # A gap of more than so many usual steps is drawn as one.
 _GAP_STEPS = 2.6
 
@@ -156,7 +158,9 @@ def draw_chart(
         legend=[(one.name, one.kind, one.tone) for one in series if one.name],
         y_ticks=[(round(y(v), 2), label) for v, label in _value_ticks(low, high)],
         x_ticks=[
-            (round(x(t) / WIDTH * 100, 2), label) for t, label in time_ticks(start, end, zone)
+            (place, label)
+            for t, label in time_ticks(start, end, zone)
+            if (place := round(x(t) / WIDTH * 100, 2)) <= _LAST_LABEL_PERCENT
         ],
         spans=[
             (round(a / WIDTH * 100, 2), round((b - a) / WIDTH * 100, 2), one.tone, one.label)

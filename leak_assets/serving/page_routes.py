@@ -3,18 +3,25 @@
 What a page shows is the matter of its module in `pages`; who may do what is `access`.
 """
 
+import logging
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
+import duckdb
+import polars as pl
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from leak_assets.errors import InputError
 from leak_assets.incidents.transitions import ConflictError, IllegalTransitionError
 
-from .access import Caller, Operator, Viewer
+from .access import Caller, Operator, Viewer, caller_of
 from .context import Serving
 from .incident_answers import incident_row
 from .incident_changes import Change, change_incident
@@ -27,9 +34,10 @@ from .pages.models import models_view
 from .pages.overview import overview
 from .pages.plant import plant_view
 from .pages.quality import quality_view
-from .pages.shell import PAGES, assets, render, sites_of
+from .pages.shell import PAGES, assets, render, render_problem, sites_of
 from .pages.water import water_view
 
+_LOG = logging.getLogger(__name__)
 _Site = Annotated[str | None, Query(max_length=100)]
 _Name = Annotated[str | None, Query(max_length=300)]
 _DONE = {
@@ -42,12 +50,13 @@ _DONE = {
     "snooze": "Nobody is told of it for now.",
     "note": "Noted.",
 }
+_TITLES = {403: "Not with this key", 404: "Not found"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def page_router(serving: Serving) -> APIRouter:
     """Return the dashboard's pages over a home."""
-    router = APIRouter(tags=["pages"], include_in_schema=False)
+    router = APIRouter(tags=["pages"], include_in_schema=False, route_class=_PageRoute)
 
     def page(name: str, site: str | None, caller: Caller, view: Any, **more: Any) -> Response:
         # Before it is read: what is published meanwhile is told as a change.
@@ -117,8 +126,6 @@ def page_router(serving: Serving) -> APIRouter:
                 f"/view/incident/{incident_id}?{urlencode({'done': action})}", 303
             )
 
-        from starlette.concurrency import run_in_threadpool
-
         return await run_in_threadpool(answer)
 
     @router.get("/view/events")
@@ -140,6 +147,34 @@ def page_router(serving: Serving) -> APIRouter:
         return Response(found[0], media_type=found[1], headers=_FOR_EVER)
 
     return router
+
+
+class _PageRoute(APIRoute):
+    """A route whose failures are pages too: people look at them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of a request."""
+        handle = super().get_route_handler()
+
+        async def handle_for_people(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HTTPException as error:
+                title = _TITLES.get(error.status_code, "Not possible")
+                text = str(error.detail)
+                return render_problem(caller_of(request), error.status_code, title, text)
+            except RequestValidationError:
+                text = "The address asks for something that no page has."
+                return render_problem(caller_of(request), 422, "Not possible", text)
+            except (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError) as error:
+                # The reason is for the log: it may name paths.
+                _LOG.error("the warehouse cannot be read: %s", error)
+                text = "The log of the server has the reason; `leak-assets warehouse check` looks."
+                return render_problem(
+                    caller_of(request), 500, "The warehouse cannot be read", text
+                )
+
+        return handle_for_people
 
 
 def _site(serving: Serving, caller: Caller, page: str, name: str | None) -> KnownSite | None:

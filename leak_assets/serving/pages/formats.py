@@ -65,12 +65,22 @@ def percent(share: float | None, decimals: int = 0) -> str:
     return NOTHING if share is None else number(100 * share, decimals, "%")
 
 
-def at(moment: datetime | None, zone: str, *, seconds: bool = False) -> Markup:
-    """Return a moment by the site's clock, with the exact time for machines."""
+def at(
+    moment: datetime | None, zone: str, *, seconds: bool = False, split: bool = False
+) -> Markup:
+    """Return a moment by the site's clock, with the exact time for machines.
+
+    Parameters
+    ----------
+    split
+        The clock above the day, for narrow columns.
+    """
     if moment is None:
         return Markup(NOTHING)  # noqa: S704 - a constant
     local = moment.astimezone(ZoneInfo(zone))
-    shown = f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
+    clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    shown = Markup("{}<small>{}</small>") if split else Markup("{1} {0}")
+    shown = shown.format(clock, f"{local:%Y-%m-%d}")
     return Markup('<time datetime="{}">{}</time>').format(
         moment.astimezone(UTC).isoformat(timespec="seconds"), shown
     )

@@ -169,6 +169,20 @@ def render(
     return HTMLResponse(html, status)
 
 
+def render_problem(caller: Caller, status: int, title: str, text: str) -> HTMLResponse:
+    """Return a page that says why there is none; nothing is read for it."""
+    now = datetime.now(UTC)
+    html = (
+        environment()
+        .get_template("problem.html.j2")
+        .render(
+            page="overview", pages=[], site=None, version="", sites=[], who=caller, may_act=False,
+            clock=clock_name("UTC", now), notice="", problem="", title=title, text=text,
+        )
+    )  # fmt: skip
+    return HTMLResponse(html, status)
+
+
 def _navigation(serving: Serving, caller: Caller, site: KnownSite | None) -> list[dict[str, str]]:
     found = []
     for name, kind in PAGES.items():

@@ -4,6 +4,8 @@
   const live = document.getElementById("live"), select = document.getElementById("site");
   if (select) select.addEventListener("change", () => select.form.submit());
 
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // --------------------------------------------------- an incident's candidates on the map
   let chosen = null;
   function choose(id) {
