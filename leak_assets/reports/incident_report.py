@@ -118,7 +118,7 @@ def day_charts(days: pl.DataFrame, zone: str) -> list[Chart]:
         )
         for title, unit, column, tone in (
             ("Estimated leak flow by day", "m³/h", "flow_m3_per_h", "measured"),
-            ("Lost since it began", "m³", "volume_lost_m3", "limit"),
+            ("Lost since it began", "m³", "volume_lost_m3", "second"),
         )
     ]  # fmt: skip
 

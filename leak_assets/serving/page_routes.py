@@ -170,9 +170,7 @@ class _PageRoute(APIRoute):
                 # The reason is for the log: it may name paths.
                 _LOG.error("the warehouse cannot be read: %s", error)
                 text = "The log of the server has the reason; `leak-assets warehouse check` looks."
-                return render_problem(
-                    caller_of(request), 500, "The warehouse cannot be read", text
-                )
+                return render_problem(caller_of(request), 500, "The warehouse cannot be read", text)
 
         return handle_for_people
 

@@ -65,9 +65,7 @@ def percent(share: float | None, decimals: int = 0) -> str:
     return NOTHING if share is None else number(100 * share, decimals, "%")
 
 
-def at(
-    moment: datetime | None, zone: str, *, seconds: bool = False, split: bool = False
-) -> Markup:
+def at(moment: datetime | None, zone: str, *, seconds: bool = False, split: bool = False) -> Markup:
     """Return a moment by the site's clock, with the exact time for machines.
 
     Parameters

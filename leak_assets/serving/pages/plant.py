@@ -45,10 +45,15 @@ def _sensors(serving: Serving, site: str, alarmed: set[str]) -> list[dict[str, A
         low = min((v for v in thinned if v is not None), default=0.0)
         one = found.setdefault(
             str(sensor),
-            {"sensor_id": sensor, "is_alarmed": sensor in alarmed, "at": rows["ts_utc"][-1]},
+            {
+                "sensor_id": sensor,
+                "is_alarmed": sensor in alarmed,
+                "at": rows["ts_utc"][-1],
+                "values": {},
+            },
         )
         one["at"] = max(one["at"], rows["ts_utc"][-1])
-        one[str(parameter)] = {
+        one["values"][str(parameter)] = {
             "value": rows["value"][-1],
             # From the least value on: a plant's values move little beside their size.
             "spark": draw_sparkline([None if v is None else v - low for v in thinned]),
