@@ -19,7 +19,7 @@ from leak_assets.telemetry.sources.collect import by_days
 from leak_assets.telemetry.sources.spool import Spool
 from leak_assets.telemetry.sources.stream import content_id
 
-NAMES = Names(FIELDS, {k: (v.quantity, v.unit) for k, v in VALUES.items()})
+NAMES = Names(FIELDS, {name: value.as_field for name, value in VALUES.items()})
 
 
 def plant_home(
