@@ -10,6 +10,8 @@ from leak_assets.telemetry.sources.stream_config import StreamConfig, Value
 from .profile import UNITS
 
 FIELDS = {"sensor": "sensor_id", "ts": "timestamp"}
+BATCH_S = 0.5
+"""Somebody waits for what is in a batch: it is closed sooner than one that a run takes."""
 VALUES = {parameter: Value(quantity=parameter, unit=unit) for parameter, unit in UNITS.items()}
 
 
@@ -17,7 +19,7 @@ def of_plant(config: StreamConfig, site: str) -> StreamConfig:
     """Return a stream's configuration as that of a plant.
 
     One that says neither how fields are called nor which are values is of devices as above; one
-    that names no site, in no way, is of this one.
+    that names no site, in no way, is of this one. Its batches are short.
 
     Raises
     ------
@@ -32,6 +34,8 @@ def of_plant(config: StreamConfig, site: str) -> StreamConfig:
     changes: dict[str, object] = {}
     if not config.fields and not config.values:
         changes |= {"fields": FIELDS, "values": VALUES}
+    if "batch_s" not in config.model_fields_set:
+        changes |= {"batch_s": BATCH_S}
     if config.site is None and "{site}" not in (config.topic or ""):
         changes |= {"site": site}
     return config.model_copy(update=changes)

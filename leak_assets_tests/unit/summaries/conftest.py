@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,12 @@ SECRET = "sk-very-secret-0123456789"  # noqa: S105 - made up, must never be seen
 
 @dataclass
 class ChatServer:
-    """What the server answers, and what it was asked."""
+    """What the server answers, and what it was asked.
+
+    `failures` are statuses with headers and bodies that come before the answers; `chunks` are the
+    lines of a stream, `cut_after` says after how many the connection breaks; with `drip_s` every
+    byte of an answer takes so long.
+    """
 
     base_url: str = ""
     answers: list[str] = field(default_factory=lambda: ["A leak."])
@@ -30,29 +36,43 @@ class ChatServer:
     content_type: str = "application/json"
     finish_reason: str = "stop"
     delay_s: float = 0.0
+    drip_s: float = 0.0
+    failures: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
+    cut_after: int | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     def reply(self) -> str:
         """Body of the next answer."""
         if self.body is not None:
             return self.body
-        text = self.answers[min(len(self.requests), len(self.answers)) - 1]
         return json.dumps(
-            {
-                "id": "chatcmpl-1",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "any",
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": text},
-                        "finish_reason": self.finish_reason,
-                    }
-                ],
-                "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-            }
+            self._object("chat.completion", "message", self._text(), self.finish_reason)
+            | {"usage": USAGE}
         )
+
+    def stream(self) -> list[str]:
+        """Lines of the next answer as a stream of server-sent events: a word each."""
+        if self.body is not None:
+            return [self.body]
+        parts = [f"{word} " for word in self._text().split(" ")]
+        chunks = [self._object("chat.completion.chunk", "delta", part, None) for part in parts]
+        chunks.append(self._object("chat.completion.chunk", "delta", "", self.finish_reason))
+        if self.requests[-1]["body"].get("stream_options", {}).get("include_usage"):
+            chunks.append(chunks[-1] | {"choices": [], "usage": USAGE})
+        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
+        return lines[: self.cut_after]
+
+    def _text(self) -> str:
+        return self.answers[min(len(self.requests), len(self.answers)) - 1]
+
+    def _object(self, kind: str, part: str, text: str, finish_reason: str | None) -> dict[str, Any]:
+        said = {"role": "assistant", "content": text}
+        choice = {"index": 0, part: said, "finish_reason": finish_reason}
+        return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "any",
+                "choices": [choice]}  # fmt: skip
+
+
+USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 
 
 @pytest.fixture
@@ -69,29 +89,57 @@ def chat_server() -> Iterator[ChatServer]:
                     "authorization": self.headers["Authorization"],
                     "host": self.headers["Host"],
                     "body": body,
+                    "at": time.monotonic(),
                 }
             )
             time.sleep(state.delay_s)
-            reply = state.reply().encode()
-            try:
-                self.send_response(state.status)
-                self.send_header("Content-Type", state.content_type)
-                self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
-            except BrokenPipeError:
-                self.close_connection = True
+            # A client that has gone away is none of the server's business.
+            with suppress(ConnectionError):
+                if state.failures:
+                    self._send(*state.failures.pop(0))
+                elif body.get("stream"):
+                    self._send_stream(state.stream())
+                else:
+                    kind = {"Content-Type": state.content_type}
+                    self._send(state.status, kind, state.reply())
+            self.close_connection = True
+
+        def _send(self, status: int, headers: dict[str, str], text: str) -> None:
+            self.send_response(status)
+            for name, value in ({"Content-Type": "application/json"} | headers).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            for number in range(len(text.encode()) if state.drip_s else 1):
+                part = text.encode()[number : number + 1] if state.drip_s else text.encode()
+                self.wfile.write(part)
+                time.sleep(state.drip_s)
+
+        def _send_stream(self, lines: list[str]) -> None:
+            # Chunked: that it breaks off is seen by the client.
+            self.protocol_version = "HTTP/1.1"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for line in lines:
+                self.wfile.write(f"{len(line.encode()):x}\r\n{line}\r\n".encode())
+                time.sleep(state.drip_s)
+            if state.cut_after is None:
+                self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None:
             """Say nothing: the test asserts what was asked."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
     state.base_url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield state
     server.shutdown()
-    server.server_close()
+    # Not `server_close`: it waits for an answer that drips.
+    server.socket.close()
     thread.join()
 
 
