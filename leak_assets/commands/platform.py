@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Add this topic's commands."""
     app.command()(demo)
     app.command()(dev)
+    app.command()(prepare)
 
 
 def demo(
@@ -55,6 +57,30 @@ def dev(
     arguments = ["dev", "--module-name", "leak_assets.definitions", "--host", "127.0.0.1"]
     program = [sys.executable, "-m", "dagster_dg_cli.cli", *arguments, "--port", str(port)]
     os.execv(sys.executable, program)  # noqa: S606 - the interpreter that runs this
+
+
+def prepare(
+    sites: Annotated[
+        Path | None, typer.Option(help="Folder of site files (*.yaml) to register.")
+    ] = None,
+) -> None:
+    """Prepare a home once, before daemon, webserver and API start in processes of their own.
+
+    Dagster's storage, the catalogue of views, sites. Repeated, it changes nothing.
+    """
+    from leak_assets.deployment.instance import prepare_dagster_home
+    from leak_assets.sites.described import register_site
+
+    settings = Settings.from_environment()
+    home = prepare_dagster_home(settings)
+    if sites is not None and not sites.is_dir():
+        raise InputError("this is no folder", remedy="Give the folder of --sites", file=sites)
+    names = [
+        register_site(path, settings).description.name
+        for path in sorted(sites.glob("*.yaml") if sites else ())
+    ]
+    typer.echo(f"DAGSTER_HOME={home}")
+    typer.echo(f"sites: {', '.join(names) or 'none registered'}")
 
 
 def _check_port(port: int) -> None:

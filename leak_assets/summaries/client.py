@@ -190,7 +190,7 @@ def _faithful_answer(messages: Messages, facts: dict[str, Any], settings: Settin
 
 
 def _ask(messages: Messages, settings: Settings) -> _Answer:
-    import httpx
+    import httpx2
     import openai
     from langchain_openai import ChatOpenAI
     from langsmith.run_helpers import tracing_context
@@ -213,9 +213,9 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
             message = (
                 _streamed(model, messages) if settings.llm_streaming else model.invoke(messages)
             )
-    except (openai.APITimeoutError, httpx.TimeoutException) as error:
+    except (openai.APITimeoutError, httpx2.TimeoutException) as error:
         raise _UnusableAnswerError(f"no answer within {settings.llm_timeout_s:g} s") from error
-    except (openai.APIConnectionError, httpx.TransportError) as error:
+    except (openai.APIConnectionError, httpx2.TransportError) as error:
         raise _UnusableAnswerError(_CUT if settings.llm_streaming else _UNREACHABLE) from error
     except openai.APIStatusError as error:
         if error.status_code < 600 and _TOO_LONG.search(str(error)):

