@@ -34,6 +34,7 @@ from .commands import (
     signatures,
     simulation,
     sites,
+    training,
     water,
     what_if,
 )
@@ -56,6 +57,7 @@ for topic in (
     generators,
     data,
     collect,
+    training,
     models,
     detection,
     household,

@@ -59,6 +59,16 @@ class Settings(BaseSettings):
         30, validation_alias="CORRECTION_WINDOW_DAYS", ge=0, le=36_500
     )
 
+    # When a challenger in shadow mode may go into use: so many days scored beside the model in use,
+    # and at most this share of windows answered differently. `automatic` promotes it then.
+    model_promotion: Literal["manual", "automatic"] = Field(
+        "manual", validation_alias="MODEL_PROMOTION"
+    )
+    shadow_min_days: int = Field(7, validation_alias="SHADOW_MIN_DAYS", ge=0, le=366)
+    shadow_most_disagreement: float = Field(
+        0.05, validation_alias="SHADOW_MOST_DISAGREEMENT", ge=0, le=1
+    )
+
     # Retention, in days before a site's newest reading. What is removed can be made again; raw
     # readings, results and decisions are kept for ever.
     interim_retention_days: int = Field(
@@ -150,8 +160,18 @@ class Settings(BaseSettings):
 
     @property
     def models_dir(self) -> Path:
-        """Model artefacts: `MODELS/<model>/<version>/`."""
+        """Packages of models: `MODELS/<model>/<version>/`."""
         return self.home.resolve() / "MODELS"
+
+    @property
+    def drafts_dir(self) -> Path:
+        """Trained models that are not exported yet: `var/training/<model>/<version>/`."""
+        return self.home.resolve() / "var" / "training"
+
+    @property
+    def configs_dir(self) -> Path:
+        """Configurations of models that take the place of the packaged ones: `<model>.yaml`."""
+        return self.home.resolve() / "configs"
 
     @property
     def reports_dir(self) -> Path:

@@ -22,10 +22,11 @@ from leak_assets.detection.windows.scoring import Scorer
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.incidents.steps import POLICY, ZONES, zone_of_links
 from leak_assets.incidents.tracker import Tracked, track
-from leak_assets.models.artefact import Artefact, artefact_folder, load_artefact
+from leak_assets.models.artefact import Artefact, load_artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
+from leak_assets.models.decisions import registry_events
+from leak_assets.models.in_use import versions_in_use
 from leak_assets.models.registry import current
-from leak_assets.models.steps import registry_events, versions_in_use
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import NetworkSite
@@ -239,19 +240,19 @@ def _artefact(work: Work, model: str, version: str) -> Artefact:
     """
     known = current(registry_events(work.warehouse, work.site.name), work.site.name, model)
     row = known.filter(version=version)
-    folder = artefact_folder(work.settings.models_dir, model, work.site.name, version)
-    if row.is_empty() or not folder.is_dir():
-        there = [v for v in known["version"] if _is_there(work, model, v)]
+    there = [
+        one["version"]
+        for one in known.iter_rows(named=True)
+        if (work.settings.models_dir / one["artefact_path"]).is_dir()
+    ]
+    if version not in there:
         raise MissingInputError(
             f"{model} {version} of {work.site.name} is not at hand any more",
             remedy="Restore its folder from a backup, or choose with --model one of: "
             + (", ".join(there) or "none is left"),
         )
+    folder = work.settings.models_dir / row["artefact_path"][0]
     return load_artefact(folder, manifest_sha256=row["manifest_sha256"][0])
-
-
-def _is_there(work: Work, model: str, version: str) -> bool:
-    return artefact_folder(work.settings.models_dir, model, work.site.name, version).is_dir()
 
 
 def _with_policy(detector: Any, variant: Variant) -> Detector[Any]:

@@ -25,9 +25,9 @@ from leak_assets.exchange.battledim.names import LEAK_FLOWS
 from leak_assets.exchange.battledim.submission import write_submission
 from leak_assets.exchange.battledim.truth import Truth, read_truth
 from leak_assets.hydraulics.twin.zones import metered_zones
-from leak_assets.models.artefact import artefact_folder
+from leak_assets.models.config import MODELS
+from leak_assets.models.decisions import registry_events
 from leak_assets.models.registry import champion
-from leak_assets.models.steps import MODELS, registry_events
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import prepare_site
 from leak_assets.settings import Settings
@@ -66,6 +66,8 @@ class BacktestPlan:
         Of a generated town: what happens in it, valued days, days before them to learn from.
     model, threshold, options
         What differs from operation, of the methods that have it.
+    models
+        Versions of the detector to value beside each other, each a variant of `windows`.
     """
 
     years: str = GENERATED
@@ -77,6 +79,7 @@ class BacktestPlan:
     model: str | None = None
     threshold: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    models: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.years not in (GENERATED, STORED):
@@ -99,6 +102,8 @@ class BacktestPlan:
     @property
     def variants(self) -> tuple[Variant, ...]:
         """The methods to run, `none` left out."""
+        if self.models:
+            return tuple(Variant(method="windows", model=version) for version in self.models)
         names = [name for name in (self.methods or METHODS) if name != NOTHING]
         return tuple(
             Variant(
@@ -214,7 +219,7 @@ def _lend_models(ctx: StepContext, own: StepContext, site: NetworkSite) -> None:
         where = {"event": row["event_id"], "network": site.name}
         frame = pl.DataFrame([row], schema=REGISTRY_EVENTS.polars_schema)
         own.warehouse.write("models.registry_events", where, frame)
-        source = artefact_folder(ctx.settings.models_dir, row["model"], site.name, row["version"])
+        source = ctx.settings.models_dir / row["artefact_path"]
         target = own.settings.models_dir / row["artefact_path"]
         if source.is_dir() and not target.exists():
             for file in source.iterdir():

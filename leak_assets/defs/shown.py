@@ -9,7 +9,8 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.features.steps import learning_state
-from leak_assets.models.steps import held_out_metrics, newest_artefacts
+from leak_assets.models.in_use import newest_artefacts
+from leak_assets.models.steps import held_out_metrics
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure

@@ -16,7 +16,7 @@ import polars as pl
 from leak_assets.errors import InputError
 from leak_assets.models.artefact import Artefact
 from leak_assets.models.config import DETECTOR, PINPOINTER
-from leak_assets.models.steps import champion_inputs, champions
+from leak_assets.models.in_use import champion_inputs, champions
 from leak_assets.pipeline.given import NETWORK
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of

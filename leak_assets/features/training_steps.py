@@ -11,10 +11,12 @@ import polars as pl
 from leak_assets.errors import MissingInputError
 from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.pipeline.given import NETWORK
-from leak_assets.pipeline.step import Frames, Partition, Read, Step
+from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work
 from leak_assets.sites.site import NetworkSite
 from leak_assets.telemetry.long_wide import to_wide
+from leak_assets.warehouse import Input
+from leak_assets.warehouse.contract import contract_of
 
 from .half_hours import learn_correction
 from .windows import training_windows
@@ -86,13 +88,19 @@ def scenario_residuals(
     return pl.concat(frames)
 
 
+def _contract(_work: Work) -> list[Input]:
+    """Return the contract of the table, so that a training sees that it changed."""
+    contract = contract_of(TRAINING_TABLE)
+    return [] if contract is None else [Input("contract", TRAINING_TABLE, "", contract.sha256)]
+
+
 TRAINING_STEP = Step(
     name="training_features",
     partition="batch",
     writes=(TRAINING_TABLE,),
     # The twin is made of the model and the layout: other sensors are other channels.
     reads=tuple(Read(table, required=True) for table in SOURCES),
-    given=(NETWORK,),
+    given=(NETWORK, Given("contract", _contract)),
     compute=training_frames,
     in_processes=True,
     description="Scenario runs seen through their town's calibrated twin, windowed and labelled.",

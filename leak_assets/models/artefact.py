@@ -1,7 +1,7 @@
 """The folder of an exported model: reading it, and refusing what was changed.
 
-Every file is covered by a SHA-256 in `manifest.json`; nothing is ever unpickled. Writing the
-folder belongs in `export`.
+Every file is covered by a SHA-256 in `manifest.json`; the platform unpickles none of them (who
+must, uses `pickles`). Writing the folder belongs in `export`.
 """
 
 import hashlib
@@ -18,15 +18,12 @@ from leak_assets.features.grid import WindowSpec
 from .scaler import WindowScaler
 
 MANIFEST = "manifest.json"
-FILES = (
-    "model.onnx",
-    "scaler.json",
-    "signature.json",
-    "thresholds.yaml",
-    "metrics.json",
-    "config.yaml",
-    "MODEL_CARD.md",
-)
+METRICS, CARD, PICKLE = "metrics.json", "MODEL_CARD.md", "scaler.pkl"
+# What a trained model is before it was evaluated, and what is needed to run it.
+DRAFT_FILES = ("model.onnx", "scaler.json", "signature.json", "thresholds.yaml", "config.yaml")
+FILES = (*DRAFT_FILES, METRICS, CARD)
+# Packages of older versions have no pickle.
+PACKAGE_FILES = (*FILES, PICKLE)
 _REMEDY = "Export the model again, or restore the folder from a backup."
 
 
@@ -41,7 +38,9 @@ class Artefact:
     manifest_sha256
         Hash of `manifest.json` itself, as the registry records it.
     metrics
-        Metrics by split and name.
+        Metrics by split and name, and what `evaluation` adds; empty before the evaluation.
+    config
+        Content of the configuration that it was trained with.
     channels, statistics
         Inputs in order: `<quantity>/<sensor_id>`, columns of the window features.
     window
@@ -61,7 +60,8 @@ class Artefact:
     window: WindowSpec
     link_ids: tuple[str, ...]
     threshold: float | None
-    metrics: dict[str, dict[str, float | None]]
+    metrics: dict[str, Any]
+    config: dict[str, Any]
 
     @property
     def model(self) -> str:
@@ -86,23 +86,35 @@ class Artefact:
     @property
     def onnx(self) -> bytes:
         """The network in ONNX, checked against its hash again as it is read."""
-        return _verified(self.folder, "model.onnx", self.manifest["files"]["model.onnx"])
+        return verified_bytes(self.folder, "model.onnx", self.manifest["files"]["model.onnx"])
 
 
-def artefact_folder(models_dir: Path, model: str, network: str, version: str) -> Path:
-    """Return where the folder of a version is, whether or not it exists."""
-    return models_dir / model / network / version
+def artefact_folder(models_dir: Path, model: str, version: str) -> Path:
+    """Return where the folder of a version is, whether or not it exists.
+
+    Versions end in a hash of network and data, so networks do not meet.
+    """
+    return models_dir / model / version
 
 
-def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefact:
+def draft_folder(drafts_dir: Path, model: str, version: str) -> Path:
+    """Return where the draft of a version is, whether or not it exists."""
+    return artefact_folder(drafts_dir, model, version) / "model"
+
+
+def load_artefact(
+    folder: Path, *, manifest_sha256: str | None = None, files: tuple[str, ...] = FILES
+) -> Artefact:
     """Read and verify a model folder.
 
     Parameters
     ----------
     folder
-        `<models>/<model>/<network>/<version>`.
+        `<models>/<model>/<version>`.
     manifest_sha256
         Hash of the manifest that the registry recorded; without it the manifest is trusted.
+    files
+        Those that must be there.
 
     Raises
     ------
@@ -126,11 +138,11 @@ def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefa
         raise InputError("is not JSON", remedy=_REMEDY, file=path) from error
     listed = manifest.get("files", {})
     strange = sorted({p.name for p in folder.iterdir()} - {*listed, MANIFEST})
-    missing = sorted(set(FILES) - set(listed))
+    missing = sorted(set(files) - set(listed))
     if strange or missing:
         problem = f"is not listed in {MANIFEST}" if strange else f"has no entry in {MANIFEST}"
         raise InputError(problem, remedy=_REMEDY, file=folder / (strange or missing)[0])
-    content = {name: _verified(folder, name, digest) for name, digest in listed.items()}
+    content = {name: verified_bytes(folder, name, digest) for name, digest in listed.items()}
     signature = json.loads(content["signature.json"])
     return Artefact(
         folder=folder,
@@ -142,11 +154,19 @@ def load_artefact(folder: Path, *, manifest_sha256: str | None = None) -> Artefa
         window=WindowSpec(**signature["window"]),
         link_ids=tuple(signature["link_ids"]),
         threshold=yaml.safe_load(content["thresholds.yaml"]).get("anomaly_score"),
-        metrics=json.loads(content["metrics.json"]),
+        metrics=json.loads(content.get(METRICS, b"{}")),
+        config=yaml.safe_load(content["config.yaml"]),
     )
 
 
-def _verified(folder: Path, name: str, digest: str) -> bytes:
+def verified_bytes(folder: Path, name: str, digest: str) -> bytes:
+    """Return the content of a file of a package.
+
+    Raises
+    ------
+    InputError
+        It is missing, or not what the manifest says.
+    """
     path = folder / name
     if not path.is_file():
         raise InputError("file of the model is missing", remedy=_REMEDY, file=path)

@@ -14,6 +14,7 @@ from leak_assets.errors import MissingInputError
 from leak_assets.sites.provenance import Provenance
 from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, Warehouse
+from leak_assets.warehouse.contract import contract_of
 from leak_assets.warehouse.record import WriteRecord
 
 from .judged import judged_input
@@ -100,9 +101,9 @@ def training_batches(warehouse: Warehouse, site: NetworkSite) -> TrainingBatches
         else:
             usable[partition["batch"]] = (features, scenarios)
     if not usable:
-        fitting = " that fit its present model and sensors" if left_out else ""
+        why = f" that can be used: {min(left_out.values())}" if left_out else ""
         raise MissingInputError(
-            f"there are no training features of {network}{fitting}", remedy=_remedy(network)
+            f"there are no training features of {network}{why}", remedy=_remedy(network)
         )
     newest = max(
         (scenarios for _, scenarios in usable.values()),
@@ -124,7 +125,16 @@ def _outdated(features: WriteRecord, scenarios: WriteRecord, now: Provenance) ->
         return "from another network model or sensor layout"
     if scenarios.data_version not in {i.version for i in features.inputs if i.name == SCENARIOS}:
         return "simulated again after its features were made"
+    if contract_changed(features):
+        return f"made under another contract of {FEATURES}"
     return None
+
+
+def contract_changed(features: WriteRecord) -> bool:
+    """Whether the contract of the training features changed since a batch of them was made."""
+    made = {i.version for i in features.inputs if i.kind == "contract" and i.name == FEATURES}
+    contract = contract_of(FEATURES)
+    return bool(made) and made != {contract.sha256 if contract else ""}
 
 
 def _plan(scenarios: WriteRecord) -> str | None:

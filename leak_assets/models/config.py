@@ -8,17 +8,45 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from leak_assets.errors import InputError, MissingInputError
+from leak_assets.system.strict_yaml import line_of, read_mapping, validated
 
 CONFIG_DIR = Path(__file__).parent / "configs"
 DETECTOR, PINPOINTER = "leak_detector", "leak_pinpointer"
+MODELS = (DETECTOR, PINPOINTER)
+
+# Metrics that are shares: a limit beyond 0 to 1 can never, or always, hold.
+_SHARES = {
+    "auc", "precision", "recall", "f1", "far_without_leak", "far_as_labelled", "event_precision",
+    "event_recall", "near_hit", "hit_300m", "coverage_90", "ece", "top1_hit", "top3_hit",
+    "top5_hit", "top10_hit", "node_top1_hit", "node_top3_hit", "node_top5_hit", "node_top10_hit",
+}  # fmt: skip
+# What changes with every change, or only tells of it.
+_NOT_SETTINGS = ("version", "change_request")
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Strict):
+    """What is learned from.
+
+    Attributes
+    ----------
+    source
+        Table of labelled windows.
+    contract
+        Version of the table's contract that the model was made for; another one is refused.
+    judged_windows
+        Whether windows that people judged are learned from, too.
+    """
+
+    source: Literal["features.training_windows"]
+    contract: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    judged_windows: bool
 
 
 class Architecture(_Strict):
@@ -41,52 +69,172 @@ class TrainingConfig(_Strict):
 
 
 class SplitConfig(_Strict):
-    """Shares of the groups held out; the rest is trained on."""
+    """Shares of the groups held out; the rest is trained on. And how often in turn.
+
+    Attributes
+    ----------
+    folds
+        Folds of the grouped cross-validation, 0: none.
+    """
 
     validation: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
+    folds: int = Field(ge=0, le=20)
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        if self.validation + self.test >= 1:
+            message = f"validation {self.validation} + test {self.test} leave nothing to train on"
+            raise ValueError(message)
+        if self.folds == 1:
+            message = "one fold has nothing to be held out against; give 0 or at least 2 folds"
+            raise ValueError(message)
+        return self
+
+
+class CostConfig(_Strict):
+    """What the two mistakes cost, from which the threshold follows.
+
+    Attributes
+    ----------
+    false_call_eur
+        A window that alarms although nothing leaks.
+    missed_window_eur
+        A window with a leak that does not alarm: the water lost until the next one.
+    """
+
+    false_call_eur: float = Field(gt=0)
+    missed_window_eur: float = Field(gt=0)
+
+    @property
+    def false_alarm_weight(self) -> float:
+        """What a false alarm weighs against a missed leak, both as rates."""
+        return self.false_call_eur / self.missed_window_eur
 
 
 class GateLimit(_Strict):
-    """Limit of one metric: at least `min`, or at most `max`."""
+    """Limits of one metric: at least `min`, at most `max`, or both."""
 
     min: float | None = None
     max: float | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.min is None) == (self.max is None):
-            message = "give either `min` or `max`"
+    def _can_hold(self) -> Self:
+        if self.min is None and self.max is None:
+            message = "give `min` or `max`"
+            raise ValueError(message)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            message = f"at least {self.min:g} and at most {self.max:g} contradict each other"
             raise ValueError(message)
         return self
 
 
+class EuroGate(_Strict):
+    """The backtest on generated towns in which a candidate may not be worth less than before.
+
+    Attributes
+    ----------
+    towns, days, history_days, first_seed
+        How many towns, valued days and days before them to learn from, seed of the first town.
+    tolerance_eur
+        By how much less in all is still as good.
+    """
+
+    towns: int = Field(ge=0, le=20)
+    days: int = Field(ge=2, le=366)
+    history_days: int = Field(ge=8, le=366)
+    first_seed: int = Field(ge=0)
+    tolerance_eur: float = Field(ge=0)
+
+
+class DriftLimits(_Strict):
+    """When operation differs from what the model learned: limits of `models.drift`.
+
+    Attributes
+    ----------
+    days
+        Days looked back over.
+    psi, ks, bias_z
+        A feature or score drifts when both its population stability index and its
+        Kolmogorov-Smirnov distance are above the limits; a channel's residual when the mean of its
+        z-score is.
+    share
+        The month drifts when so many of the features do, or the score, or so many channels.
+    """
+
+    days: int = Field(ge=1, le=366)
+    psi: float = Field(gt=0)
+    ks: float = Field(gt=0, lt=1)
+    bias_z: float = Field(gt=0)
+    share: float = Field(gt=0, le=1)
+
+
+class ExportConfig(_Strict):
+    """What the package must keep.
+
+    Attributes
+    ----------
+    tolerance
+        By how much onnxruntime may differ from torch.
+    """
+
+    format: Literal["onnx"]
+    tolerance: float = Field(gt=0, le=0.01)
+
+
 class ModelConfig(_Strict):
-    """What both models share.
+    """What all models share.
 
     Attributes
     ----------
     version
         Version of the configuration; the model's version is this plus a hash of configuration
         and data.
+    change_request
+        Name of the request that asked for this configuration, where it differs from the one in
+        use.
     statistics
         Columns of the window features that the model reads.
+    metrics
+        Metrics that are kept and shown; none named: all.
     gates
         Quality gates on the test split, by metric.
     """
 
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    change_request: str | None = Field(None, min_length=1, max_length=100)
     seed: int = Field(ge=0)
+    data: DataConfig
     statistics: tuple[Literal["mean", "slope_per_h", "std"], ...] = Field(min_length=1)
     split: SplitConfig
     architecture: Architecture
     training: TrainingConfig
+    metrics: tuple[str, ...]
     gates: dict[str, GateLimit]
+    export: ExportConfig
+
+    @model_validator(mode="after")
+    def _gates_can_hold(self) -> Self:
+        for name, limit in self.gates.items():
+            if self.metrics and name not in self.metrics:
+                message = f"gate {name} is on a metric that `metrics` leaves out"
+                raise ValueError(message)
+            low = 0.0 if limit.min is None else limit.min
+            high = 1.0 if limit.max is None else limit.max
+            if name in _SHARES and not (0 <= low <= 1 and 0 <= high <= 1):
+                message = f"gate {name} can never hold: the metric lies between 0 and 1"
+                raise ValueError(message)
+        return self
 
     @property
     def sha256(self) -> str:
         """Hash of the configuration's content."""
         return sha256_of(self.model_dump(mode="json"))
+
+    @property
+    def settings_sha256(self) -> str:
+        """Hash of what a change request is asked for: all but the version and the request."""
+        return settings_sha256(self.model_dump(mode="json"))
 
 
 class DetectorConfig(ModelConfig):
@@ -101,6 +249,9 @@ class DetectorConfig(ModelConfig):
 
     model: Literal["leak_detector"]
     target_far: float = Field(gt=0, lt=1)
+    costs: CostConfig
+    euro_gate: EuroGate
+    drift: DriftLimits
 
 
 class PinpointerConfig(ModelConfig):
@@ -116,51 +267,64 @@ class PinpointerConfig(ModelConfig):
     distance_scale_m: float = Field(gt=0)
 
 
-def load_config(source: str | Path) -> DetectorConfig | PinpointerConfig:
+# A further kind of model is one class here, its network in a module, and its entry in `kinds`.
+KINDS: dict[str, type[DetectorConfig | PinpointerConfig]] = {
+    DETECTOR: DetectorConfig,
+    PINPOINTER: PinpointerConfig,
+}
+
+
+def load_config(
+    source: str | Path, folder: Path | None = None
+) -> DetectorConfig | PinpointerConfig:
     """Read a model configuration.
 
     Parameters
     ----------
     source
-        Path of a YAML file, or `leak_detector` / `leak_pinpointer` for the packaged one.
+        Path of a YAML file, or `leak_detector` / `leak_pinpointer` for the one of `folder`, or,
+        where that has none, the packaged one.
 
     Raises
     ------
     InputError
-        File absent, not YAML, unknown key or a value out of range; names the key and the file.
+        File absent, not YAML, unknown key or a value out of range; names the key, file and line.
     """
-    path = CONFIG_DIR / f"{source}.yaml" if source in (DETECTOR, PINPOINTER) else Path(source)
+    if source in KINDS:
+        own = None if folder is None else folder / f"{source}.yaml"
+        path = own if own is not None and own.is_file() else CONFIG_DIR / f"{source}.yaml"
+    else:
+        path = Path(source)
     if not path.is_file():
         raise MissingInputError(
             "no such model configuration", remedy="Give a YAML file or a model name.", file=path
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"not YAML: {line}", remedy="Mend the file.", file=path) from error
-    return parse_config(content, file=path)
+    content, text = read_mapping(
+        path, "model configuration", remedy="Write `key: value` lines, `model:` among them"
+    )
+    return parse_config(content, file=path, text=text)
 
 
-def parse_config(content: Any, *, file: Path | None = None) -> DetectorConfig | PinpointerConfig:
+def parse_config(
+    content: dict[str, Any], *, file: Path | None = None, text: str = ""
+) -> DetectorConfig | PinpointerConfig:
     """Return the typed configuration of a mapping; see `load_config` for the errors."""
-    kinds: dict[str, type[DetectorConfig | PinpointerConfig]] = {
-        DETECTOR: DetectorConfig,
-        PINPOINTER: PinpointerConfig,
-    }
-    name = content.get("model") if isinstance(content, dict) else None
-    if name not in kinds:
-        message = f"key `model` is {name!r}"
-        raise InputError(message, remedy=f"Use one of {', '.join(kinds)}.", file=file)
-    try:
-        return kinds[name].model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        problem = f"unknown key `{key}`" if unknown else f"key `{key}`: {first['msg']}"
-        remedy = "Remove or rename it." if unknown else f"Found {first['input']!r}."
-        raise InputError(problem, remedy=remedy, file=file) from error
+    name = content.get("model")
+    if name not in KINDS:
+        raise InputError(
+            f"key `model` is {name!r}",
+            remedy=f"Use one of {', '.join(KINDS)}",
+            file=file,
+            row=line_of(("model",), text) if text else None,
+        )
+    return validated(
+        KINDS[name], content, file=file, text=text, remedy="Give a value within its range"
+    )
+
+
+def settings_sha256(content: dict[str, Any]) -> str:
+    """Return the hash of a configuration's mapping without what only tells of a change."""
+    return sha256_of({key: value for key, value in content.items() if key not in _NOT_SETTINGS})
 
 
 def sha256_of(content: Any) -> str:

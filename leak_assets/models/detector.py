@@ -8,12 +8,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .calibration import platt_scaling
 from .dataset import WindowSet
 from .estimator import ExportedNetwork, WindowModel
 from .options import Progress, TrainingOptions
 
-# What a false alarm weighs against a missed leak, both as rates: the gates allow a recall that
-# is 0.15 short and a false-alarm rate of 0.05.
+# What a false alarm weighs against a missed leak, both as rates, where no costs are given: the gates
+# allow a recall that is 0.15 short and a false-alarm rate of 0.05.
 FALSE_ALARM_WEIGHT = 3.0
 
 
@@ -26,11 +27,15 @@ class LeakDetector(WindowModel):
         Size, regularization and optimization.
     target_far
         Largest false-alarm rate on the validation windows.
+    false_alarm_weight
+        What a false alarm weighs against a missed leak.
 
     Attributes
     ----------
     threshold_
         Score from which a window alarms.
+    calibration_
+        Scale and offset of the logit that make the score the share of leaks.
 
     Notes
     -----
@@ -41,10 +46,18 @@ class LeakDetector(WindowModel):
     """
 
     threshold_: float
+    calibration_: tuple[float, float]
 
-    def __init__(self, options: TrainingOptions | None = None, *, target_far: float = 0.02) -> None:
+    def __init__(
+        self,
+        options: TrainingOptions | None = None,
+        *,
+        target_far: float = 0.02,
+        false_alarm_weight: float = FALSE_ALARM_WEIGHT,
+    ) -> None:
         self.options = options
         self.target_far = target_far
+        self.false_alarm_weight = false_alarm_weight
 
     def fit(
         self, train: WindowSet, validation: WindowSet, *, progress: Progress | None = None
@@ -79,6 +92,9 @@ class LeakDetector(WindowModel):
                 options=options,
                 progress=progress,
             )
+        # As float32, as the exported network has them.
+        scale, offset = platt_scaling(self._outputs(validation).numpy(), validation.is_leak)
+        self.calibration_ = (float(np.float32(scale)), float(np.float32(offset)))
         scores = self.predict_proba(validation)
         is_free = ~validation.is_leak
         self.threshold_ = balanced_threshold(
@@ -86,6 +102,7 @@ class LeakDetector(WindowModel):
             scores[~is_free],
             self.target_far,
             groups=validation.index["batch"].to_numpy()[is_free],
+            weight=self.false_alarm_weight,
         )
         return self
 
@@ -95,7 +112,7 @@ class LeakDetector(WindowModel):
 
         self.check_fitted()
         return ExportedNetwork(
-            DetectorExport(self.network_, self.threshold_),
+            DetectorExport(self.network_, self.calibration_, self.threshold_),
             (
                 {"name": "label", "dtype": "int64", "shape": ["batch"]},
                 {"name": "anomaly_score", "dtype": "float32", "shape": ["batch"]},
@@ -105,7 +122,9 @@ class LeakDetector(WindowModel):
 
     def predict_proba(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the score of each window, 0 to 1, float32 [n]."""
-        return self._outputs(windows).sigmoid().numpy()
+        self.check_fitted()
+        scale, offset = self.calibration_
+        return (scale * self._outputs(windows) + offset).sigmoid().numpy()
 
     def predict(self, windows: WindowSet | NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which windows alarm, bool [n]."""
@@ -118,11 +137,12 @@ def balanced_threshold(
     max_far: float,
     *,
     groups: NDArray[np.object_] | None = None,
+    weight: float = FALSE_ALARM_WEIGHT,
 ) -> float:
     """Return the threshold that balances missed leaks and false alarms.
 
     Of all thresholds with a false-alarm rate of at most `max_far` in every group, the one with
-    the largest `recall - FALSE_ALARM_WEIGHT * far`; where scores leave a gap, its middle, so
+    the largest `recall - weight * far`; where scores leave a gap, its middle, so
     that a new town whose scores lie a little higher does not alarm at once.
 
     Parameters
@@ -132,6 +152,8 @@ def balanced_threshold(
     groups
         Town of each leak-free score, [n]. The rate is held in the worst of them: towns differ
         more than windows do, and the next one may be like the worst. Default: one group.
+    weight
+        Cost of a false alarm in missed leaks; a larger one raises the threshold.
     """
     free = np.asarray(leak_free_scores, dtype=np.float64)
     leaky = np.sort(np.asarray(leak_scores, dtype=np.float64))
@@ -139,7 +161,7 @@ def balanced_threshold(
     thresholds = (levels[1:] + levels[:-1]) / 2
     names = np.zeros(free.size) if groups is None else groups
     rates = np.stack([_rate_above(free[names == name], thresholds) for name in np.unique(names)])
-    gain = _rate_above(leaky, thresholds) - FALSE_ALARM_WEIGHT * _rate_above(free, thresholds)
+    gain = _rate_above(leaky, thresholds) - weight * _rate_above(free, thresholds)
     gain[rates.max(axis=0) > max_far] = -np.inf
     # float32, as the exported model compares.
     return float(np.float32(thresholds[int(np.argmax(gain))]))

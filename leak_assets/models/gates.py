@@ -42,12 +42,10 @@ def check_gates(
     results = []
     for metric, limit in gates.items():
         value = metrics.get(metric)
-        is_upper = limit.max is not None
-        bound = limit.max if limit.max is not None else limit.min
-        if bound is None:
-            continue
-        passed = value is not None and (value <= bound if is_upper else value >= bound)
-        results.append(GateResult(metric, value, bound, is_upper=is_upper, passed=passed))
+        for bound, is_upper in ((limit.min, False), (limit.max, True)):
+            if bound is not None:
+                passed = value is not None and (value <= bound if is_upper else value >= bound)
+                results.append(GateResult(metric, value, bound, is_upper=is_upper, passed=passed))
     return results
 
 

@@ -1,13 +1,15 @@
 """Metrics of scores, incidents and rankings, by their names in `terms-and-metrics`.
 
-Pure functions of arrays; which windows are scored is decided in `evaluation`.
+Pure functions of arrays and windows; which windows are scored is decided in `evaluation`.
 """
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from .calibration import expected_calibration_error, reliability
 from .confirmation import incident_openings
+from .dataset import WindowSet
 from .pipes import CandidatePipes
 
 TOP_K = (1, 3, 5, 10)
@@ -18,6 +20,50 @@ _HOURS_PER_WEEK = 168.0
 # Classes of equally many leak windows by flow, and the recall from which a class counts as found.
 _FLOW_CLASSES = 10
 _FOUND_RECALL = 0.8
+_ZONE = 0.9
+
+
+def detector_metrics(
+    windows: WindowSet,
+    score: NDArray[np.floating],
+    threshold: float,
+    leak_truth: pl.DataFrame | None,
+) -> Metrics:
+    """Return the metrics of a detector's scores of a split.
+
+    Windows that leak in some, but less than half, of their steps are labelled as leak-free, yet
+    an alarm there is early, not false. They are left out of AUC, precision and recall as they are
+    out of training; the false-alarm rate is there twice: `far_without_leak` of windows in which
+    no water leaks, `far_as_labelled` of all windows labelled as leak-free. `ece` is the expected
+    calibration error of the windows without those.
+
+    Parameters
+    ----------
+    leak_truth
+        Rows of `simulation.leak_truth`; None: no metrics of events.
+    """
+    alarm = score >= np.float32(threshold)
+    clear = ~windows.is_partial
+    bins = reliability(score[clear], windows.is_leak[clear])
+    return (
+        window_metrics(windows.is_leak[clear], score[clear], threshold)
+        | {
+            "far_without_leak": share(alarm[windows.leak_flow_m3_per_h == 0]),
+            "far_as_labelled": share(alarm[~windows.is_leak]),
+            "ece": expected_calibration_error(bins),
+        }
+        | ({} if leak_truth is None else event_metrics(windows.index, alarm, leak_truth))
+        | flow_metrics(windows.leak_flow_m3_per_h[windows.is_leak], alarm[windows.is_leak])
+        | {"threshold": threshold}
+    )
+
+
+def pinpointer_metrics(
+    leaky: WindowSet, probability: NDArray[np.floating], pipes: CandidatePipes
+) -> Metrics:
+    """Return the metrics of a pinpointer's ranking of leak windows."""
+    true_pipe = pipes.positions(leaky.index["link_id"])
+    return localisation_metrics(probability, true_pipe, pipes)
 
 
 def window_metrics(
@@ -166,6 +212,9 @@ def localisation_metrics(
         length). `fixed_guess_distance_m_median`: what knowing nothing gives, the answer being
         always the most central pipe; `distance_vs_fixed_guess`: the model's median distance as
         a share of that, None where both are 0.
+
+        `coverage_90`: how often the pipe is in the 90 % zone, the fewest pipes with 0.9 of the
+        probability; `zone_90_pipes_median`: how many those are.
     """
     n = true_pipe.size
     if n == 0:
@@ -180,6 +229,10 @@ def localisation_metrics(
     node_rank = (node_probability > end_own[:, None]).sum(axis=1)
     hops = pipes.hops[node_probability.argmax(axis=1)[:, None], ends]
     finite = np.where(np.isfinite(distance), distance, np.nan)
+    order = np.argsort(-probability, axis=1, kind="stable")
+    held = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
+    in_zone = 1 + (held < _ZONE).sum(axis=1)
+    place = (order == true_pipe[:, None]).argmax(axis=1)
     median = float(np.median(distance))
     fixed = float(np.median(pipes.distance_m[pipes.most_central, true_pipe]))
     return (
@@ -195,6 +248,8 @@ def localisation_metrics(
             "localisation_distance_m_median": _finite(median),
             "fixed_guess_distance_m_median": _finite(fixed),
             "distance_vs_fixed_guess": _finite(median / fixed) if fixed > 0 else None,
+            "coverage_90": float((place < in_zone).mean()),
+            "zone_90_pipes_median": float(np.median(np.minimum(in_zone, probability.shape[1]))),
             "leak_windows": float(n),
         }
     )

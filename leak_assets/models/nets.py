@@ -88,28 +88,32 @@ class PinpointerNet(nn.Module):
 class DetectorExport(nn.Module):
     """What is exported: label and anomaly score, in this order."""
 
-    def __init__(self, network: nn.Module, threshold: float) -> None:
+    def __init__(
+        self, network: nn.Module, calibration: tuple[float, float], threshold: float
+    ) -> None:
         super().__init__()
         self.network = network
+        self.scale, self.offset = calibration
         self.threshold: Tensor
         self.register_buffer("threshold", torch.tensor(threshold, dtype=torch.float32))
 
     def forward(self, input_features: Tensor) -> tuple[Tensor, Tensor]:
         """Return label int64 [n] and anomaly score [n]."""
-        score = torch.sigmoid(self.network(input_features))
+        score = torch.sigmoid(self.scale * self.network(input_features) + self.offset)
         return (score >= self.threshold).to(torch.int64), score
 
 
 class PinpointerExport(nn.Module):
-    """What is exported: probability over the candidate pipes."""
+    """What is exported: the likeliest pipe and the probability of each, in this order."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, input_features: Tensor) -> Tensor:
-        """Return probability [n, pipes]; rows sum to 1."""
-        return torch.softmax(self.network(input_features), dim=1)
+    def forward(self, input_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the position of the likeliest pipe [n] and probability [n, pipes]."""
+        probability = torch.softmax(self.network(input_features), dim=1)
+        return probability.argmax(dim=1), probability
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class LeakPinpointer(WindowModel):
         return self
 
     def exported(self) -> ExportedNetwork:
-        """Return the network with its softmax: probability of each pipe."""
+        """Return the network with its softmax: likeliest pipe, probability of each pipe."""
         from .nets import PinpointerExport
 
         self.check_fitted()
@@ -91,7 +91,10 @@ class LeakPinpointer(WindowModel):
         shape = ["batch", len(link_ids)]
         return ExportedNetwork(
             PinpointerExport(self.network_),
-            ({"name": "probability", "dtype": "float32", "shape": shape},),
+            (
+                {"name": "label", "dtype": "int64", "shape": ["batch"]},
+                {"name": "probability", "dtype": "float32", "shape": shape},
+            ),
             link_ids=link_ids,
         )
 

@@ -33,7 +33,14 @@ class Split:
         return scenario_ids.is_in(list(self.sets[name])).to_numpy()
 
 
-def grouped_split(scenarios: pl.DataFrame, *, validation: float, test: float, seed: int) -> Split:
+def grouped_split(
+    scenarios: pl.DataFrame,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    frozen: frozenset[str] = frozenset(),
+) -> Split:
     """Split scenarios into train, validation and test.
 
     Parameters
@@ -45,6 +52,9 @@ def grouped_split(scenarios: pl.DataFrame, *, validation: float, test: float, se
         Shares of the groups; each set gets at least one group of a stratum of three or more.
     seed
         Seed of the draw.
+    frozen
+        Scenarios of the test set that never changes: they, and their whole town where towns are
+        split, are tested on whatever the draw.
 
     Raises
     ------
@@ -72,8 +82,10 @@ def grouped_split(scenarios: pl.DataFrame, *, validation: float, test: float, se
     for stratum in strata:
         n = stratum.len()
         order = stratum.gather(rng.permutation(n)).to_list()
+        kept = set(table.filter(pl.col("scenario_id").is_in(list(frozen)))[grouped_by])
+        order.sort(key=lambda group, kept=kept: group not in kept)  # type: ignore[misc]
         least = 1 if n >= len(SETS) else 0
-        in_test = max(least, round(test * n))
+        in_test = max(least, round(test * n), sum(group in kept for group in order))
         in_validation = max(least, round(validation * n))
         groups["test"] += order[:in_test]
         groups["validation"] += order[in_test : in_test + in_validation]
@@ -82,4 +94,38 @@ def grouped_split(scenarios: pl.DataFrame, *, validation: float, test: float, se
         name: tuple(table.filter(pl.col(grouped_by).is_in(members))["scenario_id"])
         for name, members in groups.items()
     }
+    if empty := [name for name, members in sets.items() if not members]:
+        message = f"{table.height} scenarios leave nothing for the {empty[0]} set"
+        raise ValueError(message)
     return Split(grouped_by, sets)
+
+
+def grouped_folds(scenarios: pl.DataFrame, *, folds: int, seed: int) -> list[tuple[str, ...]]:
+    """Return the scenarios of each fold of a grouped cross-validation, none of them in two.
+
+    Parameters
+    ----------
+    scenarios
+        As of `grouped_split`: whole towns, or scenarios stratified by whether they leak.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer groups than folds.
+    """
+    table = (
+        scenarios.group_by("scenario_id")
+        .agg(pl.col("batch").first(), pl.col("is_leak").any())
+        .sort("scenario_id")
+    )
+    rng = np.random.default_rng(seed)
+    by = "batch" if table["batch"].n_unique() >= max(MIN_TOWNS, folds) else "scenario_id"
+    groups = table.group_by(by).agg(pl.col("is_leak").any()).sort(by)
+    if groups.height < folds:
+        message = f"{groups.height} groups are too few for {folds} folds"
+        raise ValueError(message)
+    # Dealt like cards, leaking ones first: every fold gets its share of both.
+    shuffled = groups[rng.permutation(groups.height)].sort("is_leak", maintain_order=True)
+    dealt = shuffled.with_columns(fold=pl.int_range(pl.len()) % folds)
+    found = table.join(dealt.select(by, "fold"), on=by).sort("scenario_id")
+    return [tuple(found.filter(pl.col("fold") == n)["scenario_id"]) for n in range(folds)]

@@ -1,49 +1,72 @@
-"""The models room's steps: train, evaluate, register, and find the models in use.
+"""The models room's steps: train, evaluate, export, register.
 
 Only the order of reading, calling and writing belongs here.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
-from leak_assets.errors import InputError, MissingInputError
+from leak_assets.errors import InputError
+from leak_assets.hydraulics.twin.zone_steps import zones_frame
 from leak_assets.pipeline.code import code_version
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.given import NETWORK
-from leak_assets.pipeline.step import Partition, Read, Step
+from leak_assets.pipeline.step import Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work
-from leak_assets.sites import PipeDistance, candidate_pipes, links_frame
-from leak_assets.sites.registry import Network
 from leak_assets.sites.site import NetworkSite
-from leak_assets.warehouse import Input, Warehouse, Written
+from leak_assets.warehouse import Input, Written
+from leak_assets.warehouse.schemas.models import PACKAGES
 
-from .artefact import Artefact, artefact_folder, load_artefact
+from .artefact import DRAFT_FILES, METRICS, Artefact, artefact_folder, draft_folder, load_artefact
 from .batches import FEATURES, TrainingBatches, training_batches
-from .config import DETECTOR, PINPOINTER, load_config
+from .config import DETECTOR, MODELS, PINPOINTER, load_config, parse_config
 from .dataset import WindowSet, training_set
-from .evaluation import evaluate_artefact, evaluations_frame
+from .decisions import registry_events
+from .evaluation import (
+    CROSS_VALIDATION,
+    Evaluation,
+    class_frames,
+    evaluate_artefact,
+    evaluations_frame,
+)
+from .frozen import TABLE as FROZEN
+from .frozen import frozen_scenarios, frozen_set
 from .gates import failed_gates
+from .in_use import (
+    model_input,
+    newest_artefacts,
+    path_in_models,
+    pipes_of,
+    trained_artefact,
+    version_partition,
+)
 from .judged import TABLE as JUDGED
 from .judged import judged_set
+from .metrics import Metrics
 from .pipes import CandidatePipes
-from .registry import champion, current, promote, register, retire
+from .plan import TrainingPlan
+from .registration import register_models
+from .registry import current
 from .versions import model_version, training_code_version
 
-MODELS = (DETECTOR, PINPOINTER)
+TRAINING_RUNS = "models.training_runs"
 EVALUATIONS = "models.evaluations"
+BREAKDOWNS, RELIABILITY = "models.breakdowns", "models.reliability"
+PACKAGED = PACKAGES.full_name
 TRUTH = "simulation.leak_truth"
 # What labels and the choice of batches follow from, beside the features.
 LABEL_TABLES = (TRUTH, "simulation.scenarios")
 
 
-def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
-    """Train detector and pinpointer on the scenario batches of a network's plan and export them.
+def train_models(
+    ctx: StepContext, site: NetworkSite, plan: TrainingPlan | None = None
+) -> list[Written]:
+    """Train the models of a plan on the scenario batches of a network and keep them as drafts.
 
-    A version that is exported already (same configuration, data, network and code) is not
-    trained again.
+    A version that is trained already (same configuration, data, network and code) is not trained
+    again.
 
     Returns
     -------
@@ -59,7 +82,7 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
         `models.training_runs` is gone.
     """
     # Torch and scikit-learn come with these, and only a training needs them.
-    from .export import export
+    from .drafts import write_draft
     from .training import train
 
     batches = training_batches(ctx.warehouse, site)
@@ -69,15 +92,14 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
     labels = [i for t in LABEL_TABLES for i in batches.inputs_of(ctx.warehouse, t)]
     inputs = [*batches.all_inputs, *labels, *provenance.inputs()]
     code = training_code_version()
+    frozen = frozen_scenarios(ctx.warehouse, batches)
     written: list[Written] = []
     windows: WindowSet | None = None
-    for name in MODELS:
-        config = load_config(name)
+    for name, config in (plan or TrainingPlan.of(ctx.settings)).configs.items():
         version = model_version(config, batches.data_versions, provenance)
         partition = {"version": f"{name}-{version}", "network": site.name}
-        table = "models.training_runs"
-        kept = ctx.warehouse.up_to_date(table, partition, inputs, code)
-        if kept is not None and _folder(ctx, site.name, name, version).is_dir():
+        kept = ctx.warehouse.up_to_date(TRAINING_RUNS, partition, inputs, code)
+        if kept is not None and trained_artefact(ctx, name, version) is not None:
             ctx.progress(f"{name} {version} is trained already")
             written.append(kept)
             continue
@@ -94,18 +116,23 @@ def train_models(ctx: StepContext, site: NetworkSite) -> list[Written]:
             contract_sha256=site.contract.sha256,
             trained_at=datetime.now(UTC),
             provenance=provenance,
-            pipes=_pipes(site.network) if name == PINPOINTER else None,
+            pipes=pipes_of(site.network) if name == PINPOINTER else None,
             judged=judged_set(ctx.warehouse, site.name, windows.statistics, windows.channels),
+            frozen=frozen,
         )
-        export(result, ctx.settings.models_dir)
+        write_draft(result, ctx.settings.drafts_dir)
         written.append(
-            ctx.warehouse.write(table, partition, result.history, inputs=inputs, code_version=code)
+            ctx.warehouse.write(
+                TRAINING_RUNS, partition, result.history, inputs=inputs, code_version=code
+            )
         )
     return written
 
 
-def write_evaluations(ctx: StepContext, site: NetworkSite, *, again: bool = False) -> list[Written]:
-    """Run the newest exported models on their held-out scenarios and write what they reach.
+def write_evaluations(
+    ctx: StepContext, site: NetworkSite, plan: TrainingPlan | None = None, *, again: bool = False
+) -> list[Written]:
+    """Run the newest models on their held-out scenarios and write what they reach.
 
     Parameters
     ----------
@@ -121,40 +148,163 @@ def write_evaluations(ctx: StepContext, site: NetworkSite, *, again: bool = Fals
     """
     batches = training_batches(ctx.warehouse, site)
     inputs = [*batches.inputs, *batches.inputs_of(ctx.warehouse, TRUTH), *site.provenance.inputs()]
+    inputs += [i for i in [ctx.warehouse.as_input(FROZEN, {"network": site.name})] if i]
     code = code_version(__name__)
     written: list[Written] = []
     wanted: list[tuple[Artefact, list[Input]]] = []
-    for artefact in newest_artefacts(ctx, site):
-        partition = _version_partition(artefact)
-        run = ctx.warehouse.as_input("models.training_runs", partition)
-        made_from = [*inputs, *([run] if run else []), _model_input(artefact)]
-        kept = ctx.warehouse.up_to_date(EVALUATIONS, partition, made_from, code)
-        if kept is not None and not again:
-            written.append(kept)
+    for artefact in newest_artefacts(ctx, site, plan):
+        partition = version_partition(artefact)
+        run = ctx.warehouse.as_input(TRAINING_RUNS, partition)
+        made_from = [*inputs, *([run] if run else []), model_input(artefact)]
+        kept = [
+            ctx.warehouse.up_to_date(table, partition, made_from, code)
+            for table in (EVALUATIONS, BREAKDOWNS, RELIABILITY)
+        ]
+        if not again and all(kept):
+            written += [one for one in kept if one is not None]
         else:
             wanted.append((artefact, made_from))
     if not wanted:
         return written
     windows = _windows(ctx, batches)
     leak_truth = pl.concat(batches.frames(ctx.warehouse, TRUTH))
-    pipes = _pipes(site.network)
+    pipes = pipes_of(site.network)
+    zones = dict(zones_frame(site).select("link_id", "zone").iter_rows())
     for artefact, made_from in wanted:
         ctx.progress(f"evaluating {artefact.model} {artefact.version} on held-out towns")
-        frame = evaluations_frame(
-            evaluate_artefact(artefact, windows, leak_truth, pipes),
-            load_config(artefact.model).gates,
-            network=site.name,
-            model=artefact.model,
-            version=artefact.version,
+        found = evaluate_artefact(
+            artefact,
+            windows,
+            leak_truth,
+            pipes,
+            frozen=frozen_set(
+                ctx.warehouse, site.name, artefact.statistics, artefact.channels
+            ),
+            zones=zones,
         )
-        partition = _version_partition(artefact)
+        folds = _cross_validation(ctx, artefact, windows, leak_truth, pipes, made_from)
+        if folds:
+            found.metrics[CROSS_VALIDATION] = folds
+        written += _write_evaluation(ctx, artefact, found, made_from, code)
+    return written
+
+
+def _write_evaluation(
+    ctx: StepContext, artefact: Artefact, found: Evaluation, inputs: list[Input], code: str
+) -> list[Written]:
+    from .drafts import write_metrics
+
+    identity = {
+        "network": artefact.network,
+        "model": artefact.model,
+        "version": artefact.version,
+    }
+    config = parse_config(artefact.config)
+    frames = {
+        EVALUATIONS: evaluations_frame(
+            found.metrics, config.gates, **identity, shown=config.metrics
+        ),
+        **dict(zip((BREAKDOWNS, RELIABILITY), class_frames(found, **identity), strict=True)),
+    }
+    draft = draft_folder(ctx.settings.drafts_dir, artefact.model, artefact.version)
+    if draft.is_dir():
+        write_metrics(draft, found)
+    partition = version_partition(artefact)
+    return [
+        ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=code)
+        for table, frame in frames.items()
+    ]
+
+
+def _cross_validation(
+    ctx: StepContext,
+    artefact: Artefact,
+    windows: WindowSet,
+    leak_truth: pl.DataFrame,
+    pipes: CandidatePipes,
+    inputs: list[Input],
+) -> Metrics:
+    """Return the metrics of the folds: those known of the same data, or measured now."""
+    config = parse_config(artefact.config)
+    if not config.split.folds:
+        return {}
+    partition = version_partition(artefact)
+    known = ctx.warehouse.record(EVALUATIONS, partition)
+    rows = ctx.warehouse.read(EVALUATIONS, partition)
+    if known is not None and rows is not None and known.inputs == tuple(inputs):
+        found = rows.filter(split=CROSS_VALIDATION)
+        if found.height:
+            return dict(zip(found["metric"], found["value"], strict=True))
+    from .cross_validation import cross_validate
+
+    try:
+        return cross_validate(config, windows, leak_truth, pipes, progress=ctx.progress)
+    except ValueError as error:
+        ctx.progress(f"no cross-validation of {artefact.model}: {error}")
+        return {}
+
+
+def export_models(
+    ctx: StepContext, site: NetworkSite, plan: TrainingPlan | None = None
+) -> list[Written]:
+    """Pack the newest evaluated models below `MODELS/`; a registered package stays as it is.
+
+    Raises
+    ------
+    MissingInputError
+        If nothing was trained yet.
+    InputError
+        If a model was not evaluated, or its draft was changed.
+    """
+    from .export import package
+
+    written = []
+    for artefact in newest_artefacts(ctx, site, plan):
+        draft = draft_folder(ctx.settings.drafts_dir, artefact.model, artefact.version)
+        target = artefact_folder(ctx.settings.models_dir, artefact.model, artefact.version)
+        if draft.is_dir() and not (target.is_dir() and _is_registered(ctx, artefact)):
+            done = package(load_artefact(draft, files=DRAFT_FILES), ctx.settings.models_dir)
+            ctx.progress(f"{done.model} {done.version} is packed in {done.folder}")
+        else:
+            done = load_artefact(target)
+        partition = version_partition(done)
+        evaluation = ctx.warehouse.as_input(EVALUATIONS, partition)
         written.append(
-            ctx.warehouse.write(EVALUATIONS, partition, frame, inputs=made_from, code_version=code)
+            ctx.warehouse.write(
+                PACKAGED,
+                partition,
+                _package_frame(ctx, done),
+                inputs=[*([evaluation] if evaluation else []), model_input(done)],
+                code_version=code_version(__name__),
+            )
         )
     return written
 
 
-def gate_failures(ctx: StepContext, site: NetworkSite) -> dict[str, list[str]]:
+def _package_frame(ctx: StepContext, artefact: Artefact) -> pl.DataFrame:
+    rows = [
+        {
+            "network": artefact.network,
+            "model": artefact.model,
+            "version": artefact.version,
+            "file": name,
+            "sha256": digest,
+            "size_bytes": (artefact.folder / name).stat().st_size,
+            "artefact_path": path_in_models(ctx.settings.models_dir, artefact.folder),
+        }
+        for name, digest in sorted(artefact.manifest["files"].items())
+    ]
+    return pl.DataFrame(rows, schema=PACKAGES.polars_schema)
+
+
+def _is_registered(ctx: StepContext, artefact: Artefact) -> bool:
+    events = registry_events(ctx.warehouse, artefact.network)
+    return artefact.version in current(events, artefact.network, artefact.model)["version"]
+
+
+def gate_failures(
+    ctx: StepContext, site: NetworkSite, plan: TrainingPlan | None = None
+) -> dict[str, list[str]]:
     """Return a line for each gate that the newest models do not hold, by model; empty if none.
 
     Raises
@@ -163,159 +313,41 @@ def gate_failures(ctx: StepContext, site: NetworkSite) -> dict[str, list[str]]:
         If they were not evaluated yet.
     """
     found = {}
-    for artefact in newest_artefacts(ctx, site):
+    configs = (plan or TrainingPlan.of(ctx.settings)).configs
+    for artefact in newest_artefacts(ctx, site, plan):
         frame = ctx.warehouse.require(
-            EVALUATIONS, _version_partition(artefact), remedy="Evaluate the models first"
+            EVALUATIONS, version_partition(artefact), remedy="Evaluate the models first"
         )
         name = f"{artefact.model} {artefact.version}"
-        if lines := failed_gates(frame, load_config(artefact.model).gates):
+        if lines := failed_gates(frame, configs[artefact.model].gates):
             found[artefact.model] = [f"{name}: {line}" for line in lines]
     return found
 
 
-def register_models(
-    ctx: StepContext, site: NetworkSite, *, actor: str = "training"
-) -> list[Written]:
-    """Put the newest models in use if their gates hold, else note them as rejected.
-
-    The detector goes alone where only the pinpointer's gates fail: that a leak runs is worth
-    knowing without a place. The pinpointer never goes alone. When the detector's gates fail, the
-    models in use before stay in use.
-    """
-    failures = gate_failures(ctx, site)
-    written: list[Written] = []
-    for artefact in newest_artefacts(ctx, site):
-        events = registry_events(ctx.warehouse, site.name)
-        mine = failures.get(artefact.model, [])
-        now = datetime.now(UTC)
-        new = [register(events, artefact, failures=mine, at=now, actor=actor)]
-        known = pl.concat([events, *new])
-        if not mine and DETECTOR not in failures:
-            new.append(
-                promote(
-                    known,
-                    network=site.name,
-                    model=artefact.model,
-                    version=artefact.version,
-                    at=datetime.now(UTC),
-                    actor=actor,
-                    note="all gates hold",
-                )
-            )
-        elif DETECTOR not in failures and _is_of_another_network(ctx, site, artefact.model):
-            new.append(
-                retire(
-                    known,
-                    network=site.name,
-                    model=artefact.model,
-                    at=datetime.now(UTC),
-                    actor=actor,
-                    note="trained on another network model or sensor layout",
-                )
-            )
-        rows = pl.concat(new)
-        written += [_write_event(ctx, site.name, artefact, row) for row in rows.iter_slices(1)]
-    return written
-
-
-def _is_of_another_network(ctx: StepContext, site: NetworkSite, model: str) -> bool:
-    old = champions(ctx, site).get(model)
-    return old is not None and bool(site.provenance.differences(old.manifest))
-
-
-def registry_events(warehouse: Warehouse, network: str) -> pl.DataFrame:
-    """Return all registry events of a network."""
-    return warehouse.read_all("models.registry_events", network=network)
-
-
-def versions_in_use(warehouse: Warehouse, network: str) -> dict[str, str]:
-    """Return the version in use of each model, as the registry has it; nothing is verified."""
-    events = registry_events(warehouse, network)
-    rows = {name: champion(events, network, name) for name in MODELS}
-    return {name: str(row["version"]) for name, row in rows.items() if row is not None}
-
-
-def champions(ctx: StepContext, site: NetworkSite) -> dict[str, Artefact]:
-    """Return the verified models in use, by model name; empty before the first promotion.
-
-    Raises
-    ------
-    InputError
-        If a folder of a model in use was changed or is gone.
-    """
-    events = registry_events(ctx.warehouse, site.name)
-    found = {}
-    for name in MODELS:
-        row = champion(events, site.name, name)
-        if row is not None:
-            folder = ctx.settings.models_dir / row["artefact_path"]
-            found[name] = load_artefact(folder, manifest_sha256=row["manifest_sha256"])
-    return found
-
-
-def newest_artefacts(ctx: StepContext, site: NetworkSite) -> list[Artefact]:
-    """Return the models that the present training features and configurations lead to.
-
-    Raises
-    ------
-    MissingInputError
-        If one of them was not trained yet.
-    """
-    data_versions = training_batches(ctx.warehouse, site).data_versions
-    provenance = site.provenance
-    artefacts = []
-    for name in MODELS:
-        version = model_version(load_config(name), data_versions, provenance)
-        folder = _folder(ctx, site.name, name, version)
-        if not folder.is_dir():
-            raise MissingInputError(
-                f"{name} {version} of {site.name} is not trained",
-                remedy=f"Run `leak-assets train --network {site.name}`",
-            )
-        artefacts.append(load_artefact(folder))
-    return artefacts
-
-
-def _write_event(ctx: StepContext, network: str, artefact: Artefact, row: pl.DataFrame) -> Written:
-    return ctx.warehouse.write(
-        "models.registry_events",
-        {"event": row["event_id"][0], "network": network},
-        row,
-        inputs=[_model_input(artefact)],
-        code_version=code_version(__name__),
-    )
-
-
-def _windows(ctx: StepContext, batches: TrainingBatches) -> WindowSet:
-    ctx.progress("reading training features")
-    statistics = dict.fromkeys(s for name in MODELS for s in load_config(name).statistics)
-    return training_set(batches.frames(ctx.warehouse, FEATURES), tuple(statistics))
-
-
 def held_out_metrics(
-    ctx: StepContext, site: NetworkSite
+    ctx: StepContext, site: NetworkSite, plan: TrainingPlan | None = None
 ) -> Mapping[str, Mapping[str, float | None]]:
     """Return what the newest models reach on the test split, by model and metric."""
     found = {}
-    for artefact in newest_artefacts(ctx, site):
+    for artefact in newest_artefacts(ctx, site, plan):
         frame = ctx.warehouse.require(
-            EVALUATIONS, _version_partition(artefact), remedy="Evaluate the models first"
+            EVALUATIONS, version_partition(artefact), remedy="Evaluate the models first"
         ).filter(pl.col("split") == "test")
         found[artefact.model] = dict(zip(frame["metric"], frame["value"], strict=True))
     return found
 
 
-def _pipes(entry: Network) -> CandidatePipes:
-    ids, matrix = PipeDistance(entry).matrix()
-    position = {name: i for i, name in enumerate(ids)}
-    wanted = candidate_pipes(entry)
-    rows = [position[name] for name in wanted]
-    return CandidatePipes.build(wanted, matrix[rows][:, rows], links_frame(entry))
+def _windows(ctx: StepContext, batches: TrainingBatches) -> WindowSet:
+    ctx.progress("reading training features")
+    statistics = dict.fromkeys(
+        s for name in MODELS for s in load_config(name, ctx.settings.configs_dir).statistics
+    )
+    return training_set(batches.frames(ctx.warehouse, FEATURES), tuple(statistics))
 
 
 def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) -> None:
     """Keep the folder of a registered version: it may be in use until new gates have held."""
-    folder = _folder(ctx, network, name, version)
+    folder = artefact_folder(ctx.settings.models_dir, name, version)
     known = current(registry_events(ctx.warehouse, network), network, name)["version"].to_list()
     if folder.is_dir() and version in known:
         raise InputError(
@@ -325,46 +357,38 @@ def _refuse_to_replace(ctx: StepContext, network: str, name: str, version: str) 
         )
 
 
-def _folder(ctx: StepContext, network: str, name: str, version: str) -> Path:
-    return artefact_folder(ctx.settings.models_dir, name, network, version)
-
-
-def _version_partition(artefact: Artefact) -> dict[str, str]:
-    return {"version": f"{artefact.model}-{artefact.version}", "network": artefact.network}
-
-
-def _model_input(artefact: Artefact) -> Input:
-    return Input("model", artefact.model, artefact.network, artefact.version)
-
-
-def champion_inputs(work: Work) -> list[Input]:
-    """Return the models in use, as inputs."""
-    return [_model_input(artefact) for artefact in champions(work.ctx, work.network).values()]
-
-
 def _train(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
-    return train_models(work.ctx, work.network)
+    return train_models(work.ctx, work.network, TrainingPlan.for_work(work))
 
 
 def _evaluate(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
-    return write_evaluations(work.ctx, work.network)
+    return write_evaluations(work.ctx, work.network, TrainingPlan.for_work(work))
+
+
+def _export(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
+    return export_models(work.ctx, work.network, TrainingPlan.for_work(work))
 
 
 def _register(work: Work, _partitions: Sequence[Partition]) -> list[Written]:
-    return register_models(work.ctx, work.network)
+    plan = TrainingPlan.for_work(work)
+    failures = gate_failures(work.ctx, work.network, plan)
+    artefacts = newest_artefacts(work.ctx, work.network, plan)
+    return register_models(work.ctx, work.network, artefacts, failures)
 
+
+def _configurations(work: Work) -> list[Input]:
+    plan = TrainingPlan.for_work(work)
+    return [Input("config", name, "", one.sha256) for name, one in plan.configs.items()]
+
+
+CONFIGS = Given("config", _configurations)
 
 TRAINING_RUNS_STEP = Step(
     name="training_runs",
     partition="site",
-    writes=("models.training_runs",),
-    reads=(
-        Read(FEATURES),
-        Read(TRUTH),
-        Read("simulation.scenarios"),
-        Read(JUDGED),
-    ),
-    given=(NETWORK,),
+    writes=(TRAINING_RUNS,),
+    reads=(Read(FEATURES), Read(TRUTH), Read("simulation.scenarios"), Read(JUDGED), Read(FROZEN)),
+    given=(NETWORK, CONFIGS),
     run=_train,
     description="A detector and a pinpointer, trained on the batches of a network's newest plan.",
 )
@@ -372,19 +396,29 @@ TRAINING_RUNS_STEP = Step(
 EVALUATIONS_STEP = Step(
     name="evaluations",
     partition="site",
-    writes=("models.evaluations",),
-    reads=(Read("models.training_runs"), Read(FEATURES), Read(TRUTH)),
-    given=(NETWORK,),
+    writes=(EVALUATIONS, BREAKDOWNS, RELIABILITY),
+    reads=(Read(TRAINING_RUNS), Read(FEATURES), Read(TRUTH), Read(FROZEN)),
+    given=(NETWORK, CONFIGS),
     run=_evaluate,
     description="How good the newest models are on towns they have never seen.",
+)
+
+PACKAGES_STEP = Step(
+    name="packages",
+    partition="site",
+    writes=(PACKAGED,),
+    reads=(Read(EVALUATIONS),),
+    given=(CONFIGS,),
+    run=_export,
+    description="The newest models as packages that other programs load.",
 )
 
 REGISTRY_STEP = Step(
     name="registry_events",
     partition="site",
     writes=("models.registry_events",),
-    reads=(Read("models.evaluations"),),
+    reads=(Read(EVALUATIONS), Read(PACKAGED)),
     given=(),
     run=_register,
-    description="The newest models in use, after their gates held.",
+    description="The newest models in the registry: validated, beside the ones in use, or in use.",
 )

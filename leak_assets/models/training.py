@@ -7,21 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
+from leak_assets.errors import InputError
 from leak_assets.sites.provenance import Provenance
+from leak_assets.system.code import commit
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 from .config import DetectorConfig, PinpointerConfig, sha256_of
 from .dataset import WindowSet
 from .detector import LeakDetector
-from .evaluation import SPLITS, detector_metrics, pinpointer_metrics
+from .estimator import WindowModel
+from .evaluation import SPLITS
+from .kinds import KINDS
 from .metrics import Metrics
-from .options import Progress, TrainingOptions
-from .pinpointer import LeakPinpointer
+from .options import Progress
 from .pipes import CandidatePipes
 from .split import Split, grouped_split
 from .versions import model_version
+
+_MORE = "Simulate more scenarios (`leak-assets train --batches`), or hold out less (`split`)"
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class TrainingResult:
     config: DetectorConfig | PinpointerConfig
     network: str
     version: str
-    model: LeakDetector | LeakPinpointer
+    model: WindowModel
     history: pl.DataFrame
     split: Split
     metrics: dict[str, Metrics]
@@ -66,6 +72,7 @@ def train(
     pipes: CandidatePipes | None = None,
     progress: Progress | None = None,
     judged: WindowSet | None = None,
+    frozen: frozenset[str] = frozenset(),
 ) -> TrainingResult:
     """Train and evaluate the model that a configuration describes.
 
@@ -88,6 +95,13 @@ def train(
         Called after each epoch with epoch, epochs, training loss, validation loss.
     judged
         Windows of operation that people judged: learned from, never held out.
+    frozen
+        Scenarios that are always tested on.
+
+    Raises
+    ------
+    InputError
+        A value that no model can learn from: an infinite feature, one class only, no window.
 
     Returns
     -------
@@ -95,46 +109,33 @@ def train(
         The same configuration, data and network give the same version and, on the same kind of
         machine, the same weights.
     """
+    kind = KINDS[config.model]
     windows = windows.of(config.statistics)
-    split = grouped_split(
-        windows.index.select("scenario_id", "batch", "is_leak"),
-        validation=config.split.validation,
-        test=config.split.test,
-        seed=config.seed,
-    )
+    _check_features(windows)
+    try:
+        split = grouped_split(
+            windows.index.select("scenario_id", "batch", "is_leak"),
+            validation=config.split.validation,
+            test=config.split.test,
+            seed=config.seed,
+            frozen=frozen,
+        )
+    except ValueError as error:
+        raise InputError(str(error), remedy=_MORE) from error
     sets = {
         name: windows.select(split.rows(name, windows.index["scenario_id"])) for name in split.sets
     }
-    if judged is not None:
+    if judged is not None and config.data.judged_windows:
         judged = judged.of(config.statistics, windows.channels)
-        if isinstance(config, PinpointerConfig):
-            judged = judged.select(judged.is_leak & judged.has_pipe)
-        sets["train"] = sets["train"].plus(judged)
-    options = TrainingOptions(
-        **config.architecture.model_dump(), **config.training.model_dump(), seed=config.seed
-    )
-    held_out = {name: sets[name] for name in SPLITS}
-    model: LeakDetector | LeakPinpointer
-    if isinstance(config, DetectorConfig):
-        detector = LeakDetector(options, target_far=config.target_far)
-        model = detector.fit(sets["train"], sets["validation"], progress=progress)
-        metrics = {
-            name: detector_metrics(
-                part, detector.predict_proba(part), detector.threshold_, leak_truth
-            )
-            for name, part in held_out.items()
-        }
-    else:
-        if pipes is None:
-            message = "the pinpointer needs the candidate pipes"
-            raise ValueError(message)
-        pinpointer = LeakPinpointer(options, distance_scale_m=config.distance_scale_m)
-        model = pinpointer.fit(sets["train"], sets["validation"], pipes, progress=progress)
-        leaky = {name: part.select(part.is_leak) for name, part in held_out.items()}
-        metrics = {
-            name: pinpointer_metrics(part, pinpointer.predict_proba(part), pipes)
-            for name, part in leaky.items()
-        }
+        sets["train"] = sets["train"].plus(kind.learnable(judged))
+    _check_classes(sets)
+    model = kind.fit(config, sets["train"], sets["validation"], pipes, progress)
+    threshold = model.threshold_ if isinstance(model, LeakDetector) else 1.0
+    held_out = {name: kind.measured(sets[name]) for name in SPLITS}
+    metrics = {
+        name: kind.metrics(part, model.predict_proba(part), threshold, leak_truth, pipes)
+        for name, part in held_out.items()
+    }
     version = model_version(config, data_versions, provenance)
     history = pl.DataFrame(
         [
@@ -149,6 +150,8 @@ def train(
                 "contract_sha256": contract_sha256,
                 "data_sha256": sha256_of(dict(data_versions)),
                 "trained_at": trained_at,
+                "git_sha": commit(),
+                "change_request": config.change_request,
             }
             for row in model.history_
         ],
@@ -167,3 +170,35 @@ def train(
         trained_at,
         provenance,
     )
+
+
+def _check_features(windows: WindowSet) -> None:
+    """Refuse what would teach nonsense. NaN means missing, and a channel may be missing."""
+    if not len(windows):
+        raise InputError("there is no window to learn from", remedy=_MORE)
+    infinite = np.isinf(windows.values)
+    if infinite.any():
+        row, statistic, channel = (int(found[0]) for found in np.nonzero(infinite))
+        raise InputError(
+            f"{windows.statistics[statistic]} of {windows.channels[channel]} is infinite in the"
+            f" window of {windows.index['scenario_id'][row]} at {windows.index['window_start'][row]}",
+            remedy="Make the features again: `leak-assets models featurize`",
+        )
+    if np.isnan(windows.values).all():
+        raise InputError(
+            "every value of every window is missing",
+            remedy="Look at the sensors of the scenarios; then `leak-assets models featurize`",
+        )
+
+
+def _check_classes(sets: Mapping[str, WindowSet]) -> None:
+    for name, windows in sets.items():
+        clear = windows.select(~windows.is_partial)
+        if not len(clear):
+            raise InputError(f"the {name} split is empty", remedy=_MORE)
+        if not 0 < clear.is_leak.sum() < len(clear):
+            only = "leaks" if clear.is_leak.any() else "no leaks"
+            raise InputError(
+                f"the {name} split holds one class only: {only} in all of its {len(clear)} windows",
+                remedy=_MORE,
+            )

@@ -29,6 +29,16 @@ from .freshness import broken_days, held_back_days, stale_days, through_newest
 from .graph import GRAPH
 from .sound_days import run_sound_days
 
+# Steps of a whole site from features to models in use, in order.
+TRAINING = (
+    "judged_windows",
+    "frozen_windows",
+    "training_runs",
+    "evaluations",
+    "packages",
+    "registry_events",
+)
+
 
 @dataclass(frozen=True)
 class IngestSummary:
@@ -195,8 +205,9 @@ def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, 
     own = [{"network": site.name}]
     run_step(GRAPH.step("network"), ctx, site, own)
     run_step(GRAPH.step("scenario_runs"), ctx, site, batches, plan=plan)
-    run_step(GRAPH.step("training_features"), ctx, site, batches)
-    for name in ("judged_windows", "training_runs", "evaluations", "registry_events"):
+    for name in ("training_readings", "training_features"):
+        run_step(GRAPH.step(name), ctx, site, batches)
+    for name in TRAINING:
         run_step(GRAPH.step(name), ctx, site, own)
     failures = gate_failures(ctx, site)
     if DETECTOR not in failures:

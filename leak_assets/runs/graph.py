@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from leak_assets.detection.steps import HYPOTHESES_STEP, SCORES_STEP
+from leak_assets.detection.windows.shadow import SHADOW_STEP
 from leak_assets.features.steps import (
     CALIBRATIONS_STEP,
     CHANNELS_STEP,
     RESIDUALS_STEP,
     WINDOWS_STEP,
 )
+from leak_assets.features.training_readings import READINGS_STEP as TRAINING_READINGS_STEP
 from leak_assets.features.training_steps import TRAINING_STEP
 from leak_assets.household.meter_steps import METERS_STEP
 from leak_assets.household.steps import HOUSEHOLD_DAY_STEP, HOUSEHOLD_READINGS_STEP
@@ -22,8 +24,15 @@ from leak_assets.hydraulics.steps import SCENARIO_STEP
 from leak_assets.hydraulics.twin.zone_steps import ZONES_STEP
 from leak_assets.incidents.data_incidents import DATA_INCIDENTS_STEP
 from leak_assets.incidents.steps import INCIDENTS_STEP
+from leak_assets.models.drift_steps import DRIFT_STEP
+from leak_assets.models.frozen import FROZEN_STEP
 from leak_assets.models.judged import JUDGED_STEP
-from leak_assets.models.steps import EVALUATIONS_STEP, REGISTRY_STEP, TRAINING_RUNS_STEP
+from leak_assets.models.steps import (
+    EVALUATIONS_STEP,
+    PACKAGES_STEP,
+    REGISTRY_STEP,
+    TRAINING_RUNS_STEP,
+)
 from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.step import Step
 from leak_assets.plant.steps import PLANT_ANOMALIES_STEP, PLANT_READINGS_STEP
@@ -102,10 +111,13 @@ GRAPH = Graph(
         SCENARIO_STEP,
         SIGNATURES_STEP,
         PLACEMENT_STEP,
+        TRAINING_READINGS_STEP,
         TRAINING_STEP,
         JUDGED_STEP,
+        FROZEN_STEP,
         TRAINING_RUNS_STEP,
         EVALUATIONS_STEP,
+        PACKAGES_STEP,
         REGISTRY_STEP,
         RAW_STEP,
         READINGS_STEP,
@@ -122,6 +134,8 @@ GRAPH = Graph(
         CHANNELS_STEP,
         WINDOWS_STEP,
         SCORES_STEP,
+        SHADOW_STEP,
+        DRIFT_STEP,
         HYPOTHESES_STEP,
         INCIDENTS_STEP,
         DATA_INCIDENTS_STEP,

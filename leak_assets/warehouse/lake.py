@@ -282,7 +282,15 @@ class Warehouse:
         table = _table(table_name)
         paths = (self.path(table_name, p) for p in self.partitions(table_name, **fixed))
         contents = [content for path in paths if (content := _content(path)) is not None]
-        return pl.scan_parquet(contents) if contents else table.empty().lazy()
+        if not contents:
+            return table.empty().lazy()
+        # Files of an older version lack columns, as `_as_declared` says of one.
+        return pl.scan_parquet(
+            contents,
+            schema=table.polars_schema,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
 
     def read_all(self, table_name: str, **fixed: str) -> pl.DataFrame:
         """Return all partitions with the given values as one frame (no rows if there are none)."""

@@ -9,7 +9,7 @@ _RESPONSES = dg.AssetSelection.assets(
 SCENARIOS = dg.define_asset_job(
     "scenarios",
     selection=(dg.AssetSelection.groups("simulation") - _RESPONSES)
-    | dg.AssetSelection.assets(["features", "training_windows"]),
+    | dg.AssetSelection.assets(["features", "training_readings"], ["features", "training_windows"]),
     description="Scenario runs and their training features for a range of batches.",
 )
 

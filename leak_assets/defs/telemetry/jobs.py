@@ -13,6 +13,7 @@ from leak_assets.telemetry.raw_steps import RAW_TABLES
 _TO_INCIDENTS = dg.AssetSelection.groups(
     "telemetry", "water", "features", "detection", "incidents"
 ) - dg.AssetSelection.assets(
+    ["features", "training_readings"],
     ["features", "training_windows"],
     ["detection", "backtests"],
     ["incidents", "daily_digests"],

@@ -35,6 +35,27 @@ WINDOW_SCORES = Table(
     history="revisions",
 )
 
+SHADOW_SCORES = Table(
+    "detection",
+    "shadow_scores",
+    "One window of a network, scored by a challenger in shadow mode; no incident follows from it.",
+    ("date", "network"),
+    ("network", "model", "method_version", "window_start"),
+    (
+        NETWORK,
+        Column("model", pl.String, "`leak_detector` or `leak_pinpointer`"),
+        Column("method_version", pl.String, "version of the challenger"),
+        Column("window_start", UTC_US, "first step"),
+        Column("window_end", UTC_US, "last step"),
+        Column("anomaly_score", pl.Float64, "of the detector, 0 to 1", True),
+        Column("threshold", pl.Float64, "alarm at or above it"),
+        Column("is_alarm", pl.Boolean, "score at or above the threshold"),
+        Column("state", pl.String, "`scored` or `insufficient_data`"),
+        Column("top_link_id", pl.String, "likeliest pipe of an alarmed window", True),
+        Column("top_probability", pl.Float64, "its share of the probability", True),
+    ),
+)
+
 WINDOW_CANDIDATES = Table(
     "detection",
     "window_candidates",
@@ -181,6 +202,7 @@ BACKTESTS = Table(
 
 TABLES = (
     WINDOW_SCORES,
+    SHADOW_SCORES,
     WINDOW_CANDIDATES,
     HYPOTHESES,
     LEAK_CANDIDATES,

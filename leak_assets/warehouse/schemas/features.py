@@ -132,11 +132,36 @@ TRAINING_WINDOWS = Table(
     ),
 )
 
+TRAINING_READINGS = Table(
+    "features",
+    "training_readings",
+    "What one sensor of a scenario batch delivered, held against the contract of readings, before "
+    "models learn from it.",
+    ("batch", "network"),
+    ("sensor_id", "quantity"),
+    (
+        NETWORK,
+        Column("batch", pl.String, "scenario batch (town)"),
+        Column("sensor_id", pl.String, "sensor"),
+        Column("quantity", pl.String, "`pressure`, `flow`, `level` or `demand`"),
+        Column("readings", pl.Int64, "values delivered in all scenarios"),
+        Column("missing", pl.Int64, "steps without a value; masked, never filled"),
+        Column("out_of_range", pl.Int64, "values outside the contract's range"),
+        Column(
+            "outliers", pl.Int64, "values over 3 standard deviations off the leak-free reference"
+        ),
+        Column("reference_mean_si", pl.Float64, "mean of the leak-free reference run", True),
+        Column("reference_std_si", pl.Float64, "its standard deviation", True),
+        Column("contract_sha256", pl.String, "hash of the contract of readings"),
+    ),
+)
+
 TABLES = (
     CALIBRATIONS,
     CHANNEL_REFERENCES,
     RESIDUALS,
     CHANNELS_30M,
     WINDOWS,
+    TRAINING_READINGS,
     TRAINING_WINDOWS,
 )

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.models.artefact import FILES, load_artefact
+from leak_assets.models.artefact import FILES, PACKAGE_FILES, load_artefact
 from leak_assets.models.export import export
 from leak_assets.models.session import ExportedModel
 
@@ -19,11 +19,11 @@ def copy(tmp_path, artefacts):
     return shutil.copytree(artefacts[0].folder, tmp_path / "1.0.0")
 
 
-def test_folder_holds_every_file_and_no_pickle(artefacts) -> None:
-    """`<models>/<model>/<network>/<version>/` with exactly the documented files."""
+def test_folder_holds_every_file(artefacts) -> None:
+    """MOD7: `<models>/<model>/<version>/` with exactly the documented files."""
     for artefact in artefacts:
-        assert {p.name for p in artefact.folder.iterdir()} == {*FILES, "manifest.json"}
-        assert artefact.folder.parts[-3:] == (artefact.model, "line", artefact.version)
+        assert {p.name for p in artefact.folder.iterdir()} == {*PACKAGE_FILES, "manifest.json"}
+        assert artefact.folder.parts[-2:] == (artefact.model, artefact.version)
     assert not [p for p in artefacts[0].folder.parent.iterdir() if p.name.startswith(".")]
 
 
@@ -71,7 +71,7 @@ def test_manifest_carries_the_provenance(artefacts, detector) -> None:
     assert "$" not in card
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", PACKAGE_FILES)
 def test_a_changed_file_is_refused_by_name(copy, name: str) -> None:
     """One more byte in any file."""
     with (copy / name).open("ab") as file:
@@ -81,11 +81,11 @@ def test_a_changed_file_is_refused_by_name(copy, name: str) -> None:
 
 
 def test_foreign_and_missing_files_are_refused(copy) -> None:
-    """OPS9: a pickle laid into the folder is not even looked at."""
-    (copy / "scaler.pkl").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(InputError, match=r"scaler\.pkl.*not listed"):
+    """OPS9: a pickle laid into the folder, or in the place of ours, is not even looked at."""
+    (copy / "other.pkl").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(InputError, match=r"other\.pkl.*not listed"):
         load_artefact(copy)
-    (copy / "scaler.pkl").unlink()
+    (copy / "other.pkl").unlink()
     (copy / "scaler.json").unlink()
     with pytest.raises(InputError, match=r"scaler\.json.*missing"):
         load_artefact(copy)

@@ -78,7 +78,7 @@ def test_batches_of_another_layout_are_left_out(lab: Lab) -> None:
     settings = lab.ctx.settings.networks_dir / "hanoi.yaml"
     settings.parent.mkdir(parents=True)
     settings.write_text("sensors: [{quantity: pressure, ids: ['4', '9']}]\n")
-    with pytest.raises(MissingInputError, match=r"fit its present model.*leak-assets train"):
+    with pytest.raises(MissingInputError, match=r"from another network model.*leak-assets train"):
         lab.found()
     lab.run("plan", 1)
     found = lab.found()
@@ -92,7 +92,7 @@ def test_batches_of_other_time_patterns_are_left_out(lab: Lab) -> None:
     settings = lab.ctx.settings.networks_dir / "hanoi.yaml"
     settings.parent.mkdir(parents=True)
     settings.write_text("pattern_first_weekday: sunday\n")
-    with pytest.raises(MissingInputError, match="fit its present model"):
+    with pytest.raises(MissingInputError, match="from another network model"):
         lab.found()
 
 

@@ -18,7 +18,7 @@ from leak_assets.models.gates import advice, failed_gates, findings
 
 def evaluated(artefact: Artefact, windows, scenarios):
     """Return the metrics by split."""
-    return evaluate_artefact(artefact, windows, scenarios.leak_truth, scenarios.pipes)
+    return evaluate_artefact(artefact, windows, scenarios.leak_truth, scenarios.pipes).metrics
 
 
 def rewritten(artefact: Artefact, folder: Path, name: str, content: bytes) -> Artefact:
@@ -37,7 +37,9 @@ def test_the_exported_models_reach_what_the_trained_ones_did(
     """On the same held-out scenarios; the latency is measured here alone."""
     for artefact, result in zip(artefacts, (detector, pinpointer), strict=True):
         found = evaluated(artefact, windows, scenarios)
-        assert 0 < found["test"].pop("latency_ms_p95") < 50
+        p50, p95, p99 = (found["test"].pop(f"latency_ms_p{p}") for p in (50, 95, 99))
+        assert 0 < p50 <= p95 <= p99
+        assert p95 < 50
         for split, metrics in found.items():
             assert metrics == pytest.approx(result.metrics[split], rel=1e-3, nan_ok=True)
 
@@ -61,7 +63,7 @@ def test_another_network_gives_another_evaluation(
     """Weights of noise in the folder: the figures of training do not hide it."""
     import torch
 
-    from leak_assets.models.export import onnx_bytes
+    from leak_assets.models.drafts import onnx_bytes
 
     model = detector.model
     kept = {name: value.clone() for name, value in model.network_.state_dict().items()}

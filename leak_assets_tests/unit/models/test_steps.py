@@ -1,6 +1,5 @@
 """The models room's steps on a trained home: what training again leaves in use."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -8,8 +7,11 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.models.artefact import Artefact
-from leak_assets.models.registry import current, retire
-from leak_assets.models.steps import champions, register_models, registry_events, train_models
+from leak_assets.models.decisions import registry_events, step_to
+from leak_assets.models.in_use import champions, newest_artefacts
+from leak_assets.models.registration import register_models
+from leak_assets.models.registry import RETIRED, current
+from leak_assets.models.steps import gate_failures, train_models
 from leak_assets.models.versions import training_code_version
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import NetworkSite
@@ -41,7 +43,7 @@ def test_the_detector_goes_alone_where_only_places_fail(ctx: StepContext) -> Non
     before = champions(ctx, site)["leak_pinpointer"]
     fail(ctx, before, "distance_vs_fixed_guess")
     retire_all(ctx, site)
-    register_models(ctx, site)
+    register_models(ctx, site, newest_artefacts(ctx, site), gate_failures(ctx, site))
     assert set(champions(ctx, site)) == {"leak_detector"}
     latest = current(registry_events(ctx.warehouse, "hanoi"), "hanoi", "leak_pinpointer")
     assert latest["status"][0] == "rejected"
@@ -53,7 +55,7 @@ def test_nothing_goes_where_the_detector_fails(ctx: StepContext) -> None:
     site = ctx.network("hanoi")
     fail(ctx, champions(ctx, site)["leak_detector"], "recall")
     retire_all(ctx, site)
-    register_models(ctx, site)
+    register_models(ctx, site, newest_artefacts(ctx, site), gate_failures(ctx, site))
     assert champions(ctx, site) == {}
 
 
@@ -67,13 +69,8 @@ def fail(ctx: StepContext, artefact: Artefact, metric: str) -> None:
 
 def retire_all(ctx: StepContext, site: NetworkSite) -> None:
     """Take the models in use out of use, as if none had been there."""
-    for name in champions(ctx, site):
-        events = registry_events(ctx.warehouse, site.name)
-        rows = retire(
-            events, network=site.name, model=name, at=datetime.now(UTC), actor="test", note="test"
-        )
-        partition = {"event": rows["event_id"][0], "network": site.name}
-        ctx.warehouse.write("models.registry_events", partition, rows)
+    for name, one in champions(ctx, site).items():
+        step_to(ctx, site.name, name, one.version, RETIRED, actor="test", note="test")
 
 
 def test_folder_of_a_registered_version_is_never_replaced(ctx: StepContext) -> None:
