@@ -12,9 +12,10 @@ from leak_assets.defs.failures import failed_runs
 from leak_assets.defs.hydraulics.jobs import SCENARIOS, SIGNATURES
 from leak_assets.defs.incidents.sensors import notifications
 from leak_assets.defs.made_days import build_day_checks
-from leak_assets.defs.models.jobs import TRAINING
-from leak_assets.defs.models.schedules import quarterly_retraining
-from leak_assets.defs.models.sensors import retraining
+from leak_assets.defs.models.jobs import TRAINING, WATCH, retraining
+from leak_assets.defs.models.schedules import model_watch, quarterly_retraining
+from leak_assets.defs.models.sensors import drift
+from leak_assets.defs.models.shadow import shadow_report
 from leak_assets.defs.policy import apply_policy
 from leak_assets.defs.reports.digests import (
     DAILY_DIGEST,
@@ -66,7 +67,13 @@ def build_defs(
     # Refused here, not in the middle of a run.
     raising_method(settings)
     return dg.Definitions(
-        assets=[*build_assets(graph, progress), backtests, daily_digests, weekly_digests],
+        assets=[
+            *build_assets(graph, progress),
+            backtests,
+            shadow_report,
+            daily_digests,
+            weekly_digests,
+        ],
         asset_checks=[
             *dg.load_asset_checks_from_package_module(leak_assets.defs),
             *build_day_checks(graph),
@@ -76,6 +83,8 @@ def build_defs(
             SCENARIOS,
             SIGNATURES,
             TRAINING,
+            retraining,
+            WATCH,
             BACKTEST,
             DAILY_DIGEST,
             DIGEST,
@@ -83,8 +92,15 @@ def build_defs(
             DAILY_BATCH,
             retention,
         ],
-        sensors=[landing_zone, retraining, stale_days, notifications, failed_runs],
-        schedules=[daily, quarterly_retraining, nightly_retention, mornings, weekly],
+        sensors=[landing_zone, drift, stale_days, notifications, failed_runs],
+        schedules=[
+            daily,
+            quarterly_retraining,
+            model_watch,
+            nightly_retention,
+            mornings,
+            weekly,
+        ],
         resources={"platform": platform},
         executor=executor or job_executor(settings),
     ).map_resolved_asset_specs(func=apply_policy)

@@ -4,14 +4,17 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from leak_assets.definitions import build_defs
 from leak_assets.defs.partitions import run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
+from leak_assets.models.config import MODELS, load_config
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
@@ -48,6 +51,16 @@ def _no_environment_leaks_in() -> Iterator[None]:
     os.environ.update(kept)
 
 
+def write_quick_configs(settings: Settings, **changes: Any) -> None:
+    """Write the configurations of a home: the packaged ones without the folds of five trainings."""
+    settings.configs_dir.mkdir(parents=True, exist_ok=True)
+    for name in MODELS:
+        content = load_config(name).model_dump(mode="json", exclude_none=True)
+        content["split"]["folds"] = 0
+        content |= {"change_request": "CR-1", **changes}
+        (settings.configs_dir / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with models of Hanoi in use; copy it before changing it."""
@@ -55,6 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text(FEW_REFERENCE_DAYS)
+    write_quick_configs(ctx.settings)
     failures = batch.train(ctx, ctx.network("hanoi"), PLAN)
     assert failures == {}, "the gates must hold on leaks of this size"
     return home

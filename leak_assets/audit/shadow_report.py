@@ -1,4 +1,4 @@
-"""How a challenger in shadow mode compares with the model in use, and whether it may take its place.
+"""How a challenger in shadow mode compares with the model in use; whether it may replace it.
 
 Both are taken through detection once more, in memory, for what their incidents would be worth; the
 answers by window come from the tables that both wrote.

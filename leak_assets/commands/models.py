@@ -95,7 +95,9 @@ def promote(
         one = next(a for a in challengers(ctx, site) if a.version == row["version"])
         report = shadow_report(ctx, site, one, in_use)
         if not report["may_be_promoted"]:
-            typer.echo(f"{model} {row['version']} stays in shadow mode: {report['reason']}", err=True)
+            typer.echo(
+                f"{model} {row['version']} stays in shadow mode: {report['reason']}", err=True
+            )
             raise typer.Exit(1)
     step_to(
         ctx, site.name, model, row["version"], to,
@@ -166,17 +168,15 @@ def compare(
 
 
 @models_app.command()
-def value(
-    network: RegisteredNetwork, version: VersionName, *, as_json: AsJson = False
-) -> None:
-    """Value a detector beside the one in use on generated towns; exit code 1 if it is worth less."""
+def value(network: RegisteredNetwork, version: VersionName, *, as_json: AsJson = False) -> None:
+    """Value a detector beside the one in use on generated towns; exit code 1 if worth less."""
     from leak_assets.benchmark.retraining import Training, value_candidate
     from leak_assets.models.artefact import load_artefact
     from leak_assets.models.config import DETECTOR
     from leak_assets.models.decisions import registry_events
     from leak_assets.models.plan import TrainingPlan
-    from leak_assets.models.registry import find
     from leak_assets.models.registration import register_models
+    from leak_assets.models.registry import find
 
     ctx, site = _site("value", network, as_json=as_json)
     row = find(registry_events(ctx.warehouse, site.name), site.name, DETECTOR, version)
@@ -264,4 +264,3 @@ def _tell_status(ctx: StepContext, network: str, model: str, *, as_json: bool) -
             soft_wrap=True,
         )
     console().print(f"{model} of {network}, revision {number}", highlight=False)
-

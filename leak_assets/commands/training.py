@@ -44,14 +44,16 @@ def train(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate, train, evaluate, export, register; the first model goes into use, later ones shadow.
+    """Simulate, train, evaluate, export, register: the first goes into use, later ones shadow it.
 
     Exit code 1 where a gate fails: the model in use stays in use.
     """
     from leak_assets.benchmark import retraining
     from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 
-    plan = None if alone else ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
+    plan = (
+        None if alone else ScenarioPlan(batches=batches, scenarios_per_batch=scenarios, seed=seed)
+    )
     asked = _asked("train", network, config, version, as_json=as_json, scenarios=plan)
     if alone:
         retraining.train(asked)

@@ -48,7 +48,7 @@ def publish(
             **(metadata or {}),
         }
         if number == 0:
-            totals |= {title: _picture(png) for title, png in (plots or {}).items()}
+            totals |= {title: picture(png) for title, png in (plots or {}).items()}
         for item in mine:
             values = dict(part.split("=", 1) for part in item.record.partition.split("__"))
             key = dagster_key(values, keys)
@@ -79,7 +79,14 @@ def _time_range(written: Sequence[Written]) -> dict[str, str]:
     return {"first_ts": min(first), "last_ts": max(last)} if first and last else {}
 
 
-def _picture(png: bytes) -> dg.MetadataValue:
+def picture(png: bytes) -> dg.MetadataValue:
+    """Return a PNG as metadata that the interface shows.
+
+    Raises
+    ------
+    ValueError
+        It is too large for the event log.
+    """
     if len(png) > LARGEST_PLOT_BYTES:
         raise ValueError(f"a plot of {len(png)} bytes is larger than {LARGEST_PLOT_BYTES}")
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

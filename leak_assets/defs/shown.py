@@ -9,13 +9,18 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.features.steps import learning_state
-from leak_assets.models.in_use import newest_artefacts
+from leak_assets.models.in_use import about_versions, newest_artefacts
 from leak_assets.models.steps import held_out_metrics
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.step import Partition
 from leak_assets.reports.figures import map_figure, training_figure
 from leak_assets.reports.household_raster import RASTER_DAYS, last_days, raster_picture
 from leak_assets.reports.incident_plots import incident_plots
+from leak_assets.reports.model_figures import (
+    breakdown_figure,
+    drift_figure,
+    reliability_figure,
+)
 from leak_assets.reports.signature_figure import signature_heatmap
 from leak_assets.reports.water_report import PICTURE_SPAN, balance_plot, reported_period
 from leak_assets.sites.site import Site, require_network
@@ -113,6 +118,16 @@ def _training_runs(ctx: StepContext, site: Site, _partitions: Sequence[Partition
     return folders, {"loss by epoch": training_figure(shown)}
 
 
+def _drift(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
+    rows = ctx.warehouse.read_all("models.drift", network=site.name)
+    newest = rows.filter(pl.col("date") == pl.col("date").max())
+    drifting = newest.filter(pl.col("is_drift") & (pl.col("kind") != "all"))
+    return {
+        "drifts": bool(newest.filter(kind="all", is_drift=True).height),
+        "drifting": ", ".join(drifting["subject"].head(_SHOWN_PIPES)) or "nothing",
+    }, {"drift by day": drift_figure(rows)}
+
+
 def _evaluations(ctx: StepContext, site: Site, _partitions: Sequence[Partition]) -> Shown:
     metrics = {
         f"{model}/{name}": float(value)
@@ -120,7 +135,13 @@ def _evaluations(ctx: StepContext, site: Site, _partitions: Sequence[Partition])
         for name, value in found.items()
         if value is not None
     }
-    return metrics, {}
+    newest = newest_artefacts(ctx, require_network(site))
+    bins = about_versions(ctx.warehouse, "models.reliability", site.name, newest)
+    classes = about_versions(ctx.warehouse, "models.breakdowns", site.name, newest)
+    return metrics, {
+        "reliability": reliability_figure(bins),
+        "by class": breakdown_figure(classes),
+    }
 
 
 def _water_balance(ctx: StepContext, site: Site, partitions: Sequence[Partition]) -> Shown:
@@ -156,6 +177,7 @@ SHOWN: Mapping[str, Callable[[StepContext, Site, Sequence[Partition]], Shown]] =
     "training_runs": _training_runs,
     "water_balance": _water_balance,
     "evaluations": _evaluations,
+    "drift": _drift,
     "household_day": _household,
     "summaries": _writers("incidents.summaries"),
     "plant_summaries": _writers("plant.summaries"),

@@ -112,7 +112,8 @@ def check_readings(frame: pl.DataFrame, contract: Contract) -> None:
         Names batch, sensor, share and limit.
     """
     shares = frame.with_columns(
-        share=(pl.col("missing") + pl.col("out_of_range")) / (pl.col("missing") + pl.col("readings"))
+        share=(pl.col("missing") + pl.col("out_of_range"))
+        / (pl.col("missing") + pl.col("readings"))
     ).sort("share", descending=True)
     if shares.height and (worst := shares.row(0, named=True))["share"] > contract.max_missing_share:
         raise InputError(

@@ -10,9 +10,7 @@ BINS = 10
 _STEPS = 100
 
 
-def platt_scaling(
-    logits: NDArray[np.floating], is_leak: NDArray[np.bool_]
-) -> tuple[float, float]:
+def platt_scaling(logits: NDArray[np.floating], is_leak: NDArray[np.bool_]) -> tuple[float, float]:
     """Return scale and offset with which `sigmoid(scale * logit + offset)` is the share of leaks.
 
     Parameters

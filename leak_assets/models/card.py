@@ -21,8 +21,8 @@ $use
 
 $scenarios scenarios of $towns simulated towns, split by $grouped_by: $sizes. Input: $statistics of
 $channels channels of residuals (measured minus the twin's expectation, z-scored on leak-free
-days) over $points points of $step_s s. Contract of the windows: version $contract, of the telemetry:
-$telemetry_contract.
+days) over $points points of $step_s s. Contract of the windows: version $contract, of the
+telemetry: $telemetry_contract.
 
 ## Metrics (test split, scenarios never seen in training)
 

@@ -201,6 +201,7 @@ class ModelConfig(_Strict):
         Quality gates on the test split, by metric.
     """
 
+    model: str
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     change_request: str | None = Field(None, min_length=1, max_length=100)
     seed: int = Field(ge=0)

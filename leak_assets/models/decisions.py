@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from leak_assets import __version__
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.files import sync_folder
 from leak_assets.system.locks import locks
@@ -79,8 +80,8 @@ def decide(
         if path.exists():
             raise ValueError(f"{path} would be replaced")
         written = ctx.warehouse.write(
-            TABLE, partition, rows, inputs=inputs, **({"code_version": code_version} if code_version else {})
-        )  # fmt: skip
+            TABLE, partition, rows, inputs=inputs, code_version=code_version or __version__
+        )
         sync_folder(path.parent)
         return written
 
@@ -136,9 +137,10 @@ def roll_back(
             if version is None
             else find(events, network, model, version)
         )
-        was_in_use = row is not None and not events.filter(
-            model=model, version=row["version"], status=CHAMPION
-        ).is_empty()
+        was_in_use = (
+            row is not None
+            and not events.filter(model=model, version=row["version"], status=CHAMPION).is_empty()
+        )
         if row is None or not was_in_use or row["status"] != RETIRED:
             named = "a version before the present one" if version is None else version
             raise IllegalStepError(

@@ -13,8 +13,8 @@ from .dataset import WindowSet
 from .estimator import ExportedNetwork, WindowModel
 from .options import Progress, TrainingOptions
 
-# What a false alarm weighs against a missed leak, both as rates, where no costs are given: the gates
-# allow a recall that is 0.15 short and a false-alarm rate of 0.05.
+# What a false alarm weighs against a missed leak, both as rates, without costs: the gates allow a
+# recall that is 0.15 short and a false-alarm rate of 0.05.
 FALSE_ALARM_WEIGHT = 3.0
 
 

@@ -63,7 +63,7 @@ def read_metrics(draft: Path) -> bytes:
     path = draft.parent / METRICS
     if not path.is_file():
         raise InputError(
-            "the model was not evaluated yet", remedy="Run `leak-assets models evaluate`", file=path
+            "the model was not evaluated yet", remedy="Run `leak-assets evaluate`", file=path
         )
     return path.read_bytes()
 

@@ -82,6 +82,19 @@ def reference_of(
     return before[-limits.days :]
 
 
+def drifted_days(warehouse: Warehouse, network: str, version: str) -> list[date]:
+    """Return the newest day if it drifts from a detector, else nothing."""
+    days = sorted(p["date"] for p in warehouse.partitions(TABLE, network=network))
+    if not days:
+        return []
+    newest = date.fromisoformat(days[-1])
+    rows = warehouse.read(TABLE, day_partition(newest, network))
+    if rows is None:
+        return []
+    verdict = rows.filter(kind=ALL, version=version, is_drift=True)
+    return [newest] if verdict.height else []
+
+
 def limits_of(detector: Artefact) -> DriftLimits:
     """Return the limits that a detector was made with; of an older one the packaged ones."""
     if "drift" not in detector.config:

@@ -100,9 +100,7 @@ def evaluate_artefact(
     found: dict[str, Metrics] = {}
     tested: tuple[WindowSet, NDArray[Any]] | None = None
     for name in SPLITS:
-        held_out = kind.measured(
-            windows.select(split.rows(name, windows.index["scenario_id"]))
-        )
+        held_out = kind.measured(windows.select(split.rows(name, windows.index["scenario_id"])))
         if len(held_out) == 0:
             raise InputError(
                 f"{artefact.model} {artefact.version}: the training windows hold no scenario of"

@@ -1,4 +1,4 @@
-"""Packing an evaluated model: the folder below `MODELS/` with everything needed to use and judge it.
+"""Packing an evaluated model: the folder below `MODELS/` with all needed to use and judge it.
 
 Training's draft is `drafts`'; reading a package belongs in `artefact`.
 """

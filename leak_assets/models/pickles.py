@@ -5,13 +5,13 @@ opened only where its hash is the registered one, and only plain values come out
 """
 
 import io
-import pickle  # noqa: S403 - opened below alone, hash-checked and without classes
+import pickle
 from pathlib import Path
 from typing import Any, NoReturn
 
 from leak_assets.errors import InputError
 
-from .artefact import FILES, PICKLE, verified_bytes, load_artefact
+from .artefact import FILES, PICKLE, load_artefact, verified_bytes
 
 
 def pickled(content: dict[str, Any]) -> bytes:

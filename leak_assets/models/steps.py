@@ -19,9 +19,9 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, Written
 from leak_assets.warehouse.schemas.models import PACKAGES
 
-from .artefact import DRAFT_FILES, METRICS, Artefact, artefact_folder, draft_folder, load_artefact
+from .artefact import DRAFT_FILES, Artefact, artefact_folder, draft_folder, load_artefact
 from .batches import FEATURES, TrainingBatches, training_batches
-from .config import DETECTOR, MODELS, PINPOINTER, load_config, parse_config
+from .config import MODELS, PINPOINTER, load_config, parse_config
 from .dataset import WindowSet, training_set
 from .decisions import registry_events
 from .evaluation import (
@@ -177,9 +177,7 @@ def write_evaluations(
             windows,
             leak_truth,
             pipes,
-            frozen=frozen_set(
-                ctx.warehouse, site.name, artefact.statistics, artefact.channels
-            ),
+            frozen=frozen_set(ctx.warehouse, site.name, artefact.statistics, artefact.channels),
             zones=zones,
         )
         folds = _cross_validation(ctx, artefact, windows, leak_truth, pipes, made_from)

@@ -180,14 +180,14 @@ def _check_features(windows: WindowSet) -> None:
     if infinite.any():
         row, statistic, channel = (int(found[0]) for found in np.nonzero(infinite))
         raise InputError(
-            f"{windows.statistics[statistic]} of {windows.channels[channel]} is infinite in the"
-            f" window of {windows.index['scenario_id'][row]} at {windows.index['window_start'][row]}",
-            remedy="Make the features again: `leak-assets models featurize`",
+            f"{windows.statistics[statistic]} of {windows.channels[channel]} is infinite in a"
+            f" window of {windows.index['scenario_id'][row]}",
+            remedy="Make the features again: `leak-assets featurize`",
         )
     if np.isnan(windows.values).all():
         raise InputError(
             "every value of every window is missing",
-            remedy="Look at the sensors of the scenarios; then `leak-assets models featurize`",
+            remedy="Look at the sensors of the scenarios; then `leak-assets featurize`",
         )
 
 

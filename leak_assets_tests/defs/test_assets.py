@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from leak_assets.definitions import defs
 from leak_assets.defs.assets import build_assets
@@ -296,14 +297,15 @@ def test_stale_days_waits_for_runs_of_the_site(
 
 
 def test_gate_failure_leaves_the_champion_untouched(
-    instance: dg.DagsterInstance, ctx: StepContext, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, ctx: StepContext
 ) -> None:
     """MOD6: a metric below its gate fails the check by name; what is in use stays."""
-    from leak_assets.models import steps
-
     before = ctx.warehouse.sql("SELECT * FROM models.registry ORDER BY ALL")
-    agreed = steps.load_config
-    monkeypatch.setattr(steps, "load_config", lambda name: impossible(agreed(name)))
+    path = ctx.settings.configs_dir / "leak_detector.yaml"
+    content = yaml.safe_load(path.read_text("utf-8"))
+    content["training"]["epochs"] = 1
+    content["gates"] = {"auc": {"min": 1.0}}
+    path.write_text(yaml.safe_dump(content))
     # New gates are a new configuration: a new version is trained, evaluated and refused.
     result = run_job(instance, "training", partition_key="hanoi")
     assert not result.success
@@ -314,15 +316,3 @@ def test_gate_failure_leaves_the_champion_untouched(
         "SELECT * FROM models.registry WHERE status = 'champion' ORDER BY ALL"
     )
     assert after.equals(before)
-
-
-def impossible(config: Any) -> Any:
-    """Return the configuration with gates nobody can hold and few epochs."""
-    from leak_assets.models.config import GateLimit
-
-    update: dict[str, Any] = {
-        "training": config.training.model_copy(update={"epochs": 1}),
-    }
-    if config.model == "leak_detector":
-        update["gates"] = {"auc": GateLimit(min=1.01)}
-    return config.model_copy(update=update)

@@ -20,6 +20,7 @@ BESIDE_THE_GRAPH = {
     "detection.backtests",
     "incidents.daily_digests",
     "incidents.weekly_digests",
+    "models.shadow_report",
 }
 HEAVY = ("torch", "sklearn", "wntr", "great_expectations", "langchain", "matplotlib", "epyt")
 

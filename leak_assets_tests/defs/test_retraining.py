@@ -1,21 +1,26 @@
-"""Quarterly retraining: for which networks, on which scenarios, and what follows them."""
+"""Retraining by quarter, by hand and on drift: for which networks, how often, in which order."""
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
+from leak_assets.benchmark.retraining import STAGES as CARRIED_OUT
 from leak_assets.definitions import defs
+from leak_assets.defs.models.jobs import STAGES
 from leak_assets.defs.models.schedules import quarterly_retraining
-from leak_assets.defs.models.sensors import retraining
-from leak_assets.defs.partitions import batch_key
+from leak_assets.defs.models.sensors import drift
 from leak_assets.defs.resources import Platform
-from leak_assets.pipeline.context import StepContext
+from leak_assets.models.drift_steps import ALL
+from leak_assets.models.in_use import versions_in_use
+from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.warehouse.schemas.models import DRIFT
 
-pytestmark = pytest.mark.slow
 QUARTER = datetime(2026, 4, 1, 2, tzinfo=UTC)
+DAY = date(2026, 3, 31)
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def requests(instance: dg.DagsterInstance, at: datetime) -> list[dg.RunRequest]:
+def quarterly(instance: dg.DagsterInstance, at: datetime) -> list[dg.RunRequest]:
     """Return what the daemon would launch; it refuses what a direct call lets pass."""
     context = dg.build_schedule_context(
         instance=instance,
@@ -39,92 +44,91 @@ def requests(instance: dg.DagsterInstance, at: datetime) -> list[dg.RunRequest]:
         return list(quarterly_retraining.evaluate_tick(context).run_requests or ())
 
 
-def test_trained_networks_get_new_scenarios(instance: dg.DagsterInstance, ctx: StepContext) -> None:
-    """A run for each batch of networks with models in use; another quarter has another seed."""
+def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """Return what the drift's sensor asks for."""
+    context = dg.build_sensor_context(
+        instance, resources={"platform": Platform()}, repository_def=defs.get_repository_def()
+    )
+    with context:
+        return list(drift.evaluate_tick(context).run_requests or ())
+
+
+def write_verdict(ctx: StepContext, *, is_drift: bool, version: str) -> None:
+    """Write a day's verdict as the step of the drift does."""
+    row = {
+        "network": "hanoi",
+        "date": DAY,
+        "model": "leak_detector",
+        "version": version,
+        "kind": ALL,
+        "subject": "verdict",
+        "windows": 1344,
+        "reference_windows": 1344,
+        "psi": None,
+        "ks": None,
+        "bias_z": None,
+        "is_drift": is_drift,
+    }
+    frame = pl.DataFrame([row], schema=DRIFT.polars_schema)
+    ctx.warehouse.write("models.drift", day_partition(DAY, "hanoi"), frame)
+
+
+@pytest.mark.slow
+def test_trained_networks_are_trained_each_quarter(
+    instance: dg.DagsterInstance, ctx: StepContext
+) -> None:
+    """MOD12: a run for each network with models in use; another quarter has other towns."""
     del ctx  # its home, the environment's, has models of Hanoi and of nothing else
-    asked = requests(instance, QUARTER)
-    assert [r.partition_key for r in asked] == [batch_key(f"b{n:03d}", "hanoi") for n in range(16)]
-    assert len({r.run_key for r in asked}) == 16
-    for request in asked:
-        assert request.tags["leak_assets/retraining"] == "hanoi:2026-04-01"
-        assert request.run_config["ops"]["scenario_runs"]["config"]["seed"] == 20260401
-    assert dg.validate_run_config(defs.resolve_job_def("scenarios"), asked[0].run_config)
-    later = requests(instance, QUARTER.replace(month=7))
-    assert {r.run_config["ops"]["scenario_runs"]["config"]["seed"] for r in later} == {20260701}
-    assert not {r.run_key for r in later} & {r.run_key for r in asked}
+    (asked,) = quarterly(instance, QUARTER)
+    assert asked.partition_key == "hanoi"
+    assert asked.run_config["ops"]["contract"]["config"]["seed"] == 20260401
+    assert dg.validate_run_config(defs.resolve_job_def("retraining"), asked.run_config)
+    (later,) = quarterly(instance, QUARTER.replace(month=7))
+    assert later.run_key != asked.run_key
+    assert later.run_config["ops"]["contract"]["config"]["seed"] == 20260701
 
 
-def follow(
-    instance: dg.DagsterInstance, tags: Mapping[str, str], *, succeeds: bool = True
-) -> dg.RunRequest | dg.SkipReason | None:
-    """Return what the sensor asks for after a run of scenarios with these tags."""
+@pytest.mark.slow
+def test_drift_asks_for_one_training_of_the_model_that_drifted(
+    instance: dg.DagsterInstance, ctx: StepContext
+) -> None:
+    """MOD11: the same run key at each tick, and Dagster launches one run for a key."""
+    version = versions_in_use(ctx.warehouse, "hanoi")["leak_detector"]
+    assert tick(instance) == []
+    write_verdict(ctx, is_drift=False, version=version)
+    assert tick(instance) == []
+    write_verdict(ctx, is_drift=True, version=version)
+    (first,) = tick(instance)
+    (again,) = tick(instance)
+    assert first.run_key == again.run_key == f"drift:hanoi:{version}"
+    assert first.partition_key == "hanoi"
+    assert dg.validate_run_config(defs.resolve_job_def("retraining"), first.run_config)
+    write_verdict(ctx, is_drift=True, version="of a model that is retired")
+    assert tick(instance) == []
 
-    @dg.op
-    def simulate() -> None:
-        if not succeeds:
-            raise RuntimeError("a pump that cannot deliver")
 
-    @dg.job(name="scenarios")
-    def scenarios() -> None:
-        simulate()
-
-    result = scenarios.execute_in_process(instance=instance, tags=dict(tags), raise_on_error=False)
-    if not succeeds:
-        return None
-    return retraining(
-        dg.build_run_status_sensor_context(
-            sensor_name="retraining",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_success_event(),
-        )
+def test_the_job_runs_the_seven_steps_in_order() -> None:
+    """MOD16: contract, features, train, evaluate, export, register, shadow; each after the last."""
+    job = defs.resolve_job_def("retraining")
+    assert tuple(CARRIED_OUT) == STAGES
+    before = {
+        node.name: {
+            handle.node_name
+            for handles in job.dependency_structure.input_to_upstream_outputs_for_node(
+                node.name
+            ).values()
+            for handle in handles
+        }
+        for node in job.nodes
+    }
+    assert before == dict(
+        zip(STAGES, [set(), *({name} for name in STAGES[:-1])], strict=True)
     )
 
 
-def as_launched(request: dg.RunRequest) -> dict[str, str]:
-    """Return the tags that the daemon gives the run of a request."""
-    return {**request.tags, "dagster/partition": str(request.partition_key)}
-
-
-def test_training_follows_the_last_batch_of_a_retraining(
-    instance: dg.DagsterInstance, ctx: StepContext
-) -> None:
-    """Fifteen of sixteen are not enough, nor is one of them twice; a failed one is run again."""
-    del ctx
-    tags = [as_launched(request) for request in requests(instance, QUARTER)]
-    for done, of_batch in enumerate(tags[:-1], 1):
-        answer = follow(instance, of_batch)
-        assert isinstance(answer, dg.SkipReason)
-        assert f"{done} of 16 batches of hanoi:2026-04-01" in str(answer.skip_message)
-    follow(instance, tags[-1], succeeds=False)
-    assert isinstance(follow(instance, tags[0]), dg.SkipReason)
-    training = follow(instance, tags[-1])
-    assert isinstance(training, dg.RunRequest)
-    assert training.partition_key == "hanoi"
-    again = follow(instance, tags[0])
-    assert isinstance(again, dg.RunRequest)
-    assert again.run_key == training.run_key, "Dagster launches one run for a key"
-
-
-def test_retrainings_do_not_count_for_each_other(
-    instance: dg.DagsterInstance, ctx: StepContext
-) -> None:
-    """Batches of the quarter before are of other towns."""
-    del ctx
-    for request in requests(instance, QUARTER)[:-1]:
-        follow(instance, as_launched(request))
-    later = requests(instance, QUARTER.replace(month=7))[-1]
-    answer = follow(instance, as_launched(later))
-    assert isinstance(answer, dg.SkipReason)
-    assert "1 of 16" in str(answer.skip_message)
-
-
-def test_scenarios_run_by_hand_start_no_training(instance: dg.DagsterInstance) -> None:
-    """Somebody may want scenarios only."""
-    assert isinstance(follow(instance, {}), dg.SkipReason)
-
-
-def test_definitions_know_schedule_and_sensor() -> None:
-    """The schedule makes scenarios, the sensor starts the training."""
-    assert defs.resolve_schedule_def("quarterly_retraining").job_name == "scenarios"
-    assert defs.resolve_sensor_def("retraining").job_name == "training"
+def test_definitions_know_three_triggers() -> None:
+    """By quarter, by drift, and by hand: `leak-assets train` or the job's launchpad."""
+    schedule = defs.resolve_schedule_def("quarterly_retraining")
+    assert (schedule.job_name, schedule.cron_schedule) == ("retraining", "0 2 1 1,4,7,10 *")
+    assert defs.resolve_sensor_def("drift").job_name == "retraining"
+    assert defs.resolve_schedule_def("model_watch").job_name == "model_watch"

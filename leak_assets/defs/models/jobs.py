@@ -1,13 +1,133 @@
-"""Jobs of the models: from scenario features to models in use."""
+"""Jobs of the models: assets of a training, seven steps of a retraining, the nightly watch."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
-# On scenario runs that a training shall follow: `<site>:<day>`, and how many runs there are.
-RETRAINING_TAG = "leak_assets/retraining"
-RETRAINING_BATCHES_TAG = "leak_assets/retraining_batches"
+from leak_assets.defs.hydraulics.config import ScenarioRunConfig
+from leak_assets.defs.partitions import SITES
+from leak_assets.defs.resources import Platform
+from leak_assets.models.config import DETECTOR
+from leak_assets.models.plan import TrainingPlan
+from leak_assets.warehouse import Written
+
+WATCHED = dg.AssetSelection.assets(["models", "drift"], ["models", "shadow_report"])
 
 TRAINING = dg.define_asset_job(
     "training",
-    selection=dg.AssetSelection.groups("models"),
-    description="Train, evaluate, check the gates and put the models of a network in use.",
+    selection=dg.AssetSelection.groups("models") - WATCHED,
+    description="Train, evaluate, check the gates, export and register the models of a network.",
 )
+
+WATCH = dg.define_asset_job(
+    "model_watch",
+    selection=WATCHED,
+    description="How far operation has drifted from what a network's models began with, and how"
+    " challengers in shadow mode compare.",
+)
+
+# Names of `benchmark.retraining.STAGES`, which a test compares: importing them brings the
+# simulator along.
+STAGES = (
+    "contract",
+    "preprocess_and_featurize",
+    "train",
+    "evaluate_and_gate",
+    "export",
+    "register",
+    "shadow",
+)
+
+
+def _carry_out(
+    context: dg.OpExecutionContext, platform: Platform, name: str, asked: Mapping[str, Any]
+) -> None:
+    from leak_assets.benchmark import retraining
+
+    ctx = platform.at(context.run.run_id, context.log.info)
+    training = retraining.Training(
+        ctx,
+        ctx.registered_network(context.partition_key),
+        TrainingPlan.of(ctx.settings),
+        ScenarioRunConfig(**asked).plan(),
+    )
+    for written in retraining.STAGES[name](training):
+        _materialized(context, written)
+    if name == "train":
+        context.add_output_metadata(_curves(training))
+    if name == "register":
+        rejected = retraining.rejections(training)
+        if DETECTOR in rejected:
+            lines = [line for mine in rejected.values() for line in mine]
+            raise dg.Failure(
+                description="; ".join(lines),
+                metadata={"failed_gates": len(lines)},
+                allow_retries=False,
+            )
+
+
+def _curves(training: Any) -> dict[str, Any]:
+    from leak_assets.defs.publish import picture
+    from leak_assets.models.in_use import about_versions, newest_artefacts
+    from leak_assets.reports.figures import training_figure
+
+    artefacts = newest_artefacts(training.ctx, training.site, training.plan)
+    runs = about_versions(
+        training.ctx.warehouse, "models.training_runs", training.site.name, artefacts
+    )
+    return {"loss by epoch": picture(training_figure(runs))}
+
+
+def _materialized(context: dg.OpExecutionContext, written: Written) -> None:
+    """Tell Dagster of a table that an operation wrote, as the asset of that table would."""
+    record = written.record
+    context.log_event(
+        dg.AssetMaterialization(
+            record.table.split("."),
+            metadata={
+                "dagster/row_count": record.rows,
+                "partition": record.partition,
+                "lake_data_version": record.data_version,
+                "changed": written.changed,
+            },
+        )
+    )
+
+
+@dg.op(name=STAGES[0], description="Check contracts and configurations of the network's models.")
+def contract(
+    context: dg.OpExecutionContext, platform: Platform, config: ScenarioRunConfig
+) -> dict[str, Any]:
+    """Begin a retraining; the plan of its scenarios goes from step to step."""
+    asked = config.model_dump()
+    _carry_out(context, platform, STAGES[0], asked)
+    return asked
+
+
+def _step(name: str) -> dg.OpDefinition:
+    @dg.op(name=name, description=f"Step `{name}` of a retraining.")
+    def step(
+        context: dg.OpExecutionContext, platform: Platform, asked: dict[str, Any]
+    ) -> dict[str, Any]:
+        _carry_out(context, platform, name, asked)
+        return asked
+
+    return step
+
+
+_LATER = [_step(name) for name in STAGES[1:]]
+
+
+@dg.job(
+    name="retraining",
+    partitions_def=SITES,
+    executor_def=dg.in_process_executor,
+    description="The seven steps from the contract to shadow mode, in order, on newly simulated"
+    " towns. A failed gate fails the run and leaves the model in use as it is.",
+)
+def retraining() -> None:
+    """Run the steps one after the other."""
+    asked = contract()
+    for step in _LATER:
+        asked = step(asked)

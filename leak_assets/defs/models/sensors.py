@@ -1,34 +1,37 @@
-"""The second half of a retraining: training follows the scenario runs that were made for it."""
+"""Drift asks for a training: once for the model that drifted, however often it is looked."""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from leak_assets.defs.hydraulics.jobs import SCENARIOS
+from leak_assets.defs.resources import Platform
+from leak_assets.models.drift_steps import drifted_days
 
-from .jobs import RETRAINING_BATCHES_TAG, RETRAINING_TAG, TRAINING
+from .jobs import retraining
+from .schedules import retraining_config, trained_sites
 
 
-# Two jobs, because batches and sites are partitioned differently and Dagster takes one
-# partitioning for a job.
-@dg.run_status_sensor(
-    name="retraining",
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[SCENARIOS],
-    request_job=TRAINING,
+@dg.sensor(
+    name="drift",
+    job=retraining,
+    minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Trains a network's models once all scenario batches of its retraining have run.",
+    description="Requests one training for a network whose newest days differ from those that its"
+    " detector began with.",
 )
-def retraining(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Request the training of the network whose last batch has run."""
-    run = context.dagster_run
-    of = run.tags.get(RETRAINING_TAG)
-    if of is None:
-        return dg.SkipReason(f"run {run.run_id} was not made for a retraining")
-    wanted = int(run.tags[RETRAINING_BATCHES_TAG])
-    runs = context.instance.get_runs(
-        dg.RunsFilter(tags={RETRAINING_TAG: of}, statuses=[dg.DagsterRunStatus.SUCCESS])
-    )
-    # Batches, not runs: one that ran twice does not stand for one that failed.
-    done = {run.tags.get("dagster/partition") for run in runs}
-    if len(done) < wanted:
-        return dg.SkipReason(f"{len(done)} of {wanted} batches of {of} have run")
-    return dg.RunRequest(run_key=f"retraining:{of}", partition_key=of.rpartition(":")[0])
+def drift(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Request the training of each network that drifts; its version is the run's key."""
+    ctx = platform.at("drift")
+    requests = []
+    for site, version in trained_sites(context.instance, ctx).items():
+        if drifted_days(ctx.warehouse, site, version):
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"drift:{site}:{version}",
+                    partition_key=site,
+                    run_config=retraining_config(datetime.now(UTC).date()),
+                )
+            )
+    return requests or dg.SkipReason("no network's newest day drifts from its detector")

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from leak_assets.errors import InputError, MissingInputError
-from leak_assets.models.artefact import FILES, PACKAGE_FILES, load_artefact
+from leak_assets.models.artefact import PACKAGE_FILES, load_artefact
 from leak_assets.models.export import export
 from leak_assets.models.session import ExportedModel
 

@@ -38,8 +38,14 @@ def _changed(tmp_path, change):
     ("change", "message"),
     [
         (lambda c: c.update(epoch=3), r"mine\.yaml.*row \d+: key `epoch` is unknown"),
-        (lambda c: c["training"].update(lr=3), r"mine\.yaml.*key `training\.lr` is unknown.*learning_rate"),
-        (lambda c: c["training"].update(epochs="many"), r"key `training\.epochs`: Input should be a valid integer"),
+        (
+            lambda c: c["training"].update(lr=3),
+            r"mine\.yaml.*key `training\.lr` is unknown.*learning_rate",
+        ),
+        (
+            lambda c: c["training"].update(epochs="many"),
+            r"key `training\.epochs`: Input should be a valid integer",
+        ),
         (lambda c: c.update(statistics=["median"]), r"key `statistics\.0`: Input should be 'mean'"),
         (lambda c: c["gates"].update(auc={}), r"key `gates\.auc`: give `min` or `max`"),
         (
