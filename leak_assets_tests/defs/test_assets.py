@@ -15,7 +15,7 @@ from leak_assets.defs.assets import build_assets
 from leak_assets.defs.automation import stale_days
 from leak_assets.defs.partitions import SITE_TAG, batch_key, day_key, run_tags
 from leak_assets.defs.resources import Platform
-from leak_assets.models.steps import champions
+from leak_assets.models.in_use import champions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.locks import network_lock
 from leak_assets.pipeline.step import Partition, Step

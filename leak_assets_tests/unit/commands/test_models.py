@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from leak_assets.cli import app
 from leak_assets.models.artefact import Artefact
-from leak_assets.models.steps import champions
+from leak_assets.models.in_use import champions
 from leak_assets.pipeline.context import StepContext
 
 pytestmark = pytest.mark.slow
@@ -74,5 +74,5 @@ def test_a_training_whose_gates_fail_changes_nothing_in_use(ctx: StepContext) ->
     before = {name: a.version for name, a in champions(ctx, site).items()}
     code, output = run("train", "--batches", "3", "--scenarios", "6", "--seed", "5")
     assert code == 1
-    assert re.search(r"leak_detector 2\.0\.0-\w+: gate \w+ failed", output)
+    assert re.search(r"leak_detector 3\.0\.0-\w+: gate \w+ failed", output)
     assert {name: a.version for name, a in champions(ctx, site).items()} == before

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,12 +10,19 @@ import pytest
 
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
+from leak_assets_tests.line import write_line_models
 
 NETWORK = "net1"
 FIRST_END = datetime(2019, 1, 7, 0, 25, tzinfo=UTC)
 STRIDE = timedelta(minutes=30)
 WINDOW = timedelta(minutes=175)
 STEP = timedelta(minutes=5)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small detector and pinpointer of a line of pipes, exported."""
+    return write_line_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from leak_assets.detection.windows.scoring import Scorer
 from leak_assets.features.windows import window_features
 from leak_assets.hydraulics.plan.plan import ScenarioPlan
 from leak_assets.models.config import DETECTOR
-from leak_assets.models.steps import champions
+from leak_assets.models.in_use import champions
 from leak_assets_tests.towns import batch_residuals
 
 EVENTS = ScenarioPlan(

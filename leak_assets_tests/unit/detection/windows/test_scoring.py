@@ -3,122 +3,21 @@
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from leak_assets.detection.windows.scoring import CANDIDATES, Scorer
 from leak_assets.errors import InputError
 from leak_assets.features.grid import WindowSpec
-from leak_assets.features.windows import STATISTICS, training_windows, window_features
+from leak_assets.features.windows import window_features
 from leak_assets.models.artefact import load_artefact
-from leak_assets.models.config import load_config
-from leak_assets.models.dataset import training_set
-from leak_assets.models.export import export
-from leak_assets.models.pipes import CandidatePipes
-from leak_assets.models.training import train
 from leak_assets.sites.provenance import Provenance
 from leak_assets.warehouse.schemas.detection import WINDOW_CANDIDATES, WINDOW_SCORES
-from leak_assets.warehouse.schemas.features import RESIDUALS, WINDOWS
-
-DAY = datetime(2019, 3, 4, tzinfo=UTC)
-SENSORS, PIPES = 9, 30
-
-
-def _residuals(seed: int, *, days: int = 1, pipe: int | None = None) -> pl.DataFrame:
-    """Nine pressures and the inflow; a leak of 7.2 m3/h at `pipe` from 06:00 of the last day."""
-    rng = np.random.default_rng(seed)
-    steps = 288 * days
-    z = rng.normal(size=(SENSORS + 1, steps))
-    if pipe is not None:
-        first = steps - 216
-        place = np.linspace(0, PIPES - 1, SENSORS)
-        z[:SENSORS, first:] -= 6 * np.exp(-np.abs(place - pipe) / 6)[:, None]
-        z[SENSORS, first:] += 6
-    names = [("pressure", f"n{i}") for i in range(SENSORS)] + [("flow", "inflow")]
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "network": "line",
-                "sensor_id": sensor,
-                "quantity": quantity,
-                "ts_utc": [DAY + timedelta(minutes=5 * k) for k in range(steps)],
-                "observed_si": z[i] / 3000,
-                "expected_si": 0.0,
-                "residual_si": z[i] / 3000,
-                "residual_z": z[i],
-                "mask": 1,
-            },
-            schema=RESIDUALS.polars_schema,
-        )
-        for i, (quantity, sensor) in enumerate(names)
-    )
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> tuple[Path, Path]:
-    """Train and export a small detector and pinpointer."""
-    truth, batches = [], []
-    for s in range(36):
-        name, pipe = f"line/b000/s{s:03d}", (s * 7) % PIPES if s % 3 else None
-        batches.append(
-            _residuals(s, pipe=pipe).with_columns(
-                pl.lit(name).alias("scenario_id"), pl.lit("b000").alias("batch")
-            )
-        )
-        if pipe is not None:
-            truth.append(
-                {
-                    "scenario_id": name,
-                    "leak_id": 0,
-                    "link_id": f"p{pipe:02d}",
-                    "leak_type": "abrupt",
-                    "leak_start": DAY + timedelta(hours=6),
-                    "leak_peak": DAY + timedelta(hours=6),
-                    "leak_end": DAY + timedelta(hours=24),
-                    "max_flow_m3_per_h": 7.2,
-                }
-            )
-    utc = pl.Datetime("us", "UTC")
-    leak_truth = pl.DataFrame(truth).with_columns(
-        pl.col("leak_start", "leak_peak", "leak_end").cast(utc)
-    )
-    windows = training_set([training_windows(pl.concat(batches), leak_truth)], STATISTICS)
-    names = [f"p{i:02d}" for i in range(PIPES)]
-    links = pl.DataFrame(
-        {
-            "link_id": names,
-            "start_node": [f"n{i}" for i in range(PIPES)],
-            "end_node": [f"n{i + 1}" for i in range(PIPES)],
-        }
-    )
-    place = np.arange(PIPES) * 50.0
-    pipes = CandidatePipes.build(names, np.abs(place[:, None] - place[None]), links)
-    folder = tmp_path_factory.mktemp("models")
-    found = []
-    for name in ("leak_detector", "leak_pinpointer"):
-        config = load_config(name)
-        small = config.model_copy(
-            update={
-                "architecture": config.architecture.model_copy(update={"hidden": 12}),
-                "training": config.training.model_copy(update={"epochs": 15, "threads": 1}),
-            }
-        )
-        result = train(
-            small,
-            windows,
-            network="line",
-            leak_truth=leak_truth,
-            data_versions={},
-            contract_sha256="0",
-            trained_at=DAY,
-            pipes=pipes,
-        )
-        found.append(export(result, folder).folder)
-    return found[0], found[1]
+from leak_assets.warehouse.schemas.features import WINDOWS
+from leak_assets_tests.line import DAY, line_residuals
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +28,7 @@ def scorer(folders: tuple[Path, Path]) -> Scorer:
 
 def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
     """Windows after 09:00 alarm; 7.2 m3/h; the twenty likeliest pipes of alarmed windows only."""
-    scores, candidates = scorer.score_windows(window_features(_residuals(100, pipe=10)))
+    scores, candidates = scorer.score_windows(window_features(line_residuals(100, pipe=10)))
     assert scores.schema == WINDOW_SCORES.polars_schema
     assert candidates.schema == WINDOW_CANDIDATES.polars_schema
     assert scores.height == 43
@@ -146,7 +45,7 @@ def test_leak_alarms_with_flow_and_candidates(scorer: Scorer) -> None:
 
 def test_day_by_day_and_batch_scores_are_the_same(scorer: Scorer) -> None:
     """DET10: streaming and batch to 1e-6, here to the bit."""
-    frame = _residuals(101, days=3, pipe=5)
+    frame = line_residuals(101, days=3, pipe=5)
     batch, batch_candidates = scorer.score_windows(window_features(frame))
     parts = []
     for d in range(3):
@@ -164,7 +63,7 @@ def test_day_by_day_and_batch_scores_are_the_same(scorer: Scorer) -> None:
 
 def test_too_many_missing_channels_give_no_score_and_no_alarm(scorer: Scorer) -> None:
     """DET7: 3 of 10 channels missing still scores, 4 do not."""
-    frame = _residuals(102, pipe=10)
+    frame = line_residuals(102, pipe=10)
     for missing, state in ((3, "scored"), (4, "insufficient_data")):
         silent = [f"n{i}" for i in range(missing)]
         kept = frame.filter(~pl.col("sensor_id").is_in(silent))
@@ -179,7 +78,7 @@ def test_too_many_missing_channels_give_no_score_and_no_alarm(scorer: Scorer) ->
 
 def test_masked_values_do_not_change_the_score(scorer: Scorer) -> None:
     """FEA9: shuffling what is masked."""
-    frame = _residuals(103, pipe=20).with_columns(
+    frame = line_residuals(103, pipe=20).with_columns(
         (pl.int_range(pl.len()) % 4 != 0).cast(pl.Int8).alias("mask")
     )
     shuffled = frame.with_columns(
@@ -199,7 +98,7 @@ def test_masked_values_do_not_change_the_score(scorer: Scorer) -> None:
 
 def test_missing_inflow_gives_no_leak_flow(scorer: Scorer) -> None:
     """Null, not zero."""
-    frame = _residuals(104).filter(pl.col("sensor_id") != "inflow")
+    frame = line_residuals(104).filter(pl.col("sensor_id") != "inflow")
     scores, _ = scorer.score_windows(window_features(frame))
     assert scores["leak_flow_m3_per_h"].null_count() == 43
     assert scores["anomaly_score"].null_count() == 0
@@ -210,7 +109,9 @@ def test_empty_input_and_a_detector_alone(scorer: Scorer, folders: tuple[Path, P
     scores, candidates = scorer.score_windows(WINDOWS.empty())
     assert (scores.schema, scores.height) == (WINDOW_SCORES.polars_schema, 0)
     assert candidates.schema == WINDOW_CANDIDATES.polars_schema
-    scores, candidates = Scorer(folders[0]).score_windows(window_features(_residuals(100, pipe=10)))
+    scores, candidates = Scorer(folders[0]).score_windows(
+        window_features(line_residuals(100, pipe=10))
+    )
     assert scores["is_alarm"].any()
     assert candidates.height == 0
 
@@ -219,7 +120,7 @@ def test_wrong_network_and_wrong_model_are_refused(
     scorer: Scorer, folders: tuple[Path, Path]
 ) -> None:
     """The message names both."""
-    other = _residuals(0).with_columns(pl.lit("hanoi").alias("network"))
+    other = line_residuals(0).with_columns(pl.lit("hanoi").alias("network"))
     with pytest.raises(InputError, match="windows of hanoi, models of line"):
         scorer.score_windows(window_features(other))
     with pytest.raises(InputError, match="is a leak_pinpointer, not a leak_detector"):
