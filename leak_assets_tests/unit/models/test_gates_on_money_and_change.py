@@ -61,7 +61,7 @@ def test_only_the_same_leaks_are_compared_and_the_newest_of_each() -> None:
 
 
 def test_a_changed_configuration_needs_a_request_of_its_own() -> None:
-    """MOD14: against the packaged configuration and the one in use; a version alone is no change."""
+    """MOD14: against the packaged configuration and the one in use; not for a version alone."""
     packaged = load_config("leak_detector")
     assert change_failure(packaged, None) is None
     assert change_failure(packaged.model_copy(update={"version": "9.0.0"}), None) is None
