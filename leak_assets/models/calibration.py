@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 BINS = 10
 _STEPS = 100
+_CLOSE = 1e-9
+_LEAST_SHARE = 1e-6
 
 
 def platt_scaling(logits: NDArray[np.floating], is_leak: NDArray[np.bool_]) -> tuple[float, float]:
@@ -27,22 +29,32 @@ def platt_scaling(logits: NDArray[np.floating], is_leak: NDArray[np.bool_]) -> t
     x = np.asarray(logits, dtype=np.float64)
     leaks = int(is_leak.sum())
     free = is_leak.size - leaks
-    if not leaks or not free:
+    spread = float(x.std())
+    if not leaks or not free or not spread:
         return 1.0, 0.0
     target = np.where(is_leak, (leaks + 1) / (leaks + 2), 1 / (free + 2))
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    found = np.array([1.0, 0.0])
+    design = np.stack([(x - x.mean()) / spread, np.ones_like(x)], axis=1)
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        z = design @ parameters
+        return float((np.logaddexp(0.0, z) - target * z).sum())
+
+    found = np.zeros(2)
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ found, -50, 50)))
+        p = 1 / (1 + np.exp(-design @ found))
         gradient = design.T @ (p - target)
-        curvature = (design * np.maximum(p * (1 - p), 1e-9)[:, None]).T @ design
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
-        # Newton's steps overshoot where classes are far apart.
-        found -= step * min(1.0, 2.0 / max(1e-12, float(np.abs(step).max())))
-        if np.abs(step).max() < 1e-9:
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        # Newton's steps overshoot where classes are far apart: halved until the loss falls.
+        share, before = 1.0, loss(found)
+        while share > _LEAST_SHARE and loss(found - share * step) > before:
+            share /= 2
+        found = found - share * step
+        if np.abs(share * step).max() < _CLOSE:
             break
-    scale, offset = float(found[0]), float(found[1])
-    return (scale, offset) if scale > 0 and np.isfinite(found).all() else (1.0, 0.0)
+    scale = float(found[0] / spread)
+    offset = float(found[1] - found[0] * x.mean() / spread)
+    return (scale, offset) if scale > 0 and np.isfinite([scale, offset]).all() else (1.0, 0.0)
 
 
 def reliability(
