@@ -25,6 +25,7 @@ PROBLEMS = {
     "implausible_flow": "more flow than a service pipe carries, or a counter that jumped",
     "counter_reset": "the counter fell: it was reset or replaced, counting goes on from here",
     "out_of_order": "not later than the reading before",
+    "two_values": "another value came for the same time: a correction, or two homes with one name",
     "from_the_future": "later than the clock of the one who received it",
     "first_reading": "a counter's first value says nothing of the time before",
     "unknown_occupancy": "nobody knows this word for who is at home; taken as home",

@@ -72,6 +72,8 @@ def home_readings(raw: pl.DataFrame, meter: Meter, home: Home) -> pl.DataFrame:
     for reading, row in engine_readings(raw, home):
         now_s = row["received_at"].timestamp()
         meter, step, problems = take(meter, reading, home.settings, now_s=now_s)
+        if row["two_values"]:
+            problems = (*problems, "two_values")
         rows.append(
             {
                 "site": home.name,
@@ -124,6 +126,9 @@ def engine_readings(
     # Of readings of one time, that which was received last counts.
     rows = (
         raw.join(factors, on=["quantity", "unit"])
+        .with_columns(
+            two_values=pl.col("value").n_unique().over("quantity", "sensor_id", "ts_utc") > 1
+        )
         .sort("ts_utc", "received_at", "sequence", maintain_order=True)
         .unique(["quantity", "sensor_id", "ts_utc"], keep="last", maintain_order=True)
         .with_columns(

@@ -43,7 +43,7 @@ class HomeSettings:
     percentile
         Of the durations, taken for the longest normal one; `p99` alarms later.
     learning_days
-        Days with sessions before any alarm.
+        Days with sessions before any alarm: a use of one weekday is known after three weeks.
     night_factor
         On the threshold of duration, where the occupancy is of class night.
     flow_weight, empty_home_risk, people_relief
@@ -97,7 +97,7 @@ class HomeSettings:
     half_life_days: float = 30.0
     min_count: int = 10
     percentile: Percentile = "p95"
-    learning_days: int = 14
+    learning_days: int = 21
     night_factor: float = 0.8
     flow_weight: float = 0.25
     empty_home_risk: float = 0.10

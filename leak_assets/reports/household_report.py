@@ -179,6 +179,7 @@ def _bands(baselines: pl.DataFrame) -> list[dict[str, Any]]:
             "count": row["sessions"],
             **{f"p{share}": 100 * row[f"duration_p{share}_s"] / most for share in (50, 95, 99)},
             "text": _band_text(row),
+            "top": f"{most / _MINUTES:.0f} min",
         }
         for row in hours.iter_rows(named=True)
     ]

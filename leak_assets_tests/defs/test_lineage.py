@@ -7,10 +7,11 @@ partition was made from, are held against what Dagster says that it depends on.
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from leak_assets.definitions import build_defs
@@ -64,6 +65,13 @@ sensors:
   - {quantity: occupancy, ids: [occupancy]}
 details:
   settings: {learning_days: 1, min_count: 2}
+"""
+METERS = """
+name: estate
+kind: meters
+cadence_s: 3600
+sensors:
+  - {quantity: flow, unit: L/h, ids: [m1]}
 """
 NIGHT = datetime(2025, 5, 28, 23, 30, tzinfo=UTC)
 
@@ -133,7 +141,7 @@ class Lineage:
 
 @pytest.fixture(scope="module")
 def lineage(ten_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lineage]:
-    """The home of a whole run: scenarios, models, signatures, ten days; a plant, a household."""
+    """The home of a whole run: scenarios, models, signatures, ten days; a plant, a home, meters."""
     home = tmp_path_factory.mktemp("lineage") / "home"
     shutil.copytree(ten_days, home)
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
@@ -142,8 +150,14 @@ def lineage(ten_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     export_history(simulate_history(3, 5, step_s=60), 60, home / "home.parquet")
     add_site(ctx, PLANT, "works")
     add_site(ctx, HOME, "home")
+    hours = [NIGHT + timedelta(hours=number) for number in range(60)]
+    drip = {"sensor_id": "m1", "quantity": "flow", "value": 7.0, "unit": "L/h"}
+    pl.DataFrame([{"ts_utc": hour, **drip} for hour in hours]).write_parquet(
+        home / "estate.parquet"
+    )
+    add_site(ctx, METERS, "estate")
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("site", ["hanoi", "works", "home"])
+        instance.add_dynamic_partitions("site", ["hanoi", "works", "home", "estate"])
         yield Lineage(home, instance)
 
 
