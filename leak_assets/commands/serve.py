@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.terminal import AsJson, console, print_json, print_rows
 
@@ -33,18 +32,15 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8000,
 ) -> None:
     """Serve the REST API and the dashboard over this warehouse."""
-    from leak_assets.serving.server import make_server
+    from leak_assets.serving.server import bound, make_server
 
     server = make_server(Settings.from_environment(), host=host, port=port)
     name = f"[{host}]" if ":" in host else host
-    console().print(
-        f"dashboard http://{name}:{port}/  endpoints http://{name}:{port}/docs", highlight=False
-    )
-    server.run()
-    if not server.started:
-        raise InputError(
-            f"{host}:{port} cannot be bound", remedy="Stop what uses it, or give another --port"
+    with bound(host, port) as at:
+        console().print(
+            f"dashboard http://{name}:{port}/  endpoints http://{name}:{port}/docs", highlight=False
         )
+        server.run(sockets=[at])
 
 
 @keys_app.command("add")

@@ -1,13 +1,21 @@
 """The server process: which address it binds, and to whom it answers there."""
 
 import ipaddress
+import os
+import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from .context import Serving
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
@@ -38,9 +46,12 @@ def make_server(
         )
     # Without keys a page elsewhere could point its own name to this machine and read along.
     hosts = None if has_keys else LOOPBACK | {host}
+    app = build_app(settings, hosts=hosts)
+    # Behind the first requests: making the views takes half a second.
+    threading.Thread(target=_warm, args=(app.state.serving,), daemon=True).start()
     return uvicorn.Server(
         uvicorn.Config(
-            build_app(settings, hosts=hosts),
+            app,
             host=host,
             port=port,
             log_level="warning",
@@ -49,6 +60,30 @@ def make_server(
             proxy_headers=False,
         )
     )
+
+
+def _warm(serving: "Serving") -> None:
+    """Open the pool; a warehouse that cannot be read is told to whoever asks."""
+    with suppress(duckdb.Error, OSError), serving.warehouse.connect():
+        pass
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return the socket of an address, taken.
+
+    Raises
+    ------
+    InputError
+        It cannot be: another program has it, or this machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise InputError(
+            f"{host}:{port} cannot be bound: {os.strerror(error.errno or 0).lower()}",
+            remedy="Stop the program that has it, or give another --port",
+        ) from error
 
 
 def is_loopback(host: str) -> bool:

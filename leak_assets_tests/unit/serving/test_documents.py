@@ -1,9 +1,12 @@
 """The API's own documents hold: whatever is asked is answered as they say, never with a fault."""
 
+import re
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import schemathesis
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -25,6 +28,24 @@ CHECKS = [
     conformance.content_type_conformance,
     conformance.response_schema_conformance,
 ]
+
+
+def test_every_example_of_the_guide_is_an_endpoint(asked: TestClient) -> None:
+    """What `docs/api.md` shows with curl is in the documents, with its parameters."""
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
+    shown = re.findall(r'curl (-X PATCH )?"\$api(/[^"?]*)\??([^"]*)"', text)
+    assert len(shown) >= 25
+    documents = asked.get("/openapi.json").json()["paths"]
+    for patch, path, query in shown:
+        (operations,) = [
+            operations
+            for template, operations in documents.items()
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path)
+            and not (path.endswith(".geojson") and not template.endswith(".geojson"))
+        ]
+        operation = operations["patch" if patch else "get"]
+        known = {one["name"] for one in operation.get("parameters", [])}
+        assert set(parse_qs(query)) <= known, path
 
 
 def test_the_documents_hold(served_ctx: StepContext, tmp_path: Path) -> None:
