@@ -105,9 +105,9 @@ def backtest(
         Path | None, typer.Option(help="Of stored days: folder with leaks.csv, leak_flows.parquet.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of generated towns.")] = 1,
-    days: Annotated[int, typer.Option(min=2, help="Valued days of a generated town.")] = 30,
+    days: Annotated[int, typer.Option(min=7, help="Valued days of a generated town.")] = 30,
     history_days: Annotated[
-        int, typer.Option(min=8, help="Days before, to learn from, of a generated town.")
+        int, typer.Option(min=14, help="Days before, to learn from, of a generated town.")
     ] = 21,
     model: Model = None,
     threshold: Threshold = None,

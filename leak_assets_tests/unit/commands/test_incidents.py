@@ -133,5 +133,5 @@ def test_only_id_is_the_incident(home: Path, capsys: pytest.CaptureFixture[str])
     name = only_id(StepContext.local())
     assert run(["incidents", "show", name]) == 0
     shown = capsys.readouterr().out
-    for text in ("new, revision 0", "zone 0", "flow between 9.0 and 15.0", "possible now"):
+    for text in ("new, revision 0", "zone 0", "flow between 9.6 and 17.4", "possible now"):
         assert text in shown
