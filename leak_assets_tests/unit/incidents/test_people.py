@@ -272,6 +272,6 @@ def test_the_forecast_is_rate_times_price_times_time(tmp_path: Path) -> None:
     assert row["eur_per_day"] == pytest.approx(288 * 0.8)
     assert row["eur_per_year"] == pytest.approx(288 * 0.8 * 365.25)
     state = incident(ctx.warehouse, only_id(ctx))
-    assert state["flow_low_m3_per_h"] == pytest.approx(9)
-    assert state["flow_high_m3_per_h"] == pytest.approx(15)
+    assert state["flow_low_m3_per_h"] == pytest.approx(9.6)
+    assert state["flow_high_m3_per_h"] == pytest.approx(17.4)
     assert state["zone"] == "0"
