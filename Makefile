@@ -3,13 +3,16 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test dev bench lint clean
+.PHONY: demo test dev serve bench lint clean
 
 demo: $(INSTALLED)  ## find two hidden leaks in a simulated town, the whole way
 	$(BIN)/leak-assets demo
 
 dev: $(INSTALLED)  ## Dagster's user interface and daemon on http://127.0.0.1:3000
 	$(BIN)/leak-assets dev
+
+serve: $(INSTALLED)  ## dashboard and REST API on http://127.0.0.1:8000
+	$(BIN)/leak-assets serve
 
 # Daemons and browsers want the machine for themselves.
 test: lint  ## linter, types, all tests

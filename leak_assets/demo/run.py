@@ -143,5 +143,6 @@ def _conclude(
         f'  SQL      duckdb -readonly {catalogue} "{query}"',
         f'  or       leak-assets sql "{query}"',
         f"  graph    make dev   (then http://127.0.0.1:3000, network {size.network})",
+        f"  look     make serve   (then http://127.0.0.1:8000/?site={size.network}, the dashboard)",
     ):
         screen.print(line, soft_wrap=True, highlight=False)

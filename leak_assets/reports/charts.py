@@ -126,6 +126,8 @@ def draw_chart(
 
     Parameters
     ----------
+    unit
+        Of the values; what follows a comma is said of all of them, such as `m, mean of 1 h`.
     zone
         IANA zone of the labels.
     span
@@ -153,7 +155,7 @@ def draw_chart(
     return Chart(
         title=title,
         unit=unit,
-        said=_said(title, unit, series, zone, decimals),
+        said=_said(title, unit.partition(",")[0], series, zone, decimals),
         paths=paths,
         legend=[(one.name, one.kind, one.tone) for one in series if one.name],
         y_ticks=[(round(y(v), 2), label) for v, label in _value_ticks(low, high)],
@@ -173,7 +175,7 @@ def draw_chart(
             "start": int(start.timestamp()),
             "end": int(end.timestamp()),
             "zone": zone,
-            "unit": unit,
+            "unit": unit.partition(",")[0],
             "series": [_numbers(one, decimals) for one in series if one.kind != "dots"],
         },
     )

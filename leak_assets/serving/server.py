@@ -47,7 +47,7 @@ def make_server(
     # Without keys a page elsewhere could point its own name to this machine and read along.
     hosts = None if has_keys else LOOPBACK | {host}
     app = build_app(settings, hosts=hosts)
-    # Behind the first requests: making the views takes half a second.
+    # Beside the start: the views and the templates take half a second.
     threading.Thread(target=_warm, args=(app.state.serving,), daemon=True).start()
     return uvicorn.Server(
         uvicorn.Config(
@@ -58,14 +58,18 @@ def make_server(
             server_header=False,
             # Who asks is the address that connects, whatever a header says.
             proxy_headers=False,
+            # Pages that follow the warehouse hold a connection each; an end does not wait for them.
+            timeout_graceful_shutdown=2,
         )
     )
 
 
 def _warm(serving: "Serving") -> None:
-    """Open the pool; a warehouse that cannot be read is told to whoever asks."""
-    with suppress(duckdb.Error, OSError), serving.warehouse.connect():
-        pass
+    """Open the pool for the first page; a warehouse that cannot be read is told to who asks."""
+    from .pages.shell import prepare_pages
+
+    with suppress(duckdb.Error, OSError, InputError):
+        prepare_pages(serving)
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -37,27 +37,32 @@ def plant_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str, 
 
 
 def _sensors(serving: Serving, site: str, alarmed: set[str]) -> list[dict[str, Any]]:
-    """Return each sensor's newest value of each parameter, with its last minutes."""
-    frame = _recent(serving, site)
+    """Return each sensor's newest value of each parameter, with its last stored minutes."""
     found: dict[str, dict[str, Any]] = {}
-    for (sensor, parameter), rows in frame.group_by("sensor_id", "parameter", maintain_order=True):
+
+    def put(
+        sensor: str, parameter: str, at: datetime, value: float, spark: tuple[str, str]
+    ) -> None:
+        one = found.setdefault(
+            sensor,
+            {"sensor_id": sensor, "is_alarmed": sensor in alarmed, "at": at, "values": {}},
+        )
+        one["at"] = max(one["at"], at)
+        one["values"][parameter] = {"value": value, "spark": spark, "at": at}
+
+    stored = _recent(serving, site)
+    for (sensor, parameter), rows in stored.group_by("sensor_id", "parameter", maintain_order=True):
         thinned = rows.gather_every(max(1, rows.height // _MOST_POINTS))["value"].to_list()
         low = min((v for v in thinned if v is not None), default=0.0)
-        one = found.setdefault(
-            str(sensor),
-            {
-                "sensor_id": sensor,
-                "is_alarmed": sensor in alarmed,
-                "at": rows["ts_utc"][-1],
-                "values": {},
-            },
-        )
-        one["at"] = max(one["at"], rows["ts_utc"][-1])
-        one["values"][str(parameter)] = {
-            "value": rows["value"][-1],
-            # From the least value on: a plant's values move little beside their size.
-            "spark": draw_sparkline([None if v is None else v - low for v in thinned]),
-        }
+        # From the least value on: a plant's values move little beside their size.
+        spark = draw_sparkline([None if v is None else v - low for v in thinned])
+        put(str(sensor), str(parameter), rows["ts_utc"][-1], rows["value"][-1], spark)
+    live = serving.warehouse.read("plant.live_values", {"site": site})
+    for row in () if live is None else live.iter_rows(named=True):
+        known = found.get(row["sensor_id"], {}).get("values", {}).get(row["parameter"])
+        if known is None or row["ts_utc"] > known["at"]:
+            spark = known["spark"] if known else ("", "")
+            put(row["sensor_id"], row["parameter"], row["ts_utc"], row["value"], spark)
     return sorted(found.values(), key=lambda s: (not s["is_alarmed"], s["sensor_id"]))
 
 

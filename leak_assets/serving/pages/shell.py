@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from leak_assets.reports.page import look, templates
 from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
+from leak_assets.serving.incident_answers import IncidentFilter, incident_flows, incident_list
 from leak_assets.serving.known_sites import KnownSite
 from leak_assets.sites.site import SiteKind
 
@@ -71,13 +72,24 @@ PAGES: Mapping[str, PageKind] = {
         ("models.registry_events", "models.evaluations", "incidents.transitions"),
     ),
     "plant": PageKind(
-        "/view/plant", "Plant", ("plant",), ("plant.readings", "plant.anomalies", "plant.summaries")
+        "/view/plant",
+        "Plant",
+        ("plant",),
+        (
+            "plant.readings",
+            "plant.anomalies",
+            "plant.summaries",
+            "plant.live_values",
+            "plant.live_anomalies",
+            "plant.live_summaries",
+            "plant.live_states",
+        ),
     ),
     "household": PageKind(
         "/view/household",
         "Household",
         ("household",),
-        ("household.engine_status", "household.alerts"),
+        ("household.engine_status", "household.alerts", "household.live_states"),
     ),
 }
 
@@ -110,6 +122,22 @@ def environment() -> "Environment":
     made.filters.update(FILTERS)
     made.globals["asset_url"] = asset_url
     return made
+
+
+def prepare_pages(serving: Serving) -> None:
+    """Compile the templates and open the warehouse's views.
+
+    Raises
+    ------
+    OSError, duckdb.Error, InputError
+        The warehouse cannot be read.
+    """
+    for name in environment().list_templates(extensions=["j2"]):
+        environment().get_template(name)
+    asset_url("page.css")
+    nobody = Caller("nobody", "viewer", frozenset())
+    incident_list(serving.store, nobody, IncidentFilter(), limit=1)
+    incident_flows(serving.store, nobody)
 
 
 def sites_of(serving: Serving, caller: Caller, kinds: Sequence[SiteKind]) -> list[KnownSite]:
