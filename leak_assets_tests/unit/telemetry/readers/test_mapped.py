@@ -206,8 +206,8 @@ def test_hour_that_comes_twice_is_not_guessed(parse: Parse, mapped: Map) -> None
         ("ts,tag,value,unit,ts\n", "wrong_header"),
         ("ts,tag,value,unit\n", "empty_file"),
         (b"\xff\xfet\x00s\x00", "not_utf8"),
-        (gzip.compress(b"ts,tag\n" * 99)[:-9] + b"rubbish!!", "corrupt_gzip"),
-        (gzip.compress(b"\n" * 11_000_000, 1), "too_large"),
+        (gzip.compress(b"ts,tag\n" * 99, mtime=0)[:-9] + b"rubbish!!", "corrupt_gzip"),
+        (gzip.compress(b"\n" * 11_000_000, 1, mtime=0), "too_large"),
     ],
 )
 def test_file_that_cannot_be_used(
