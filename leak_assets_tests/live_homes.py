@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
+from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 
 # No habits yet: what alarms are the rules and, on vacation, any longer use.
 HOME = """
@@ -49,6 +52,22 @@ def minutes(until: datetime, count: int, flow: float, **more: object) -> list[by
     return [
         tracked(until - timedelta(minutes=back), flow, **more) for back in range(count - 1, -1, -1)
     ]
+
+
+def raw_readings(
+    home: str, rows: list[tuple[datetime, str, str, float]], received_at: datetime
+) -> pl.DataFrame:
+    """Return raw readings: time, sensor, quantity, value in the unit of the layout."""
+    units = {"flow": "L/min", "people": "1", "occupancy": "1"}
+    return pl.DataFrame(
+        [
+            (home, sensor, quantity, at, received_at, "test", f"{n}", n, str(value), value,
+             units[quantity])
+            for n, (at, sensor, quantity, value) in enumerate(rows)
+        ],
+        schema=RAW_READINGS.polars_schema,
+        orient="row",
+    )  # fmt: skip
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:

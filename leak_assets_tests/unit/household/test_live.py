@@ -21,9 +21,8 @@ from leak_assets.household.readings import home_readings, steps_of
 from leak_assets.settings import Settings
 from leak_assets.sites.site import find_site
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
 from leak_assets_tests.homes import PLAIN, learned
-from leak_assets_tests.live_homes import registered_home
+from leak_assets_tests.live_homes import raw_readings, registered_home
 
 BEGIN = datetime(2019, 4, 2, 12, tzinfo=UTC)
 FOREVER = replace(learned(), day=date(2100, 1, 1))
@@ -46,17 +45,8 @@ def live_home(place: tuple[Home, Warehouse]) -> LiveHome:
 
 
 def raw(rows: list[tuple[datetime, str, str, float]], received_at: datetime) -> pl.DataFrame:
-    """Return raw readings: time, sensor, quantity, value in the unit of the layout."""
-    units = {"flow": "L/min", "people": "1", "occupancy": "1"}
-    return pl.DataFrame(
-        [
-            ("meadow-7", sensor, quantity, at, received_at, "test", f"{n}", n, str(value), value,
-             units[quantity])
-            for n, (at, sensor, quantity, value) in enumerate(rows)
-        ],
-        schema=RAW_READINGS.polars_schema,
-        orient="row",
-    )  # fmt: skip
+    """Return raw readings of the home."""
+    return raw_readings("meadow-7", rows, received_at)
 
 
 @given(
