@@ -9,9 +9,8 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from .settings import HomeSettings
+from .settings import HomeSettings, OccupancyClass
 
-OccupancyClass = Literal["home", "away", "vacation", "night"]
 PeopleBin = Literal["0", "1", "2-3", "4+"]
 PEOPLE_BINS: tuple[PeopleBin, ...] = ("0", "1", "2-3", "4+")
 _WEEK_S = 7 * 86400.0
@@ -50,14 +49,16 @@ class Context:
     clock_shift_min: float = 0.0
 
 
-def is_known_occupancy(word: str) -> bool:
+def is_known_occupancy(word: str, settings: HomeSettings) -> bool:
     """Whether a word of occupancy has a class."""
-    return word.strip().lower() in CLASS_OF_WORD
+    plain = word.strip().lower()
+    return plain in settings.words or plain in CLASS_OF_WORD
 
 
-def occupancy_class(word: str) -> OccupancyClass:
+def occupancy_class(word: str, settings: HomeSettings) -> OccupancyClass:
     """Return the class of a word; of a word that nobody knows `home`, the most lenient but one."""
-    return CLASS_OF_WORD.get(word.strip().lower(), "home")
+    plain = word.strip().lower()
+    return settings.words.get(plain) or CLASS_OF_WORD.get(plain, "home")
 
 
 def people_bin(people: int) -> PeopleBin:
@@ -79,7 +80,7 @@ def context_of(at_s: float, occupancy_raw: str, people: int, settings: HomeSetti
         weekday=local.weekday(),
         minute_of_day=local.hour * 60 + local.minute + local.second / 60,
         occupancy_raw=word,
-        occupancy_class=occupancy_class(word),
+        occupancy_class=occupancy_class(word, settings),
         people_bin=people_bin(people),
         clock_shift_min=_clock_shift_min(at_s, settings.zone),
     )

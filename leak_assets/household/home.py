@@ -73,13 +73,15 @@ def home_of(site: Site) -> Home:
             remedy="Give a sensor of flow or volume, and name it as `main` in the details",
         )
     given = {"zone": site.timezone, "step_s": float(site.contract.cadence_s)}
+    settings = HomeSettings.of({**given, **dict(details.get("settings") or {})})
+    own = tuple(word for word in settings.words if word not in OCCUPANCY_WORDS)
     return Home(
         site.name,
-        HomeSettings.of({**given, **dict(details.get("settings") or {})}),
+        settings,
         main,
         found.quantity,
         str(details.get("hot", "hot" if "hot" in site.layout.ids("flow") else "")),
         next(iter(site.layout.ids("people")), ""),
         next(iter(site.layout.ids("occupancy")), ""),
-        tuple(details.get("occupancy_words", OCCUPANCY_WORDS)),
+        tuple(details.get("occupancy_words", (*OCCUPANCY_WORDS, *own))),
     )

@@ -107,7 +107,7 @@ def take(
         return meter, None, ("from_the_future",)
     if meter.last_s is not None and reading.at_s <= meter.last_s:
         return meter, None, ("out_of_order",)
-    occupancy, people, problems = _who(meter, reading)
+    occupancy, people, problems = _who(meter, reading, settings)
     since_s = None if meter.last_s is None else reading.at_s - meter.last_s
     counter = reading.value if reading.measured == "volume" else meter.counter_l
     counter_s = reading.at_s if reading.measured == "volume" else meter.counter_s
@@ -142,10 +142,12 @@ def take(
     return after, step, problems
 
 
-def _who(meter: Meter, reading: Reading) -> tuple[str, int, tuple[str, ...]]:
+def _who(
+    meter: Meter, reading: Reading, settings: HomeSettings
+) -> tuple[str, int, tuple[str, ...]]:
     problems = []
     occupancy = meter.occupancy if reading.occupancy is None else reading.occupancy
-    if not is_known_occupancy(occupancy):
+    if not is_known_occupancy(occupancy, settings):
         problems.append("unknown_occupancy")
         occupancy = "unknown"
     people = meter.people if reading.people is None else reading.people

@@ -54,7 +54,8 @@ def _with_newest(meter: Meter, raw: pl.DataFrame, home: Home) -> Meter:
             meter = replace(meter, people=int(value))
         elif quantity == "occupancy":
             word = _word(value, home)
-            meter = replace(meter, occupancy=word if is_known_occupancy(word) else "unknown")
+            known = is_known_occupancy(word, home.settings)
+            meter = replace(meter, occupancy=word if known else "unknown")
     return meter
 
 

@@ -170,7 +170,7 @@ def _with_context(frame: pl.DataFrame, settings: HomeSettings) -> pl.DataFrame:
         occupancy_class=pl.col("occupancy_raw")
         .str.strip_chars()
         .str.to_lowercase()
-        .replace_strict(CLASS_OF_WORD, default="home"),
+        .replace_strict({**CLASS_OF_WORD, **settings.words}, default="home"),
         people_bin=pl.when(people <= 0)
         .then(pl.lit("0"))
         .when(people == 1)

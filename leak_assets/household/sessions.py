@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from .context import Context, OccupancyClass, context_of, occupancy_class
+from .context import Context, context_of, occupancy_class
 from .meter import Step
-from .settings import HomeSettings
+from .settings import HomeSettings, OccupancyClass
 
 # Levels at which it is noted how long a flow is held, L/min: a drip, a tap, a shower, a bath, a
 # garden hose, a burst. The first means any flow.
@@ -180,7 +180,7 @@ def _goes_on(running: Running, step: Step, settings: HomeSettings) -> Running:
         low_s,
         max(low_s, running.longest_low_s),
         running.context,
-        occupancy_class(settings.location_mode or step.occupancy),
+        occupancy_class(settings.location_mode or step.occupancy, settings),
     )
 
 

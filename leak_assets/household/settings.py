@@ -3,15 +3,17 @@
 Values only; what they mean is in the module that reads them.
 """
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leak_assets.errors import InputError
 
 Percentile = Literal["p95", "p99"]
-LocationMode = Literal["home", "away", "vacation", "night"]
+OccupancyClass = Literal["home", "away", "vacation", "night"]
+CLASSES: tuple[OccupancyClass, ...] = get_args(OccupancyClass)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class HomeSettings:
         For how long the switch in Home Assistant pauses alarms; it goes off by itself.
     location_mode
         Overrides the occupancy that is reported, None follows it.
+    words
+        Words of this home's own for who is there (`party`), each with its class.
     weekday_buckets
         Day types are the seven weekdays instead of weekday and weekend.
     holidays
@@ -123,7 +127,8 @@ class HomeSettings:
     continuous_s: float = 86400.0
     night_use_s: float = 7200.0
     pause_switch_s: float = 4 * 3600.0
-    location_mode: LocationMode | None = None
+    location_mode: OccupancyClass | None = None
+    words: Mapping[str, OccupancyClass] = field(default_factory=dict)
     weekday_buckets: bool = False
     holidays: tuple[date, ...] = ()
     seasonal: bool = False
@@ -144,17 +149,22 @@ class HomeSettings:
             raise InputError(
                 f"percentile = {self.percentile!r} is unknown", remedy="Choose p95 or p99"
             )
-        if self.location_mode not in (None, "home", "away", "vacation", "night"):
+        for word, kind in self.words.items():
+            if kind not in CLASSES:
+                raise InputError(
+                    f"words: {word!r} is {kind!r}", remedy=f"Give one of {', '.join(CLASSES)}"
+                )
+        if self.location_mode not in (None, *CLASSES):
             raise InputError(
                 f"location_mode = {self.location_mode!r} is unknown",
                 remedy="Choose home, away, vacation or night, or leave it out",
             )
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for one in fields(self):
+            value = getattr(self, one.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if number and not 0 <= value < 1e9:
                 raise InputError(
-                    f"{field.name} = {value} cannot be used", remedy="Give 0 or more, and finite"
+                    f"{one.name} = {value} cannot be used", remedy="Give 0 or more, and finite"
                 )
 
     @classmethod
@@ -166,13 +176,15 @@ class HomeSettings:
         InputError
             A name is unknown or a value cannot be used.
         """
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError(
                 f"setting {unknown[0]!r} of a home is unknown",
                 remedy=f"Choose of {', '.join(sorted(known))}",
             )
         given = dict(values)
+        if "words" in given:
+            given["words"] = {str(w).strip().lower(): kind for w, kind in given["words"].items()}
         if "holidays" in given:
             given["holidays"] = tuple(
                 day if isinstance(day, date) else date.fromisoformat(day)

@@ -1,6 +1,7 @@
 """What meters, people and brokers get wrong: each is kept with its reason, the engine goes on."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from leak_assets.errors import InputError
+from leak_assets.household.context import occupancy_class
 from leak_assets.household.control_rows import say
 from leak_assets.household.controls import Control
 from leak_assets.household.engine import HomeState
@@ -154,6 +156,23 @@ def test_bad_messages_leave_an_alarm_on(place: tuple[Site, Home, Settings]) -> N
     assert state.is_on
 
 
+def test_a_home_has_words_of_its_own(place: tuple[Site, Home, Settings]) -> None:
+    """HOU2: lists of away and vacation words are settings; raw word and class are both kept."""
+    site, _, _ = place
+    own = {"settings": {**site.details["settings"], "words": {"Ausflug": "away"}}}
+    home = home_of(replace(site, details=own))
+    code = float(home.occupancy_words.index("ausflug"))
+    raw, _ = heard(place, tracked())
+    said = raw.with_columns(
+        quantity=pl.lit("occupancy"), sensor_id=pl.lit("occupancy"), value=pl.lit(code),
+        unit=pl.lit("1"),
+    )  # fmt: skip
+    found = home_readings(pl.concat([raw, said]), Meter(), home)
+    assert (found["occupancy"][0], found["problem"][0]) == ("ausflug", None)
+    assert occupancy_class("Ausflug", home.settings) == "away"
+    assert occupancy_class("Ausflug", HomeSettings()) == "home"
+
+
 def test_who_was_at_home_is_known_the_next_day(place: tuple[Site, Home, Settings]) -> None:
     """People are told when they change: also after the day's last reading, and for days."""
     _, home, _ = place
@@ -188,7 +207,7 @@ def test_words_without_a_sensible_end_are_refused(
 @pytest.mark.parametrize(
     "values",
     [{"zone": "Mars/Base"}, {"step_s": 0}, {"percentile": "p50"}, {"location_mode": "party"},
-     {"gate_risk": -1}, {"horizon": 60}],
+     {"gate_risk": -1}, {"horizon": 60}, {"words": {"party": "loud"}}],
 )  # fmt: skip
 def test_settings_that_cannot_be_used_are_refused(values: dict[str, object]) -> None:
     """HOU18: each option is a key that is checked."""

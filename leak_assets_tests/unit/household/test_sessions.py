@@ -57,8 +57,8 @@ def test_people_and_words_have_bins_and_classes() -> None:
     bins = [people_bin(n) for n in (-1, 0, 1, 2, 3, 4, 9)]
     assert bins == ["0", "0", "1", "2-3", "2-3", "4+", "4+"]
     words = {"Wake Up": "home", "Wind Down": "home", "Night": "night", "Away": "away"}
-    assert {word: occupancy_class(word) for word in words} == words
-    assert occupancy_class("Vacation") == "vacation"
+    assert {word: occupancy_class(word, HomeSettings()) for word in words} == words
+    assert occupancy_class("Vacation", HomeSettings()) == "vacation"
 
 
 def test_a_holiday_is_a_weekend_and_the_mode_can_be_set() -> None:
