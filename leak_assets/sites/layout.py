@@ -17,7 +17,7 @@ from leak_assets.units import QUANTITIES, unit_choices
 
 from .derived_layout import derive_layout
 from .model_file import names_in_text
-from .registry import Network
+from .registry import Network, read_settings
 from .sensors import DEFAULT_UNIT, ELEMENT_TYPE, Sensor, SensorLayout, counter_of
 
 
@@ -30,7 +30,7 @@ def load_layout(network: Network) -> SensorLayout:
         A sensor at an element that the model does not have, or an unusable YAML.
     """
     if network.settings_path is not None:
-        content = yaml.safe_load(network.settings_path.read_text("utf-8")) or {}
+        content = read_settings(network.settings_path)
         if content.get("sensors"):
             return _from_groups(network, content["sensors"], network.settings_path)
     if groups := _packaged_groups(network.name):

@@ -26,6 +26,7 @@ from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.clock import is_timezone
 from leak_assets.system.files import publish
+from leak_assets.system.strict_yaml import read_mapping
 
 from .model_file import check_text, model_bytes, read_model
 from .sensors import SensorLayout
@@ -331,7 +332,7 @@ def _write_options(
     defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write given options over those in a network's YAML, and these over defaults."""
-    options = {**defaults, **_read_yaml(file), **given}
+    options = {**defaults, **read_settings(file), **given}
     if reference_first_day is not None:
         options["reference_first_day"] = sorted({*_first_days(options, file), reference_first_day})
     _options(options, file)
@@ -343,12 +344,12 @@ def _is_taken(name: str, path: Path, digest: str, settings: Settings) -> bool:
     own = settings.networks_dir / f"{name}.inp"
     if not own.is_file() or own.resolve() == path or _sha256(own) == digest:
         return False
-    return _read_yaml(own.with_suffix(".yaml")).get("source") != str(path)
+    return read_settings(own.with_suffix(".yaml")).get("source") != str(path)
 
 
 def _build(name: str, path: Path, settings: Settings) -> Network:
     own = settings.networks_dir / f"{name}.yaml"
-    options = _known().get(name, {}) | _read_yaml(own)
+    options = _known().get(name, {}) | read_settings(own)
     return Network(
         name=name,
         inp_path=path,
@@ -418,26 +419,19 @@ def _first_days(options: dict[str, Any], file: Path) -> tuple[date, ...]:
     return tuple(sorted(set(days)))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return what the YAML beside a registered model says; nothing where there is none.
+
+    Raises
+    ------
+    InputError
+        It is no YAML, or no mapping.
+    """
     if not path.is_file():
         return {}
-    try:
-        content = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            "the network settings are not YAML",
-            remedy="Mend or delete the file",
-            file=path,
-            row=None if mark is None else mark.line + 1,
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            "the network settings are not a mapping",
-            remedy="Write `key: value` lines",
-            file=path,
-        )
-    return content
+    if not path.read_bytes().strip():
+        return {}
+    return read_mapping(path, "network settings file", remedy="Write `key: value` lines")[0]
 
 
 def _absolute(path: Path) -> Path:

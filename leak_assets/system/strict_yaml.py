@@ -14,8 +14,13 @@ from leak_assets.errors import InputError
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read_mapping(path: Path, what: str, *, remedy: str) -> tuple[dict[str, Any], str]:
+def read_mapping(
+    path: Path, what: str, *, remedy: str, as_text: bool = False
+) -> tuple[dict[str, Any], str]:
     """Return the mapping that a YAML file holds, and its text.
+
+    Not by YAML's own construction alone: that takes the last of doubled keys, and unfolds a line of
+    aliases to gigabytes.
 
     Parameters
     ----------
@@ -23,32 +28,84 @@ def read_mapping(path: Path, what: str, *, remedy: str) -> tuple[dict[str, Any],
         What the file is, for messages.
     remedy
         What helps where it holds no mapping.
+    as_text
+        Leave values as they are written: a name such as `1e3` is no number.
 
     Raises
     ------
     InputError
-        It cannot be read, is no YAML, or no mapping; the file is named, and the line of bad syntax.
+        It cannot be read, is no YAML, or no mapping, or has a doubled key or an alias; file and
+        line are named.
     """
     try:
         text = path.read_text("utf-8")
-        content = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = None if root is None else _Content(path, what, as_text).of(root)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the {what} cannot be read ({error.__class__.__name__})",
             remedy=f"Name a readable {what} file",
             file=path,
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
             f"the {what} is no valid YAML",
-            remedy="Mend the syntax at this place",
+            remedy="Mend the syntax at this place; write text with special signs in quotes",
             file=path,
             row=None if mark is None else mark.line + 1,
         ) from error
     if not isinstance(content, dict):
         raise InputError(f"the {what} is no mapping of keys to values", remedy=remedy, file=path)
     return content, text
+
+
+class _Content:
+    """Makes values of the nodes of one file.
+
+    Parameters
+    ----------
+    path, what, as_text
+        As of `read_mapping`.
+    """
+
+    def __init__(self, path: Path, what: str, as_text: bool) -> None:
+        self._path, self._what, self._as_text = path, what, as_text
+        self._seen: set[int] = set()
+        self._scalars = yaml.SafeLoader("")
+
+    def of(self, node: yaml.Node) -> Any:
+        """Return the value of a node."""
+        if id(node) in self._seen:
+            raise self._wrong(node, "has an alias (`*name`)", "Write the values out")
+        self._seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            found: dict[Any, Any] = {}
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode) or not key.value:
+                    raise self._wrong(key, "has a key that is no text", "Write the key as text")
+                name = key.value if self._as_text else self._scalar(key)
+                if name in found:
+                    raise self._wrong(key, f"has the key `{name}` twice", "Keep one of them")
+                found[name] = self.of(value)
+            return found
+        if isinstance(node, yaml.SequenceNode):
+            return [self.of(item) for item in node.value]
+        if self._as_text:
+            return None if node.tag == "tag:yaml.org,2002:null" else node.value
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError as error:
+            raise self._wrong(
+                node, f"has a value that cannot be read ({error})", "Correct it"
+            ) from error
+
+    def _wrong(self, node: yaml.Node, told: str, remedy: str) -> InputError:
+        row = node.start_mark.line + 1
+        return InputError(f"the {self._what} {told}", remedy=remedy, file=self._path, row=row)
 
 
 def validated(

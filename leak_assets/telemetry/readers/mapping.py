@@ -5,21 +5,21 @@ Reading and checking `mapping.yaml` belong here; files are read by it in `mapped
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import available_timezones
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from leak_assets.errors import InputError
 from leak_assets.sites.sensors import COUNTED, SensorLayout
+from leak_assets.system.strict_yaml import line_of, read_mapping, validated
 from leak_assets.units import QUANTITIES, unit_by_name, unit_choices
 
 MAPPING_FILE = "mapping.yaml"
@@ -191,111 +191,18 @@ def load_mapping(path: Path, layout: SensorLayout) -> SiteMapping:
 def _loaded(path: Path, _mtime_ns: int, size: int, layout: SensorLayout) -> SiteMapping:
     if size > _MOST_BYTES:
         raise InputError("the mapping is larger than 16 MiB", remedy="Shorten it", file=path)
-    root = _yaml_node(path)
-    try:
-        content = MappingContent.model_validate(_plain(root, path, set()))
-    except ValidationError as error:
-        raise _as_input_error(error, root, path) from error
-    _check_sensors(content.tags, layout, root, path)
+    remedy = "Begin with `files:` and `tags:` (docs/sources.md has examples)"
+    given, text = read_mapping(path, "mapping", remedy=remedy, as_text=True)
+    remedy = "Mend the value; docs/sources.md has examples"
+    content = validated(MappingContent, given, file=path, text=text, remedy=remedy)
+    _check_sensors(content.tags, layout, text, path)
     return SiteMapping.of(content)
 
 
-def _yaml_node(path: Path) -> yaml.Node:
-    try:
-        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            "the mapping is no valid YAML",
-            remedy="Mend the syntax at this place; write text with special signs in quotes",
-            file=path,
-            row=None if mark is None else mark.line + 1,
-        ) from error
-    if not isinstance(root, yaml.MappingNode):
-        raise InputError(
-            "the mapping is no list of keys and values",
-            remedy="Begin with `files:` and `tags:` (docs/sources.md has examples)",
-            file=path,
-        )
-    return root
-
-
-def _plain(node: yaml.Node, path: Path, seen: set[int]) -> Any:
-    """Return the values of a node; keys are text, and none is there twice.
-
-    Not YAML's own construction: that takes the last of doubled keys, reads the tag `1e3` as a
-    number, and unfolds a line of aliases to gigabytes.
-    """
-    if id(node) in seen:
-        raise InputError(
-            "the mapping has an alias (`*name`)",
-            remedy="Write the values out",
-            file=path,
-            row=node.start_mark.line + 1,
-        )
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-            if not name or name in found:
-                raise InputError(
-                    f"key `{name}` is there twice" if name else "a key is no text",
-                    remedy="Keep one of them" if name else "Write the key as text",
-                    file=path,
-                    row=key.start_mark.line + 1,
-                )
-            found[name] = _plain(value, path, seen)
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, path, seen) for item in node.value]
-    if node.tag == "tag:yaml.org,2002:null":
-        return None
-    return node.value
-
-
-def _as_input_error(error: ValidationError, root: yaml.Node, path: Path) -> InputError:
-    first = error.errors()[0]
-    place = first["loc"]
-    key = ".".join(str(part) for part in place)
-    row = _line_of(root, place)
-    if first["type"] == "extra_forbidden":
-        kinds: dict[str, type[BaseModel]] = {"files": FileMapping, "tags": Tag}
-        kind = kinds.get(str(place[0]), MappingContent) if len(place) > 1 else MappingContent
-        keys = ", ".join(kind.model_fields)
-        problem, remedy = f"key `{key}` is unknown", f"Remove it; the keys are {keys}"
-    elif first["type"] == "missing":
-        problem, remedy = f"key `{key}` is missing", "Add it"
-    else:
-        told = first["msg"].removeprefix("Value error, ")
-        problem = f"key `{key}`: {told[:1].lower()}{told[1:]}" if key else told
-        remedy = "Mend the value; docs/sources.md has examples"
-    return InputError(problem, remedy=remedy, file=path, row=row)
-
-
-def _line_of(node: yaml.Node, place: Sequence[str | int]) -> int:
-    """Return the line of a key, or of the nearest one above it that is there."""
-    line = node.start_mark.line + 1
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == part]
-            if not found:
-                break
-            key, node = found[0]
-            line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _check_sensors(
-    tags: Mapping[str, Tag], layout: SensorLayout, root: yaml.Node, path: Path
-) -> None:
+def _check_sensors(tags: Mapping[str, Tag], layout: SensorLayout, text: str, path: Path) -> None:
     known = {(s.quantity, s.sensor_id): s for s in layout.sensors}
     seen: dict[tuple[str, str], str] = {}
     for name, tag in tags.items():
-        row = _line_of(root, ("tags", name))
         one = (tag.quantity, tag.sensor)
         if one not in known:
             some = ", ".join(layout.ids(tag.quantity)[:3]) or "none"
@@ -303,7 +210,7 @@ def _check_sensors(
                 f"tag `{name}`: `{tag.sensor}` is no {tag.quantity} sensor of {layout.network}",
                 remedy=f"Name one of its sensors ({some}, …) or add it to the layout",
                 file=path,
-                row=row,
+                row=line_of(("tags", name), text),
             )
         measured = known[one].delivered
         if tag.unit is not None and unit_by_name(measured, tag.unit) is None:
@@ -313,14 +220,14 @@ def _check_sensors(
                 " a counter in the layout",
                 remedy=f"Write one of {', '.join(unit_choices(measured))}, or change the layout",
                 file=path,
-                row=row,
+                row=line_of(("tags", name), text),
             )
         if one in seen:
             raise InputError(
                 f"tags `{seen[one]}` and `{name}` stand for the same sensor {'/'.join(one)}",
                 remedy="Keep one of them: two values of one instant cannot be told apart",
                 file=path,
-                row=row,
+                row=line_of(("tags", name), text),
             )
         seen[one] = name
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
+from leak_assets.system.strict_yaml import read_mapping, validated
 from leak_assets.telemetry.readers.messages import FIELDS, Names, ValueField
 
 from .spool import check_source_name
@@ -201,22 +201,14 @@ def load_stream(source: str, settings: Settings) -> StreamConfig:
     InputError
         The file cannot be read, or a value cannot be used; key and file are named.
     """
+    remedy = "docs/sources.md has an example"
     if "://" in source:
-        content, file = _from_url(source), None
+        # What was given may hold a password: messages do not repeat it.
+        config = validated(StreamConfig, _from_url(source), file=None, remedy=remedy)
     else:
-        content, file = _from_file(Path(source)), source
-    try:
-        config = StreamConfig.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        told = first["msg"].removeprefix("Value error, ")
-        # What was given may hold a password: it is not repeated.
-        raise InputError(
-            f"{where}: {told[:1].lower()}{told[1:]}".removesuffix("."),
-            remedy="docs/sources.md has an example",
-            file=file,
-        ) from error
+        path = Path(source)
+        content, text = read_mapping(path, "source", remedy=remedy)
+        config = validated(StreamConfig, content, file=path, text=text, remedy=remedy)
     return config.model_copy(
         update={"username": settings.source_username, "password": settings.source_password}
     )
@@ -242,23 +234,3 @@ def _from_url(text: str) -> dict[str, Any]:
 
 def _plain(text: str) -> Any:
     return int(text) if text.isdecimal() else text
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the file cannot be read ({error})",
-            remedy="Give the path of a YAML file or a URL such as redis://localhost:6379",
-            file=path,
-        ) from error
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"this is no YAML ({' '.join(str(error).split())})", remedy="Correct it", file=path
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            "the file holds no keys", remedy="docs/sources.md has an example", file=path
-        )
-    return {str(key): value for key, value in content.items()}

@@ -1,6 +1,8 @@
 """Sensor layouts as data."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,14 @@ def test_names_in_the_text_are_those_that_wntr_reads(name: str) -> None:
     model = network.shared_model()
     of_model = (model.node_name_list, model.link_name_list, model.tank_name_list)
     assert names_in_text(network.inp_path) == tuple(frozenset(names) for names in of_model)
+
+
+def test_a_site_is_found_without_the_solver() -> None:
+    """Who collects readings of a network does not load what solves it: 80 MiB instead of 300."""
+    code = (
+        "import sys; from leak_assets.settings import Settings;"
+        " from leak_assets.sites.site import find_site; find_site('l-town', Settings());"
+        " print([m for m in ('wntr', 'scipy', 'pandas', 'networkx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
