@@ -27,7 +27,8 @@ SITE = "hanoi"
 SENSOR = "12"
 _LONGEST_S = 300.0
 _ENDS_S = 60.0
-_TOGETHER = 200
+# Messages that are sent together at most; of few messages an eighth, so that they see kills.
+_TOGETHER, _PARTS = 200, 8
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,11 @@ def survive(
     for killer in killers:
         killer.start()
     rng = random.Random(seed)  # noqa: S311
-    for first in range(0, len(payloads), _TOGETHER):
+    together = max(min(_TOGETHER, len(payloads) // _PARTS), 1)
+    for first in range(0, len(payloads), together):
         # They come while a collector lives, so that most of them see one die.
         alive.wait(timeout=_LONGEST_S)
-        publish(payloads[first : first + _TOGETHER])
+        publish(payloads[first : first + together])
         time.sleep(rng.uniform(0, 0.5))
     deadline = time.monotonic() + _LONGEST_S
     while _rows(home)[1] < before[1] + len(payloads) and time.monotonic() < deadline:

@@ -4,6 +4,8 @@ What a contract is stands in `warehouse.contract`; readings have one of their si
 instead.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 
 from leak_assets.errors import InputError
@@ -12,7 +14,6 @@ from leak_assets.warehouse.contract import check_frame, check_rules, contract_of
 from leak_assets.warehouse.lake import partition_name
 
 from .step import Partition, Step
-from .work import Work
 
 
 def contract_inputs_of(step: Step) -> list[Input]:
@@ -31,7 +32,9 @@ def contract_inputs_of(step: Step) -> list[Input]:
     ]
 
 
-def hold_contract(work: Work, table: str, partition: Partition, frame: pl.DataFrame) -> None:
+def hold_contract(
+    progress: Callable[[str], None], table: str, partition: Partition, frame: pl.DataFrame
+) -> None:
     """Refuse rows that break their table's contract; tell what it only warns of.
 
     Raises
@@ -46,7 +49,7 @@ def hold_contract(work: Work, table: str, partition: Partition, frame: pl.DataFr
     where = f"{table} {partition_name(partition)}"
     for violation in violations:
         if violation.severity == "WARN":
-            work.progress(f"{where}: {violation}")
+            progress(f"{where}: {violation}")
     blocking = [violation for violation in violations if violation.severity == "ERROR"]
     if blocking:
         raise InputError(

@@ -19,7 +19,7 @@ from leak_assets.warehouse.schemas import TABLES
 from .context import StepContext
 from .contracts import contract_inputs_of, hold_contract
 from .locks import network_lock
-from .step import Frames, Partition, Read, Step, partition_of
+from .step import DAMAGED, Frames, Partition, Read, Step, partition_of
 from .work import Work, day_of
 
 # Starting processes takes as long as some forty days of readings.
@@ -163,6 +163,10 @@ def inputs_of(work: Work, partition: Partition) -> list[Input] | None:
     for read in work.step.reads:
         for source in partitions_read(work, read, partition):
             is_own = partition_of(read.table, source) == partition_of(read.table, partition)
+            if read.spares and not is_own and work.is_damaged(read.table, source):
+                own = partition_name(partition_of(read.table, source))
+                found[Input("table", read.table, own, DAMAGED)] = None
+                continue
             entry = work.input(read.table, source)
             if entry is not None:
                 found[entry] = None
@@ -344,7 +348,7 @@ def _write(
     if extra := set(frames) - set(step.writes):
         raise ValueError(f"step {step.name} made {', '.join(sorted(extra))} without declaring it")
     for table, frame in frames.items():
-        hold_contract(work, table, partition, frame)
+        hold_contract(work.progress, table, partition, frame)
     version = step.code_version
     return [
         work.warehouse.write(

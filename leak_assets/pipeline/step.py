@@ -50,6 +50,10 @@ def _as_network_keys(table: str) -> tuple[str, ...]:
     return tuple("network" if key == "site" else key for key in TABLES[table].partition_by)
 
 
+# Version of an input that could not be read.
+DAMAGED = "damaged"
+
+
 @dataclass(frozen=True)
 class Read:
     """A table that a step reads.
@@ -68,6 +72,9 @@ class Read:
         days that it goes on from. Instead of `first_day` and `last_day`.
     required
         A partition of the step is made only where this table's own partition exists.
+    spares
+        Other days than the step's own may be damaged: they are read as if they were missing, and
+        are inputs of version `DAMAGED`, so that the day is made again once they are mended.
     """
 
     table: str
@@ -75,6 +82,7 @@ class Read:
     last_day: int = 0
     days: Callable[["Work", date], Sequence[date]] | None = None
     required: bool = False
+    spares: bool = False
 
     def __post_init__(self) -> None:
         if self.table not in TABLES:

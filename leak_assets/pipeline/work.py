@@ -108,6 +108,10 @@ class Work:
         days = [day - timedelta(days=back) for back in range(days_before, -1, -1)]
         return self.read_days(table, days)
 
+    def is_damaged(self, table: str, partition: dict[str, str]) -> bool:
+        """Whether a partition exists and cannot be read."""
+        return self.ctx.warehouse.is_damaged(table, partition_of(table, partition))
+
     def input(self, table: str, partition: dict[str, str]) -> Input | None:
         """Return a partition as an input, or None where it does not exist."""
         return self.ctx.warehouse.as_input(table, partition_of(table, partition))

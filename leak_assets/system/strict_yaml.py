@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from leak_assets.errors import InputError
 
+_SHOWN = 40
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -138,6 +139,11 @@ def validated(
             problem, help_ = f"key `{key}` is missing", "Add it"
         else:
             said = first["msg"].removeprefix("Value error, ")
+            given = first["input"]
+            # Checks of ours name what they want to; passwords are repeated by nobody.
+            is_told = first["type"] == "value_error" or "password" in key
+            if not is_told and isinstance(given, str | int | float) and len(str(given)) < _SHOWN:
+                said = f"{said[:1].lower()}{said[1:]}, not {given!r}"
             problem, help_ = (f"key `{key}`: {said}" if key else said), remedy
         row = line_of(place, text) if text else None
         raise InputError(problem, remedy=help_, file=file, row=row) from error

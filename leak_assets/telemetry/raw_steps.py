@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.pipeline.contracts import hold_contract
 from leak_assets.sites.site import Site
 from leak_assets.system.locks import locks
 from leak_assets.system.processes import worker_count
@@ -178,6 +179,7 @@ def _of_files(arrivals: Sequence[_Arrival], day: date) -> pl.DataFrame | None:
 def _published(
     ctx: StepContext, partition: dict[str, str], frame: pl.DataFrame, inputs: Sequence[Input]
 ) -> Written:
+    hold_contract(ctx.progress, RAW, partition, frame)
     return ctx.warehouse.write(RAW, partition, frame, inputs=inputs, code_version=RAW_CODE_VERSION)
 
 

@@ -55,7 +55,16 @@ def _day_before(
 ) -> pl.DataFrame | None:
     """Return the raw log of the day before; not read once more where it was made just now."""
     before = day - timedelta(days=1)
-    return read[1] if read and read[0] == before else work.read(RAW, work.day(before))
+    if read and read[0] == before:
+        return read[1]
+    if work.is_damaged(RAW, work.day(before)):
+        # Its own readings cost it; the day after loses no more than what runs across midnight.
+        work.progress(
+            f"{work.site.name} {day}: made without the raw log of {before}, which is damaged"
+            " (`leak-assets warehouse check` names the file); gaps and flat lines begin at midnight"
+        )
+        return None
+    return work.read(RAW, work.day(before))
 
 
 def _reference(work: Work, day: date) -> tuple[date, ...]:
@@ -94,7 +103,7 @@ READINGS_STEP = Step(
     partition="day",
     writes=(_READINGS, "telemetry.gaps", _UNUSABLE),
     reads=(
-        Read(RAW, first_day=-1, required=True),
+        Read(RAW, first_day=-1, required=True, spares=True),
         Read(_READINGS, days=_reference),
     ),
     given=(CONTRACT,),

@@ -19,6 +19,8 @@ from .schemas import TABLES, VIEWS, Table, View
 CATALOGUE_FILE = "leak.duckdb"
 # Zero rows in each table's folder: its view has the right columns before there is any data.
 SCHEMA_FILE = "0_schema.parquet"
+# In a table's folder while it has files of an older version, with other columns.
+OLDER_FILE = "older_columns"
 # People open the file with the DuckDB that they have, which may be older than ours.
 STORAGE_VERSION = "v1.2.0"
 
@@ -35,9 +37,11 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Pat
     for schema in dict.fromkeys(item.schema for item in everything):
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
     for table in TABLES.values():
+        place = f"{quoted_lake}/{table.schema}/{table.name}/*.parquet"
         connection.execute(
-            f"CREATE VIEW {table.full_name} AS SELECT * FROM"
-            f" read_parquet('{quoted_lake}/{table.schema}/{table.name}/*.parquet')"
+            f"CREATE VIEW {table.full_name} AS {_rows_of(table, place)}"
+            if (lake / table.schema / table.name / OLDER_FILE).exists()
+            else f"CREATE VIEW {table.full_name} AS SELECT * FROM read_parquet('{place}')"
         )
         _comment(connection, table.full_name, table.row)
         for column in table.columns:
@@ -50,6 +54,16 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Pat
         _comment(connection, view.full_name, view.row)
         for name, description in view.columns.items():
             _comment(connection, f"{view.full_name}.{name}", description, "COLUMN")
+
+
+def _rows_of(table: Table, place: str) -> str:
+    """Return the query of a table that has files of an older version: columns by their names.
+
+    As `Warehouse.read`: what was not there then is null, what is not there any more is left out.
+    DuckDB reads every file's footer for it when the view is made.
+    """
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f"SELECT {columns} FROM read_parquet('{place}', union_by_name = true)"
 
 
 def create_as_of_views(

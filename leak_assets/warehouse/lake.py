@@ -9,7 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from leak_assets.errors import InputError, MissingInputError
 from leak_assets.settings import Settings
 from leak_assets.system.files import publish
 
-from .catalogue import SCHEMA_FILE, confine, create_as_of_views, create_views
+from .catalogue import OLDER_FILE, SCHEMA_FILE, confine, create_as_of_views, create_views
 from .history import files_at, is_revision, keep, retired_path
 from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
@@ -92,12 +92,24 @@ class Warehouse:
         """Write the zero-row schema file of every table whose file is missing or outdated."""
         for table in TABLES.values():
             path = self._folder(table) / SCHEMA_FILE
-            if _schema_of(path) != dict(table.polars_schema):
+            known = _schema_of(path)
+            if known != dict(table.polars_schema):
+                if known is not None:
+                    path.with_name(OLDER_FILE).touch()
                 _replace(path, table.empty(), {})
+            elif path.with_name(OLDER_FILE).exists():
+                self._forget_older(table)
             if table.history != "none":
                 kept = self.history / table.schema / table.name / SCHEMA_FILE
                 if not kept.exists():
                     _replace(kept, table.empty(), {})
+
+    def _forget_older(self, table: Table) -> None:
+        """Take note where all days of a table have been made anew with the columns of today."""
+        folder, columns = self._folder(table), table.polars_schema.names()
+        with suppress(pl.exceptions.PolarsError, OSError):
+            if all(list(pl.read_parquet_schema(p)) == columns for p in folder.glob("*.parquet")):
+                (folder / OLDER_FILE).unlink(missing_ok=True)
 
     def _folder(self, table: Table) -> Path:
         return self.lake / table.schema / table.name
@@ -207,6 +219,15 @@ class Warehouse:
             return _as_declared(pl.read_parquet(content), TABLES[table_name])
         except pl.exceptions.PolarsError as error:
             raise DamagedPartitionError.of(path, _first_line(error)) from error
+
+    def is_damaged(self, table_name: str, partition: Mapping[str, str]) -> bool:
+        """Whether a partition exists and cannot be read; looked at once for each file."""
+        path = self.path(table_name, partition)
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            return False
+        return _is_damaged(path, state.st_ino, state.st_mtime_ns, state.st_size)
 
     def require(
         self, table_name: str, partition: Mapping[str, str], *, remedy: str
@@ -435,6 +456,16 @@ def _content(path: Path) -> bytes | None:
     if problem := damage(content):
         raise DamagedPartitionError.of(path, problem)
     return content
+
+
+@lru_cache(maxsize=4096)
+def _is_damaged(path: Path, _inode: int, _mtime_ns: int, _size: int) -> bool:
+    try:
+        _content(path)
+        _read_record(path)
+    except DamagedPartitionError:
+        return True
+    return False
 
 
 def damage(content: bytes) -> str:

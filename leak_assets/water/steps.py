@@ -16,7 +16,7 @@ from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step, alwa
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.sites.areas import Area
 from leak_assets.warehouse import Input
-from leak_assets.warehouse.schemas.water import DMA_BALANCE_DAILY, MINIMUM_NIGHT_FLOW
+from leak_assets.warehouse.schemas.water import DMA_BALANCE_DAILY, MINIMUM_NIGHT_FLOW, ZONE_SENSORS
 
 from .balance import day_row, night_row
 from .net_inflow import AreaFlow, area_flow
@@ -26,6 +26,7 @@ from .zones import Areas, area_settings, areas_of
 
 READINGS = "telemetry.readings"
 NIGHTS, BALANCE = MINIMUM_NIGHT_FLOW.full_name, DMA_BALANCE_DAILY.full_name
+SENSORS = ZONE_SENSORS.full_name
 _DAY = timedelta(days=1)
 
 
@@ -68,6 +69,20 @@ def balance_frames(
                         for at in days
                     ],
                     DMA_BALANCE_DAILY.polars_schema,
+                ),
+                SENSORS: _frame(
+                    site.name,
+                    [
+                        {
+                            "zone_id": area.name,
+                            "day": day,
+                            "quantity": quantity,
+                            "sensor_id": name,
+                        }
+                        for area in areas.areas
+                        for quantity, name in sorted(area.sensors())
+                    ],
+                    ZONE_SENSORS.polars_schema,
                 ),
             },
         )
@@ -113,7 +128,7 @@ def area_inputs(work: Work) -> tuple[Input, ...]:
 BALANCE_STEP = Step(
     name="water_balance",
     partition="day",
-    writes=(NIGHTS, BALANCE),
+    writes=(NIGHTS, BALANCE, SENSORS),
     reads=(Read(READINGS, first_day=-1, required=True),),
     given=(Given("areas", area_inputs),),
     compute=balance_frames,

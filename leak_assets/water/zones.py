@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from leak_assets.errors import InputError
 from leak_assets.hydraulics.twin.channels import twin_of
 from leak_assets.hydraulics.twin.nominal import demand_shares
 from leak_assets.hydraulics.twin.zones import Zone, tank_volume
 from leak_assets.sites.areas import Area, Tank, Weather, areas_from, weather_from
-from leak_assets.sites.registry import Network
+from leak_assets.sites.registry import Network, read_settings
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import DescribedSite, NetworkSite, Site
 
@@ -131,7 +129,7 @@ def area_settings(site: Site) -> Mapping[str, dict[str, Any]]:
     if not isinstance(site, NetworkSite) or site.network.settings_path is None:
         return {}
     file = site.network.settings_path
-    content = (yaml.safe_load(file.read_text("utf-8")) or {}).get("areas", [])
+    content = read_settings(file).get("areas", [])
     if not isinstance(content, list) or any(
         not isinstance(entry, dict) or "name" not in entry for entry in content
     ):

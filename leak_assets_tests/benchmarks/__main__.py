@@ -12,6 +12,7 @@ from leak_assets_tests.benchmarks import (
     bench_api,
     bench_engine,
     bench_events,
+    bench_flags,
     bench_hanoi,
     bench_household,
     bench_incidents,
@@ -42,6 +43,7 @@ ALL = {
         bench_warehouse,
         bench_landing,
         bench_ingest,
+        bench_flags,
         bench_incidents,
     )
 }

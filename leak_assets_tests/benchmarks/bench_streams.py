@@ -1,6 +1,9 @@
 """Streams: readings a second of one collector, its memory, and what is left after kills.
 
-Run it: python -m leak_assets_tests.benchmarks.bench_streams --seconds 600 --rounds 20
+Ten minutes and twenty rounds for each broker (an hour and more), or all three in two minutes:
+
+    python -m leak_assets_tests.benchmarks.bench_streams --seconds 600 --rounds 20
+    python -m leak_assets_tests.benchmarks.bench_streams --short
 """
 
 import argparse
@@ -34,6 +37,8 @@ NETWORK = "l-town"
 SENSORS = 33
 REACH = 20_000
 MESSAGES = 10_000
+# Seconds of the steady rate, rounds of kills and messages of a round that take two minutes.
+SHORT = (18.0, 2, 1000)
 COMMAND = "python -m leak_assets_tests.benchmarks.bench_streams"
 Publish = Callable[[Sequence[bytes]], None]
 
@@ -148,7 +153,10 @@ def sustained(kind: Kind, folder: Path, seconds: float) -> Iterator[Figure]:
         )  # fmt: skip
         yield Figure(topic, "lost or doubled", taker.rows - sent * SENSORS, "", "0", COMMAND)
         yield Figure(topic, "memory of the collector, maximum", max(memory), "MiB", "", COMMAND)
-        yield Figure(topic, "memory, last third over middle third", growth, "", "≤ 1.05", COMMAND)
+        yield Figure(
+            topic, f"memory, last third of {seconds:,.0f} s over the middle third", growth, "",
+            "≤ 1.05", COMMAND,
+        )  # fmt: skip
 
 
 def killed(kind: Kind, folder: Path, rounds: int, messages: int) -> Iterator[Figure]:
@@ -179,15 +187,17 @@ def killed(kind: Kind, folder: Path, rounds: int, messages: int) -> Iterator[Fig
     yield Figure(topic, "messages doubled", doubled, "", "0", COMMAND)
 
 
-def figures(*, smoke: bool = False, seconds: float = 60.0, rounds: int = 10) -> Iterator[Figure]:
-    """Yield the figures of each broker that is installed."""
+def figures(
+    *, smoke: bool = False, seconds: float = 60.0, rounds: int = 10, messages: int = MESSAGES
+) -> Iterator[Figure]:
+    """Yield the figures of each broker that is installed; their rows say how long each ran."""
     if smoke:
-        seconds, rounds = 2.0, 1
+        seconds, rounds, messages = 2.0, 1, 300
     for kind in kinds():
         with tempfile.TemporaryDirectory() as folder:
             yield from sustained(kind, Path(folder), seconds)
         with tempfile.TemporaryDirectory() as folder:
-            yield from killed(kind, Path(folder), rounds, 300 if smoke else MESSAGES)
+            yield from killed(kind, Path(folder), rounds, messages)
 
 
 def _wait(is_so: Callable[[], bool]) -> None:
@@ -207,5 +217,16 @@ if __name__ == "__main__":
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the steady rate")
     parser.add_argument("--rounds", type=int, default=10, help="of kills, for each broker")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="of each round of kills")
+    parser.add_argument("--short", action="store_true", help="all figures in two minutes")
     options = parser.parse_args()
-    print_figures(figures(smoke=options.smoke, seconds=options.seconds, rounds=options.rounds))
+    if options.short:
+        options.seconds, options.rounds, options.messages = SHORT
+    print_figures(
+        figures(
+            smoke=options.smoke,
+            seconds=options.seconds,
+            rounds=options.rounds,
+            messages=options.messages,
+        )
+    )

@@ -94,10 +94,8 @@ def run_range(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     )
 
 
-# The readings of a day go on from the raw log of the day before it: a damaged file is two days.
-@pytest.mark.parametrize(
-    ("poison", "lost"), [(breaking, {POISONED}), (damaged, {POISONED, DAYS[21]})]
-)
+# The readings of a day go on from the raw log of the day before: a damaged one costs itself only.
+@pytest.mark.parametrize(("poison", "lost"), [(breaking, {POISONED}), (damaged, {POISONED})])
 def test_47_of_48_days_are_made_and_the_run_names_the_other(
     zones: dg.DagsterInstance,
     rome: StepContext,
@@ -128,7 +126,9 @@ def test_47_of_48_days_are_made_and_the_run_names_the_other(
     assert run_range(zones).success
     after = published(rome, BALANCE)
     assert set(after) - set(before) == set(map(str, lost))
-    assert {day: after[day] for day in before} == before
+    # The day after a damaged one was made with what could be read, and is made again.
+    others = [day for day in before if day != str(DAYS[21])]
+    assert {day: after[day] for day in others} == {day: before[day] for day in others}
 
 
 def test_days_none_of_which_can_be_made_end_the_run_at_once(

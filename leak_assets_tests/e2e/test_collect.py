@@ -49,12 +49,12 @@ def mqtt_source(folder: Path) -> Iterator[tuple[Path, Publish]]:
 def test_killed_at_random_nothing_is_lost_or_doubled(
     tmp_path: Path, source_of: Callable[[Path], Iterator[tuple[Path, Publish]]]
 ) -> None:
-    """Collector and run are killed again and again while a thousand messages come."""
+    """Collector and run are killed again and again while 400 messages come."""
     with source_of(tmp_path) as (source, publish):  # type: ignore[attr-defined]
-        sent = payloads_of(1000, START, timedelta(seconds=1))
+        sent = payloads_of(400, START, timedelta(seconds=1))
         outcome = survive(tmp_path / "home", source, publish, sent, seed=1)
-    assert outcome.kills > 0
-    assert (outcome.lost, outcome.doubled, outcome.rows) == (0, 0, 1000)
+    assert outcome.kills > 1
+    assert (outcome.lost, outcome.doubled, outcome.rows) == (0, 0, 400)
 
 
 def test_collect_ends_in_order_and_alone(tmp_path: Path) -> None:

@@ -83,6 +83,50 @@ DMA_BALANCE_DAILY = Table(
     ),
 )
 
+ZONE_SENSORS = Table(
+    "water",
+    "zone_sensors",
+    "A sensor that says something of a district metered area: a meter at its border, or a tank, a"
+    " pressure or a customer's meter inside.",
+    ("date", "network"),
+    ("network", "zone_id", "quantity", "sensor_id", "day"),
+    (
+        NETWORK,
+        _ZONE,
+        Column("day", pl.Date, "day (UTC) whose balance it was part of"),
+        Column(
+            "quantity",
+            pl.String,
+            "`flow` of a meter at the border, `level`, `pressure` or `demand`",
+        ),
+        Column("sensor_id", pl.String, "name of the instrumented element"),
+    ),
+)
+
+ZONE_FRESHNESS = View(
+    "water",
+    "zone_freshness",
+    "How old the newest usable readings of a district metered area are now. It is fresh where all"
+    " meters at its border are: without one of them nothing can be said of what it takes.",
+    """
+    WITH newest AS (
+        SELECT network, zone_id, quantity, sensor_id FROM water.zone_sensors
+        QUALIFY day = max(day) OVER (PARTITION BY network)
+    )
+    SELECT z.network, z.zone_id, max(f.last_reading_at) AS last_reading_at,
+        max(f.age_s) FILTER (z.quantity = 'flow') AS oldest_meter_age_s,
+        count(*) AS tags, count(*) FILTER (NOT coalesce(f.is_fresh, false)) AS stale_tags,
+        bool_and(coalesce(f.is_fresh, false)) FILTER (z.quantity = 'flow') AS is_fresh
+    FROM newest AS z LEFT JOIN telemetry.freshness AS f USING (network, sensor_id, quantity)
+    GROUP BY z.network, z.zone_id ORDER BY z.network, z.zone_id
+    """,
+    {
+        "oldest_meter_age_s": "seconds from the newest reading of its stalest meter to now",
+        "stale_tags": "sensors of the area whose newest reading is older than allowed, or missing",
+        "is_fresh": "whether all meters at its border are fresh",
+    },
+)
+
 # Nights of the same kind (before a workday, or not) that teach the band of a night; all before it,
 # so nothing of the future counts.
 BAND_NIGHTS, LEAST_NIGHTS = 20, 8
@@ -137,5 +181,5 @@ NIGHT_FLOW_BANDS = View(
     },
 )
 
-TABLES = (MINIMUM_NIGHT_FLOW, DMA_BALANCE_DAILY)
-VIEWS = (NIGHT_FLOW_BANDS,)
+TABLES = (MINIMUM_NIGHT_FLOW, DMA_BALANCE_DAILY, ZONE_SENSORS)
+VIEWS = (NIGHT_FLOW_BANDS, ZONE_FRESHNESS)

@@ -149,17 +149,21 @@ def suffer(quiet: tuple[Path, Wide], tmp_path: Path) -> Callable[..., Outcome]:
         fault: Fault | None = None, late_s: float = 0.0, wide: Wide | None = None
     ) -> Outcome:
         home, sound = quiet
-        wide = wide or sound
-        shutil.copytree(home, tmp_path / "home")
-        ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / "home"))
-        changed = {name: series.copy() for name, series in wide.items()}
+        changed = {name: series.copy() for name, series in (wide or sound).items()}
         if fault is not None:
             fault(changed, slice(FAULTY_FROM * PER_DAY, DAYS * PER_DAY))
-        put(ctx, changed, range(FAULTY_FROM, DAYS), late_s)
-        run(ctx, range(FAULTY_FROM, DAYS))
-        return Outcome(ctx)
+        return Outcome(gone_on(home, tmp_path / "home", changed, late_s))
 
     return suffered
+
+
+def gone_on(home: Path, copy: Path, wide: Wide, late_s: float) -> StepContext:
+    """Return a copy of a home, with the last four days taken to incidents."""
+    shutil.copytree(home, copy)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=copy))
+    put(ctx, wide, range(FAULTY_FROM, DAYS), late_s)
+    run(ctx, range(FAULTY_FROM, DAYS))
+    return ctx
 
 
 def test_nothing_is_told_of_sound_days(suffer: Callable[..., Outcome]) -> None:
@@ -173,6 +177,26 @@ def test_fault_1_wrong_clock(suffer: Callable[..., Outcome]) -> None:
     found = suffer(late_s=420.0)
     assert ("16", "clock_drift") in found.data
     assert found.leaks == 0
+
+
+def test_fault_1_hardly_changes_the_score_of_a_leak(
+    quiet: tuple[Path, Wide], tmp_path: Path
+) -> None:
+    """7 minutes late: at no time does the probability of the leak differ by 0.05 or more."""
+    leaking = town(tmp_path, leaks=(("12", FAULTY_FROM, DAYS, 600.0),))
+    right, late = (
+        scores(gone_on(quiet[0], tmp_path / f"late-{late_s:g}", leaking, late_s))
+        for late_s in (0.0, 420.0)
+    )
+    assert max(right.values()) > 0.9
+    assert max(abs(right[at] - late.get(at, 0.0)) for at in right) < 0.05
+    assert set(late) == set(right)
+
+
+def scores(ctx: StepContext) -> dict[datetime, float]:
+    """Return the probability of the surest leak at each time of the last days."""
+    rows = ctx.warehouse.read_all("detection.hypotheses", network="hanoi").filter(kind="leak")
+    return dict(rows.group_by("at").agg(pl.col("probability").max()).iter_rows())
 
 
 def test_fault_3_repeated_packets(quiet: tuple[Path, Wide], tmp_path: Path) -> None:

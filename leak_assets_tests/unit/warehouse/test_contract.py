@@ -31,6 +31,8 @@ SOUND: dict[str, dict[str, object]] = {
     SCORES: {"anomaly_score": 0.4, "state": "scored", "leak_flow_m3_per_h": 2.0},
     "detection.hypotheses": {"kind": "leak", "status": "watched", "probability": 0.5},
     "telemetry.sensor_quality_daily": {"health": 0.9},
+    "telemetry.raw_readings": {"value": 31.2, "sequence": 2, "quantity": "pressure"},
+    "features.windows": {"quantity": "pressure", "points": 36},
 }
 
 
@@ -57,6 +59,10 @@ def test_sound_rows_pass(table: str) -> None:
         ("detection.hypotheses", {"kind": "burst"}, "ERROR"),
         ("detection.hypotheses", {"probability": -0.1}, "ERROR"),
         ("telemetry.sensor_quality_daily", {"health": 1.5}, "WARN"),
+        ("telemetry.raw_readings", {"value": float("nan")}, "ERROR"),
+        ("telemetry.raw_readings", {"value": 1e20}, "ERROR"),
+        ("telemetry.raw_readings", {"quantity": "heat"}, "ERROR"),
+        ("features.windows", {"quantity": "level"}, "ERROR"),
     ],
 )
 def test_wrong_rows_are_violations(table: str, wrong: dict[str, object], severity: str) -> None:

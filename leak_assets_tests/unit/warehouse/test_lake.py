@@ -11,9 +11,10 @@ import pytest
 
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.warehouse import Input, Warehouse
-from leak_assets.warehouse.catalogue import build_catalogue
+from leak_assets.warehouse.catalogue import OLDER_FILE, SCHEMA_FILE, build_catalogue
 from leak_assets.warehouse.record import content_hash
 from leak_assets.warehouse.schemas import TABLES
+from leak_assets_tests.towns import table_rows
 
 DAY = {"date": "2019-03-04", "network": "l-town"}
 
@@ -271,3 +272,27 @@ def test_scan_gives_the_partitions_with_the_given_values(warehouse: Warehouse) -
     assert warehouse.scan("telemetry.gaps", network="l-town").collect()["steps"].to_list() == [1, 2]
     nothing = warehouse.scan("telemetry.gaps", network="net1").collect()
     assert nothing.equals(TABLES["telemetry.gaps"].empty())
+
+
+def test_queries_read_days_of_an_older_version(tmp_path: Path) -> None:
+    """SQL aligns columns as reading does: new ones are null, dropped ones are gone."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.ensure_schemas()
+    table = TABLES["telemetry.gaps"]
+    folder = tmp_path / "lake" / "telemetry" / "gaps"
+    row = table_rows(table.full_name, [{"network": "l-town", "steps": 3}])
+    old = row.drop("treatment").with_columns(pl.lit(1).alias("dropped"))
+    for name, frame in (
+        (SCHEMA_FILE, old.clear()),
+        ("date=2019-03-04__network=l-town.parquet", old),
+    ):
+        frame.write_parquet(folder / name)
+    partition = {"date": "2019-03-05", "network": "l-town"}
+    warehouse.ensure_schemas()
+    warehouse.write(table.full_name, partition, row)
+    found = warehouse.sql("SELECT * FROM telemetry.gaps")
+    assert found.columns == [column.name for column in table.columns]
+    assert sorted(found["treatment"].to_list(), key=str) == ["", None]
+    warehouse.write(table.full_name, partition | {"date": "2019-03-04"}, row)
+    assert warehouse.sql("SELECT * FROM telemetry.gaps").height == 2
+    assert not (folder / OLDER_FILE).exists()

@@ -208,3 +208,19 @@ def test_local_times_without_offset_are_those_of_the_site(
     assert summary.quarantined == 2
     (day,) = rows(rome, "water.dma_balance_daily", "lower")
     assert (day["local_date"], day["coverage"]) == (AUTUMN, pytest.approx(23 / 25))
+
+
+def test_an_area_is_as_fresh_as_its_stalest_meter(rome: StepContext, tmp_path: Path) -> None:
+    """VAL10: the newest day's sensors of an area, by the age that the contract allows."""
+    day = datetime.now(UTC).date() - timedelta(days=3)
+    land(rome, tmp_path, "Flows", {"m1": 5.0, "m2": 3.0}, day, 1)
+    process_landing_zone(rome, rome.site("rome"))
+    found = rome.warehouse.sql("SELECT * FROM water.zone_freshness").sort("zone_id")
+    assert found["zone_id"].to_list() == ["lower", "upper"]
+    assert found["tags"].to_list() == [1, 3]
+    # Readings of three days ago are older than allowed, and the pressure never came.
+    assert found["stale_tags"].to_list() == [1, 3]
+    assert found["is_fresh"].to_list() == [False, False]
+    newest = found["last_reading_at"].to_list()
+    assert all(age > 0 for age in found["oldest_meter_age_s"])
+    assert newest[0] == newest[1]

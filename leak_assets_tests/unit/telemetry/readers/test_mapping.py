@@ -65,7 +65,7 @@ def test_mapping_of_a_site(tmp_path: Path, layout: SensorLayout) -> None:
         ("quantity: flow", "quantity: heat", 16, "quantity `heat` is none of"),
         ("    tag: Tag\n", "", 9, "the long layout needs `tag` and `value`"),
         ('sensor: "1"\n', 'sensor: "9"\n', 16, "`9` is no flow sensor of hanoi"),
-        ("  FT-1:", "  PT-12:", 16, "key `PT-12` is there twice"),
+        ("  FT-1:", "  PT-12:", 16, "the key `PT-12` twice"),
         ("factor: 0.1", "factor: inf", 20, "finite"),
         ("%d.%m.%Y %H:%M", "%H:%M", 2, "has no year, month and day"),
         ('delimiter: ";"', 'delimiter: ","', 2, "are the same sign"),
