@@ -94,6 +94,13 @@ def watch(
             min=0, help="Seconds after which what no run has taken is taken from here; 0: never."
         ),
     ] = 300.0,
+    lists: Annotated[
+        str | None,
+        typer.Option(
+            help="Redis in which the lists `anomaly_history` and `summary_history` (100 entries"
+            " each, newest first) are kept: redis://HOST:PORT."
+        ),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -105,6 +112,7 @@ def watch(
     from contextlib import nullcontext
 
     from leak_assets.plant.messages import of_plant
+    from leak_assets.plant.redis_lists import shown_in_redis
     from leak_assets.runs.plant_watch import PlantWatch, alone
     from leak_assets.telemetry.sources.background import collecting
     from leak_assets.telemetry.sources.stream_config import load_stream
@@ -125,7 +133,12 @@ def watch(
             if config
             else nullcontext()
         )
-        with beside:
+        shown = (
+            shown_in_redis(lists, ctx.settings, ctx.warehouse, plant.name, say)
+            if lists
+            else nullcontext()
+        )
+        with beside, shown:
             say(f"{plant.name}: watching" + (f" {config.url}" if config else ""))
             counts = watching.run()
     if as_json:

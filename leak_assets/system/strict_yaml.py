@@ -143,7 +143,7 @@ def validated(
             # Checks of ours name what they want to; passwords are repeated by nobody.
             is_told = first["type"] == "value_error" or "password" in key
             if not is_told and isinstance(given, str | int | float) and len(str(given)) < _SHOWN:
-                said = f"{said[:1].lower()}{said[1:]}, not {given!r}"
+                said = f"{said}, not {given!r}"
             problem, help_ = (f"key `{key}`: {said}" if key else said), remedy
         row = line_of(place, text) if text else None
         raise InputError(problem, remedy=help_, file=file, row=row) from error
