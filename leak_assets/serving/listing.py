@@ -1,38 +1,16 @@
-"""Which days there are of which site, from the names of partitions; and whether paths changed.
+"""Which days there are of which site, from the names of partitions.
 
 A folder whose stamp has not changed is listed once. What stands in the files is not looked at.
 """
 
 import os
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.pool import Stamp, stamp_of
 from leak_assets.warehouse.schemas import TABLES
-
-# Publishing renames a file, which stamps its folder with a clock that ticks every few milliseconds:
-# two files within one tick leave one stamp, so a stamp that young proves nothing.
-_YOUNG_NS = 50_000_000
-
-Stamp = tuple[int, ...]
-
-
-def stamp_of(paths: Iterable[Path]) -> Stamp | None:
-    """Return what changes when one of some folders or files does; None: nothing can be said yet.
-
-    Raises
-    ------
-    OSError
-        One is not there.
-    """
-    looks = [path.stat() for path in paths]
-    newest = max((look.st_mtime_ns for look in looks), default=0)
-    if newest > time.time_ns() - _YOUNG_NS:
-        return None
-    return tuple(number for look in looks for number in (look.st_mtime_ns, look.st_ino))
 
 
 @dataclass

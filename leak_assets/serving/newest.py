@@ -12,9 +12,10 @@ from threading import Lock
 import polars as pl
 
 from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.pool import Stamp, stamp_of
 from leak_assets.warehouse.schemas import TABLES
 
-from .listing import Listing, Stamp, stamp_of
+from .listing import Listing
 
 _KEPT_PARTITIONS = 64
 

@@ -20,9 +20,10 @@ import polars as pl
 
 from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.catalogue import SCHEMA_FILE
+from leak_assets.warehouse.pool import Stamp, stamp_of
 from leak_assets.warehouse.schemas import TABLES, VIEWS
 
-from .listing import Listing, Stamp, stamp_of
+from .listing import Listing
 
 MOST_KEPT = 400
 MOST_KEPT_BYTES = 256 * 2**20
