@@ -1,6 +1,7 @@
 """Commands for homes: the demo, watching live, what people say, the page, replaying a day."""
 
 import signal
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +145,7 @@ def watch(
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.sources.collect import Collector
     from leak_assets.telemetry.sources.drivers import open_stream
+    from leak_assets.telemetry.sources.stream import StreamLostError
 
     ctx = StepContext.local(command="household-watch")
     homes = _homes(ctx, home or [])
@@ -169,6 +171,9 @@ def watch(
             else None
         )
         try:
+            # From now on the broker keeps what comes, while the homes' pasts are read.
+            with suppress(StreamLostError):
+                stream.receive(0, 0.0)
             watching = HouseholdWatch(homes, ctx.warehouse, config.name, refresh, audience, say)
             collector = Collector(config, stream, ctx.settings, ctx.warehouse, say, watching)
             for number in (signal.SIGINT, signal.SIGTERM):

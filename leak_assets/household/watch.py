@@ -75,6 +75,7 @@ class HouseholdWatch:
         self._updated: set[str] = set()
         self._looked = float("-inf")
         self._refreshed = dict.fromkeys(self._sites, time.monotonic())
+        self._statuses: dict[str, str] = {}
         self._homes = {site.name: self._open(site) for site in homes}
 
     def _open(self, site: Site) -> LiveHome:
@@ -84,8 +85,14 @@ class HouseholdWatch:
         load(live)
         live.listen()
         live.learn()
-        save(live, (), datetime.now(UTC))
+        self._keep(live, ())
         return live
+
+    def _keep(self, live: LiveHome, events: Sequence[Event]) -> datetime:
+        now = datetime.now(UTC)
+        save(live, events, now)
+        self._statuses[live.home.name] = live.status(now.timestamp())
+        return now
 
     def _bring_up_to_date(self, site: Site) -> None:
         self._refreshed[site.name] = time.monotonic()
@@ -142,7 +149,8 @@ class HouseholdWatch:
             return
         self._looked = now
         for name, live in self._homes.items():
-            if live.listen():
+            # A feed that falls silent changes the stored status as well.
+            if live.listen() or live.status(time.time()) != self._statuses.get(name):
                 self._told(live, ())
             elif self._audience is not None:
                 self._audience.tell(live, datetime.now(UTC))
@@ -162,8 +170,7 @@ class HouseholdWatch:
         self._told(live, ())
 
     def _told(self, live: LiveHome, events: Sequence[Event]) -> None:
-        now = datetime.now(UTC)
-        save(live, events, now)
+        now = self._keep(live, events)
         if self._audience is not None:
             self._audience.tell(live, now)
         for event in events:

@@ -27,6 +27,7 @@ from leak_assets_tests.live_homes import (
     HomeAssistantReader,
     home_assistant_reader,
     minutes,
+    raw_readings,
     registered_home,
     tracked,
     until,
@@ -123,6 +124,22 @@ def test_the_urls_topics_follow_from_the_homes(tmp_path: Path) -> None:
     register_site(tmp_path / "other.yaml", settings)
     with pytest.raises(InputError, match="otherwise"):
         home_stream("mqtt://broker", [*sites, ctx.site("other")], settings)
+
+
+def test_a_feed_that_falls_silent_leaves_the_alarm_on(tmp_path: Path) -> None:
+    """HOU17: the stored state says ON and `stale`."""
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path / "home")
+    registered_home(tmp_path, settings, "meadow-7", stale_s=1.0)
+    ctx = StepContext.local(settings)
+    watching = HouseholdWatch(
+        [ctx.site("meadow-7")], ctx.warehouse, "test", lambda _: None, None, lambda _: None
+    )
+    live, now = watching.home("meadow-7"), datetime.now(UTC)
+    rows = [(now - timedelta(minutes=back), "main", "flow", 0.5) for back in range(20, -1, -1)]
+    live.hear(raw_readings("meadow-7", rows, now), now)
+    assert live.state.is_on
+    until(lambda: watching.turn() or live_state(ctx, "meadow-7")["status"] == "stale")
+    assert live_state(ctx, "meadow-7")["is_on"]
 
 
 @contextmanager
