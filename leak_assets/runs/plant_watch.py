@@ -177,8 +177,10 @@ class PlantWatch:
 
     def tell_now(self) -> None:
         """Write the text of what was noticed, without waiting for the interval."""
+        limit_s = 3 * self._ctx.settings.llm_timeout_s
+        self._summaries.finish(limit_s)
         self._summaries.tick(datetime.now(UTC), at_once=True)
-        self._summaries.finish(2 * self._ctx.settings.llm_timeout_s)
+        self._summaries.finish(limit_s)
 
     def _judge(self, arrived: list[Arrived], now: datetime) -> None:
         judged = judge_arrived(arrived, self._profile, self._state, self._site.name)

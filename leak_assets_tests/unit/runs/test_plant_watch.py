@@ -1,9 +1,11 @@
 """The live watch: at once, the same as the day's run, across restarts, with bad readings."""
 
 import json
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -310,3 +312,26 @@ def test_the_anomalies_of_a_deluge_are_written_once(ctx: StepContext) -> None:
     rows = current_anomalies(ctx)
     assert rows.filter(pl.col("type") == "spike").height == 451
     assert rows.filter(pl.col("type") == "drift").height == 1
+
+
+def test_a_thousand_messages_of_nonsense_are_quarantined(ctx: StepContext) -> None:
+    """OPS8: whatever devices send, the watch goes on, and every message is accounted for."""
+    chance = random.Random(7)  # noqa: S311 - of a test
+    begin = NOW - s(60)
+    pool: list[Any] = [
+        None, True, -1, 1e308, -1e308, float("inf"), "", "x" * 500, "\x00", "<script>", [], {},
+        "45", "../../etc/passwd", "'; DROP TABLE plant.anomalies; --", "٣", begin.isoformat(),
+        10**400, {"a": [{"b": None}] * 5}, "wtf-pipe-1",
+    ]  # fmt: skip
+    names = ["timestamp", "sensor_id", "temperature", "pressure", "flow", "other"]
+    sent = [{name: chance.choice(pool) for name in names} for _ in range(1000)]
+    spool(ctx.settings, [*sent, said(begin, flow=300.0)], NOW)
+    watch(ctx).step(NOW)
+    assert 300.0 in current_anomalies(ctx)["value"].to_list()
+    reasons = json.loads(str(state(ctx)["not_judged"]))
+    assert sum(reasons.values()) > 900
+    assert sorted(path.name for path in ctx.settings.home.iterdir()) == [
+        "plant.yaml",
+        "var",
+        "warehouse",
+    ]
