@@ -48,12 +48,17 @@ def register(
 ) -> None:
     """Check a site's file and register it; the same name again replaces it."""
     from leak_assets.features.calendar import Calendar
+    from leak_assets.household.home import home_of
     from leak_assets.sites.areas import areas_from, weather_from
     from leak_assets.sites.described import read_description, register_site
+    from leak_assets.sites.site import site_of
 
     settings = StepContext.local(command="register").settings
-    read = read_description(path).description
+    found = read_description(path)
+    read = found.description
     Calendar(read.timezone, read.country)
+    if read.kind == "household":
+        home_of(site_of(found))
     if read.kind == "zones":
         areas_from(read.details.get("areas"), read.layout(), file=path)
         weather_from(read.details.get("weather"), read.layout(), file=path)

@@ -182,16 +182,41 @@ class HomeSettings:
                 f"setting {unknown[0]!r} of a home is unknown",
                 remedy=f"Choose of {', '.join(sorted(known))}",
             )
+        for name, value in values.items():
+            _check_type(name, value, getattr(cls, name, None))
         given = dict(values)
         if "words" in given:
             given["words"] = {str(w).strip().lower(): kind for w, kind in given["words"].items()}
         if "holidays" in given:
-            given["holidays"] = tuple(
-                day if isinstance(day, date) else date.fromisoformat(day)
-                for day in given["holidays"]
-            )
+            given["holidays"] = tuple(_day(day) for day in given["holidays"])
         return cls(**given)
 
     def as_dict(self) -> dict[str, Any]:
         """Return them as JSON can hold them."""
         return {**asdict(self), "holidays": [day.isoformat() for day in self.holidays]}
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Refuse a value that is of another kind than the setting's default."""
+    kinds: tuple[type, ...] | None = None
+    if isinstance(default, bool):
+        kinds, needed = (bool,), "true or false"
+    elif name == "counter_rollover_l" or isinstance(default, int | float):
+        kinds, needed = (int, float), "a number"
+    elif name == "words":
+        kinds, needed = (Mapping,), "words, each with its class"
+    elif name == "holidays":
+        kinds, needed = (list, tuple), "a list of days"
+    if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+        raise InputError(f"{name} = {value!r} cannot be used", remedy=f"Give {needed}")
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise InputError(
+            f"holidays: {value!r} is no day", remedy="Write it as 2026-12-25"
+        ) from error

@@ -16,7 +16,7 @@ from leak_assets.settings import Settings
 from leak_assets.warehouse import Input
 
 from .contract import Contract, load_contract
-from .described import described_names, described_site
+from .described import Described, described_names, described_site
 from .layout import load_layout
 from .provenance import Provenance
 from .registry import (
@@ -122,20 +122,7 @@ def find_site(name: str, settings: Settings) -> Site:
         Unknown name (with close matches), or a description or model that cannot be used.
     """
     if (found := described_site(name, settings)) is not None:
-        said = found.description
-        contract = load_contract().model_copy(
-            update={"cadence_s": said.cadence_s, "source_timezone": said.timezone}
-        )
-        return DescribedSite(
-            name=said.name,
-            kind=said.kind,
-            contract=contract,
-            layout=said.layout(),
-            timezone=said.timezone,
-            country=said.country,
-            details=said.details,
-            sha256=found.sha256,
-        )
+        return site_of(found)
     networks = {*packaged_names(), *registered_names(settings)}
     if slug(name) in networks or is_path(name):
         return network_site(name, settings, must_be_registered=True)
@@ -145,6 +132,24 @@ def find_site(name: str, settings: Settings) -> Site:
     raise InputError(
         f"unknown site {name[:LONGEST_NAME]!r}",
         remedy=f"{hint}`leak-assets sites list` and `leak-assets networks list` name them",
+    )
+
+
+def site_of(found: Described) -> DescribedSite:
+    """Return the site of a description, whether it is registered or not."""
+    said = found.description
+    contract = load_contract().model_copy(
+        update={"cadence_s": said.cadence_s, "source_timezone": said.timezone}
+    )
+    return DescribedSite(
+        name=said.name,
+        kind=said.kind,
+        contract=contract,
+        layout=said.layout(),
+        timezone=said.timezone,
+        country=said.country,
+        details=said.details,
+        sha256=found.sha256,
     )
 
 

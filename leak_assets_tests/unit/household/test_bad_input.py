@@ -7,7 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from leak_assets.cli import app
 from leak_assets.errors import InputError
 from leak_assets.household.context import occupancy_class
 from leak_assets.household.control_rows import say
@@ -204,10 +206,25 @@ def test_words_without_a_sensible_end_are_refused(
     assert warehouse.partitions("household.controls") == []
 
 
+def test_a_home_is_checked_when_it_is_registered(tmp_path: Path) -> None:
+    """One line that names the key, exit code 2, and nothing is registered."""
+    registered_home(tmp_path, Settings(LEAK_ASSETS_HOME=tmp_path / "other"), "meadow-7")
+    text = (tmp_path / "meadow-7.yaml").read_text()
+    (tmp_path / "odd.yaml").write_text(text.replace("stale_s", "stale_minutes"))
+    result = CliRunner(env={"LEAK_ASSETS_HOME": str(tmp_path / "home")}).invoke(
+        app, ["sites", "register", str(tmp_path / "odd.yaml")]
+    )
+    assert isinstance(result.exception, InputError)
+    assert "stale_minutes" in str(result.exception)
+    assert not (tmp_path / "home" / "var" / "sites" / "meadow-7.yaml").exists()
+
+
 @pytest.mark.parametrize(
     "values",
     [{"zone": "Mars/Base"}, {"step_s": 0}, {"percentile": "p50"}, {"location_mode": "party"},
-     {"gate_risk": -1}, {"horizon": 60}, {"words": {"party": "loud"}}],
+     {"gate_risk": -1}, {"horizon": 60}, {"words": {"party": "loud"}},
+     {"min_count": "ten"}, {"seasonal": 1},
+     {"holidays": ["Easter"]}, {"holidays": 5}, {"words": ["party"]}],
 )  # fmt: skip
 def test_settings_that_cannot_be_used_are_refused(values: dict[str, object]) -> None:
     """HOU18: each option is a key that is checked."""
