@@ -14,6 +14,8 @@ import polars as pl
 
 SIZE = 1000.0
 _PAD = 36.0
+# Large networks have a finer grain than a screen: whole units keep the page small.
+_MANY_LINKS = 3000
 HEATS = 5
 """Steps of the candidates' color, the most likely last."""
 # Residuals of less than this many standard deviations are what noise does.
@@ -117,7 +119,7 @@ def draw_map(
     return NetworkMap(
         round(width, 1),
         round(height, 1),
-        "".join(_segment(ends[link]) for link in ends),
+        "".join(_segment(ends[link], 0 if len(ends) > _MANY_LINKS else 1) for link in ends),
         json.dumps([f"{kinds[link]} {link}" for link in ends], ensure_ascii=False),
         [
             *(
@@ -179,9 +181,9 @@ def _heated(
     ]
 
 
-def _segment(ends: tuple[float, float, float, float]) -> str:
-    a, b, c, d = ends
-    return f"M{a:.1f} {b:.1f}L{c:.1f} {d:.1f}"
+def _segment(ends: tuple[float, float, float, float], decimals: int = 1) -> str:
+    a, b, c, d = (f"{value:.{decimals}f}" for value in ends)
+    return f"M{a} {b}L{c} {d}"
 
 
 def _scale(nodes: pl.DataFrame) -> Any:

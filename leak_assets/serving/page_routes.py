@@ -67,6 +67,11 @@ def page_router(serving: Serving) -> APIRouter:
 
     @router.get("/")
     def first(caller: Viewer, site: _Site = None, incident: _Name = None) -> Response:
+        if site is None and not sites_of(serving, caller, PAGES["overview"].kinds):
+            # A plant or a home alone has its own first page.
+            for kind in PAGES.values():
+                if sites_of(serving, caller, kind.kinds):
+                    return RedirectResponse(kind.path, 307)
         return page("overview", site, caller, overview, chosen=incident)
 
     @router.get("/view/quality")

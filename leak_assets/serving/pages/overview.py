@@ -1,11 +1,13 @@
 """The first page: what is open, where, how much, and how far sensors are from what is expected."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from leak_assets.incidents.transitions import STATUSES
 from leak_assets.reports.charts import draw_sparkline
 from leak_assets.reports.network_map import NetworkMap, draw_map
 from leak_assets.serving.access import Caller
@@ -21,6 +23,8 @@ _SHOWN_SHARE = 0.01
 _SEVERITIES = ("high", "medium", "low")
 
 _MOST_INCIDENTS = 300
+# More would be no list to look at, and candidates on the map make the page large.
+_MOST_OPEN, _MOST_CLOSED = 40, 20
 _CANDIDATES = """
     SELECT c.incident_id, c.rank, c.link_id, c.probability, c.length_m
     FROM incidents.candidates AS c JOIN incidents.incidents AS i USING (incident_id)
@@ -50,11 +54,18 @@ def overview(
     if on_map is None and incidents:
         on_map = (is_open or incidents)[0]["incident_id"]
     residuals, until = residuals_of_sensors(serving, site.name)
+    is_closed = [i for i in incidents if i["status"] == "closed"]
+    shown = [*is_open[:_MOST_OPEN], *is_closed[:_MOST_CLOSED]]
     return {
+        "elsewhere": open_elsewhere(serving, caller, site.name),
         "open_incidents": is_open,
-        "closed_incidents": [i for i in incidents if i["status"] == "closed"],
+        "closed_incidents": is_closed,
+        "most_open": _MOST_OPEN,
+        "most_closed": _MOST_CLOSED,
         "chosen": on_map,
-        "map": network_map(serving, site.name, residuals),
+        "map": network_map(
+            serving, site.name, residuals, only=[*(i["incident_id"] for i in shown), on_map or ""]
+        ),
         "residuals": [
             {"sensor_id": sensor, "text": text, "z": z}
             for (sensor, _), (text, z) in sorted(residuals.items())
@@ -82,6 +93,18 @@ def listed_incidents(serving: Serving, caller: Caller, site: str) -> list[dict[s
         return incident["status"] == "closed", place
 
     return sorted(found, key=rank)
+
+
+def open_elsewhere(serving: Serving, caller: Caller, site: str) -> list[tuple[KnownSite, int]]:
+    """Return the other networks that have open incidents, with how many."""
+    wanted = IncidentFilter(status=tuple(status for status in STATUSES if status != "closed"))
+    found = incident_list(serving.store, caller, wanted, limit=_MOST_INCIDENTS)["incidents"]
+    counts = Counter(incident["network"] for incident in found)
+    return [
+        (other, counts[other.name])
+        for other in serving.sites.all()
+        if other.name != site and counts[other.name]
+    ]
 
 
 def network_map(

@@ -114,6 +114,15 @@ def test_a_home_without_anything_has_its_pages_too(path: str, tmp_path: Path) ->
     assert "empty" in answer.text
 
 
+def test_a_plant_alone_has_the_first_page(ctx: StepContext, tmp_path: Path) -> None:
+    """`/` leads to what there is to look at."""
+    (tmp_path / "var").mkdir()
+    shutil.copytree(ctx.settings.sites_dir, tmp_path / "var" / "sites")
+    (tmp_path / "var" / "sites" / "villa.yaml").unlink()
+    with client_of(tmp_path) as client:
+        assert client.get("/").url.path == "/view/plant"
+
+
 @pytest.mark.parametrize("path", ["/?site=none", "/view/incident/none", "/view/water?site=villa"])
 def test_what_is_not_there_is_a_page_too(shown: TestClient, path: str) -> None:
     """404 with a way back."""
