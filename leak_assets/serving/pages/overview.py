@@ -15,6 +15,7 @@ from leak_assets.serving.context import Serving
 from leak_assets.serving.incident_answers import IncidentFilter, incident_flows, incident_list
 from leak_assets.serving.known_sites import KnownSite
 
+from .quality import is_well
 from .signals import inflow_charts
 
 LOOKED_BACK = timedelta(hours=24)
@@ -188,10 +189,9 @@ def sensor_counts(serving: Serving, site: str) -> dict[str, Any]:
     rows = serving.rows.rows(table, *newest[0]) if newest else pl.DataFrame()
     if rows.is_empty():
         return {"all": 0, "well": 0, "last_reading_at": None, "max_age_s": None}
-    well = rows.filter((pl.col("reasons") == 0) & ~pl.col("is_silent"))
     return {
         "all": rows.height,
-        "well": well.height,
+        "well": sum(is_well(row) for row in rows.iter_rows(named=True)),
         "last_reading_at": rows["last_reading_at"].max(),
         "max_age_s": rows["max_age_s"].max(),
     }

@@ -1,5 +1,6 @@
 """Data quality as its page shows it: each sensor's days, flags, freshness; what came in."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -36,7 +37,11 @@ def quality_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str
     days = answer["days"]
     sensors = [_sensor(row, recent) for row in answer["sensors"]]
     return {
-        "sensors": sorted(sensors, key=lambda s: (not s["is_wrong"], s["health"])),
+        "sensors": sensors,
+        "groups": [
+            sorted((s for s in sensors if s["is_wrong"]), key=lambda s: s["health"]),
+            [s for s in sensors if not s["is_wrong"]],
+        ],
         "last_day": days[-1]["day"] if days else None,
         "shown_days": min(DAYS, len(days)),
         "wrong": sum(sensor["is_wrong"] for sensor in sensors),
@@ -50,6 +55,17 @@ def quality_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str
     }
 
 
+def is_well(row: Mapping[str, Any]) -> bool:
+    """Whether a sensor's day was sound: an outlier or two are no reason to go there.
+
+    Parameters
+    ----------
+    row
+        Of `telemetry.sensor_quality_daily`.
+    """
+    return not row["is_silent"] and row["health"] >= WELL
+
+
 def _sensor(row: dict[str, Any], recent: pl.DataFrame) -> dict[str, Any]:
     mine = recent.filter(sensor_id=row["sensor_id"], quantity=row["quantity"]).sort("day")
     by_day = {one["day"]: one for one in mine.iter_rows(named=True)}
@@ -57,7 +73,7 @@ def _sensor(row: dict[str, Any], recent: pl.DataFrame) -> dict[str, Any]:
     median = mine["median_si"][-1] if mine.height else None
     counts = {name: row[name] for name in ("suspect", "bad", "estimated", "missing") if row[name]}
     return row | {
-        "is_wrong": bool(row["is_silent"] or row["reason_names"]),
+        "is_wrong": not is_well(row),
         "reasons": [name.replace("_", " ") for name in row["reason_names"].split(",") if name],
         "counts": [(name.replace("_", " "), n) for name, n in {**counts, **row["flags"]}.items()],
         "median": median if median is None or is_height else median * SECONDS_PER_HOUR,
