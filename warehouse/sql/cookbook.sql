@@ -1,5 +1,15 @@
 -- Queries to start from: duckdb -readonly warehouse/leak.duckdb < warehouse/sql/cookbook.sql
 
+-- The short names: incidents with their cost, scores, balance of areas, health of sensors, lineage.
+SELECT incident_id, status, severity, top_link_id, eur_per_month FROM v_incidents ORDER BY ALL;
+SELECT network, window_end, anomaly_score FROM v_scores WHERE is_alarm ORDER BY ALL;
+SELECT network, zone_id, local_date, net_inflow_m3, losses_m3, ili, is_indication
+FROM v_dma_balance ORDER BY ALL;
+SELECT network, sensor_id, quantity, day, health, reason_names FROM v_sensor_quality
+WHERE health < 0.9 ORDER BY ALL;
+SELECT table_name, partition, input_kind, input_name, input_version FROM v_lineage
+WHERE table_name = 'incidents.incident_events' ORDER BY ALL;
+
 -- What to act on, most expensive first.
 SELECT incident_id, status, severity, leak_start, detected_at,
     round(estimated_flow_m3_per_h, 1) AS m3_per_h, round(value_eur) AS eur, top_link_id

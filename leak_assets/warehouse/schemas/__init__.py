@@ -15,6 +15,7 @@ from . import (
     network,
     plant,
     plant_live,
+    short_names,
     simulation,
     telemetry,
     water,
@@ -48,6 +49,7 @@ _MODULES_WITH_VIEWS = (
     plant,
     household_live,
     audit,
+    short_names,
 )
 
 TABLES: dict[str, Table] = {t.full_name: t for m in _MODULES_WITH_TABLES for t in m.TABLES}
