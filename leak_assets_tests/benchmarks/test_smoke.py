@@ -28,7 +28,7 @@ def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
         "drop to the last window in SQL", "step residuals", "a look with 20 files waiting",
         "against plain DuckDB",
         "invariants hold", "percentile 95", "reading to anomaly in the API",
-        "false alarms of the monitor", "evaluation on a new reading",
+        "false alarms of the monitor", "evaluation on a new reading", "two against one",
         *(f"Streams: {kind.name}" for kind in kinds()),
     ):  # fmt: skip
         assert word in written, word

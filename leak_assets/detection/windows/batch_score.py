@@ -120,13 +120,14 @@ def _scored(
 
 def _between(order: Sequence[str], task: _Task) -> pl.Expr:
     """Return the rows of a chunk: one key from first to last, or two in order."""
+    first, last = ([pl.lit(value) for value in values] for values in (task.first, task.last))
     if len(order) == 1:
-        return pl.col(order[0]).is_between(task.first[0], task.last[0])
+        return pl.col(order[0]).is_between(first[0], last[0])
     outer, inner = (pl.col(name) for name in order)
-    after = (outer > task.first[0]) | ((outer == task.first[0]) & (inner >= task.first[1]))
-    before = (outer < task.last[0]) | ((outer == task.last[0]) & (inner <= task.last[1]))
+    after = (outer > first[0]) | ((outer == first[0]) & (inner >= first[1]))
+    before = (outer < last[0]) | ((outer == last[0]) & (inner <= last[1]))
     # The bounds of the outer key alone let whole row groups be passed over.
-    return outer.is_between(task.first[0], task.last[0]) & after & before
+    return outer.is_between(first[0], last[0]) & after & before
 
 
 def _score_chunk(exported: ExportedModel, windows: WindowSet) -> pl.DataFrame:
