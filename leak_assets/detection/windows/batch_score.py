@@ -79,7 +79,7 @@ def batch_score(model: Path, data: Path, output: Path, *, workers: int = 1) -> B
     with tempfile.TemporaryDirectory(prefix="leak-assets-batch-") as folder:
         source = _as_windows(_files(data), artefact, Path(folder) / "windows.parquet")
         names = [n for n in _KEYS if n in pl.scan_parquet(source).collect_schema()]
-        keys = _checked_keys(source, names, artefact, data)
+        keys = _keys(source, names, data)
         chunks = [keys[begin : begin + CHUNK] for begin in range(0, keys.height, CHUNK)]
         tasks = [
             _Task(chunk.select(names[:-1]).row(0), chunk.select(names[:-1]).row(-1), chunk.height)
@@ -111,7 +111,9 @@ def _scored(
     artefact = exported.artefact
     order = names[:-1]
     rows = pl.scan_parquet(source).filter(_between(order, task)).collect()
+    _check_rows(rows, artefact)
     windows = window_set(rows, artefact.statistics, channels=artefact.channels)
+    _check_values(windows)
     if len(windows) != task.windows:
         message = f"{len(windows)} windows were read, {task.windows} are there"
         raise RuntimeError(message)
@@ -237,51 +239,62 @@ def _check_columns(schema: pl.Schema, artefact: Artefact, file: Path) -> None:
         )
 
 
-def _checked_keys(
-    source: Path, names: Sequence[str], artefact: Artefact, data: Path
-) -> pl.DataFrame:
-    """Return the windows of a file in order, after a look at all of its rows."""
-    frame = pl.scan_parquet(source)
-    schema = frame.collect_schema()
-    keys = frame.select(names).unique(maintain_order=False).sort(names[:-1]).collect()
-    if keys.is_empty():
+def _keys(source: Path, names: Sequence[str], data: Path) -> pl.DataFrame:
+    """Return the windows of a file in order."""
+    rows = pl.scan_parquet(source).select(names).collect()
+    if rows.is_empty():
         raise InputError("there is no window in it", remedy="Give a file with rows", file=data)
-    if "network" in schema:
-        others = frame.select(pl.col("network").unique()).collect()["network"].drop_nulls()
-        if others.to_list() != [artefact.network]:
-            raise InputError(
-                f"windows of {', '.join(others.sort())}, {artefact.model} {artefact.version} of"
-                f" {artefact.network}",
-                remedy="Score each network with its own models",
-                file=data,
-            )
-    channels = frame.select(
-        pl.concat_str("quantity", pl.lit("/"), "sensor_id").unique().alias("c")
-    ).collect()["c"]
-    if not set(channels) & set(artefact.channels):
-        raise InputError(
-            f"no channel of {artefact.model} {artefact.version} is there"
-            f" ({', '.join(artefact.channels[:3])} …)",
-            remedy="Give windows of the sensors that it was trained for",
-            file=data,
-        )
-    infinite = frame.select(
-        pl.col(name).cast(pl.Float64).is_infinite().any() for name in artefact.statistics
-    ).collect()
-    if bad := [name for name in infinite.columns if infinite[name][0]]:
-        raise InputError(
-            f"column {bad[0]} holds an infinite value",
-            remedy="Leave out what is missing, or write it as null",
-            file=data,
-            column=bad[0],
-        )
-    if keys.select(names[:-1]).is_duplicated().any():
+    # In a file in order a window begins where a key changes: a fifth of the time of a sort.
+    changes = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in names)
+    keys = rows.filter(changes.fill_null(value=True))
+    order = list(names[:-1])
+    if not _is_in_order(keys, order):
+        keys = rows.unique(maintain_order=False).sort(order)
+    if keys.select(order).is_duplicated().any():
         raise InputError(
             "a window has two ends",
             remedy="Give windows of one length; several runs need a column scenario_id",
             file=data,
         )
     return keys
+
+
+def _is_in_order(keys: pl.DataFrame, order: Sequence[str]) -> bool:
+    later = pl.col(order[-1]) > pl.col(order[-1]).shift()
+    if len(order) > 1:
+        outer = pl.col(order[0])
+        later = (outer > outer.shift()) | ((outer == outer.shift()) & later)
+    return bool(keys.select(later.fill_null(value=True).all()).item())
+
+
+def _check_rows(rows: pl.DataFrame, artefact: Artefact) -> None:
+    """Refuse windows of another network, of no known sensor, or with a value that is none."""
+    if "network" in rows.columns:
+        others = sorted(set(rows["network"].unique().drop_nulls()) - {artefact.network})
+        if others:
+            raise InputError(
+                f"windows of {', '.join(others)}, {artefact.model} {artefact.version} of"
+                f" {artefact.network}",
+                remedy="Score each network with its own models",
+            )
+    pairs = rows.select("quantity", "sensor_id").unique().iter_rows()
+    if not {f"{quantity}/{sensor}" for quantity, sensor in pairs} & set(artefact.channels):
+        raise InputError(
+            f"no channel of {artefact.model} {artefact.version} is there"
+            f" ({', '.join(artefact.channels[:3])} …)",
+            remedy="Give windows of the sensors that it was trained for",
+        )
+
+
+def _check_values(windows: WindowSet) -> None:
+    infinite = np.isinf(windows.values).any(axis=(0, 2))
+    if infinite.any():
+        name = windows.statistics[int(infinite.argmax())]
+        raise InputError(
+            f"column {name} holds an infinite value",
+            remedy="Leave out what is missing, or write it as null",
+            column=name,
+        )
 
 
 def _write(rows: pl.DataFrame, output: Path) -> None:
