@@ -18,7 +18,8 @@ COMMANDS = [
         [name]
         for name in (
             "demo", "dev", "simulate", "scenarios", "simulate-plant", "simulate-household",
-            "ingest", "sql", "train", "evaluate", "detect", "score",
+            "ingest", "sql", "train", "evaluate", "detect", "score", "preprocess", "featurize",
+            "export", "batch-score", "realtime",
         )
     ),
     ["signatures"],
@@ -29,7 +30,13 @@ COMMANDS = [
     ["networks", "register"],
     ["incidents", "list"],
     ["incidents", "show"],
-    ["models", "list"],
+    *(
+        ["models", name]
+        for name in (
+            "list", "history", "promote", "rollback", "retire", "compare", "value",
+            "shadow-report", "drift",
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -63,6 +70,12 @@ def test_every_command_has_help(command: list[str], tmp_path: Path) -> None:
         (["networks", "register", "no.inp"], ["no.inp"]),
         (["evaluate", "--network", "hanoi"], ["no training features", "leak-assets train"]),
         (["train", "--network", "hanoy"], ["'hanoy'", "Did you mean hanoi"]),
+        (["preprocess", "--network", "hanoi"], ["no scenario", "leak-assets scenarios"]),
+        (["models", "promote", "9.9.9", "--network", "hanoi"], ["9.9.9", "is not registered"]),
+        (["models", "rollback", "--network", "hanoi"], ["cannot go back", "not in use"]),
+        (["models", "rollback", "--network", "hanoi", "--model", "x"], ["no model 'x'"]),
+        (["realtime", "--config", "none.yaml"], ["none.yaml", "no such file"]),
+        (["batch-score", "--model", "none", "--data", "x"], ["no model here"]),
         (["sql", "SELEC 1"], ["syntax error"]),
         (["incidents", "show", "nothing"], ["no incident 'nothing'"]),
         (["score", "--truth", "nowhere", "--submission", "none.txt"], ["nowhere"]),
