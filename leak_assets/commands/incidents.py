@@ -169,12 +169,9 @@ def pipe_lines(warehouse: Warehouse, network: str) -> dict[str, places.Line]:
 
 
 def _of_revision(warehouse: Warehouse, table: str, found: dict[str, Any]) -> Any:
-    """Return the newest rows of candidates or evidence: the end of a leak has none of its own."""
-    return warehouse.sql(
-        f"SELECT * FROM incidents.{table} WHERE incident_id = ? AND revision <= ?"
-        " QUALIFY revision = max(revision) OVER () ORDER BY rank",
-        [found["incident_id"], found["revision"]],
-    )
+    """Return the newest rows of candidates or evidence."""
+    query = places.NEWEST_ROWS.format(table=f"incidents.{table}")
+    return warehouse.sql(query, [found["incident_id"], found["revision"]])
 
 
 def _successors(warehouse: Warehouse, found: dict[str, Any]) -> list[str]:

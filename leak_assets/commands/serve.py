@@ -92,9 +92,14 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 
 @keys_app.command("remove")
-def remove(name: Annotated[str, typer.Argument(help="Name from `keys list`.")]) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(help="Name from `keys list`.")], *, as_json: AsJson = False
+) -> None:
     """Remove a key; a running server lets it in no more."""
     from leak_assets.serving.keys import remove_key
 
     remove_key(Settings.from_environment(), name)
+    if as_json:
+        print_json({"name": name, "removed": True})
+        return
     console().print(f"{name} is let in no more", markup=False, highlight=False)

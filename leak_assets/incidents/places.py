@@ -14,6 +14,13 @@ ZONE_SHARE = 0.9
 """Share of the listed probability that the search zone holds."""
 _COLORS = ("#b10026", "#e31a1c", "#fc4e2a", "#fd8d3c", "#feb24c", "#fed976")
 
+NEWEST_ROWS = """
+    SELECT * FROM {table} WHERE incident_id = ? AND revision <= ?
+    QUALIFY revision = max(revision) OVER () ORDER BY rank
+"""
+"""Rows of `incidents.candidates` or `.evidence` as of a revision: the newest that there are, for
+the end of a leak has none of its own."""
+
 Line = tuple[tuple[float, float], tuple[float, float]]
 
 

@@ -235,12 +235,9 @@ def _said(store: Store, incident_id: str) -> pl.DataFrame:
 
 
 def _of_revision(store: Store, table: str, row: Mapping[str, Any]) -> pl.DataFrame:
-    """Return the newest rows of candidates or evidence: the end of a leak has none of its own."""
-    return store.ask(
-        f"SELECT * FROM incidents.{table} WHERE incident_id = ? AND revision <= ?"
-        " QUALIFY revision = max(revision) OVER () ORDER BY rank",
-        [row["incident_id"], row["revision"]],
-    )
+    """Return the newest rows of candidates or evidence."""
+    query = places.NEWEST_ROWS.format(table=f"incidents.{table}")
+    return store.ask(query, [row["incident_id"], row["revision"]])
 
 
 def _successors(store: Store, caller: Caller, row: Mapping[str, Any]) -> list[str]:

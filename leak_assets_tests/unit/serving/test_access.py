@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
@@ -120,6 +121,12 @@ def test_a_tenant_sees_its_sites_alone(guarded: TestClient, keys: dict[str, str]
         f"/readings?site={NET}&sensor=n1&quantity=pressure", "/anomalies?site=works",
     ):  # fmt: skip
         assert guarded.get(foreign, headers=own).status_code == 404, foreign
+    pages = ("", "view/quality", "view/water", "view/models", "view/household")
+    for page in (*(f"/{one}" for one in pages), f"/?site={NET}", f"/view/quality?site={NET}"):
+        assert f">{NET}" not in guarded.get(page, headers=own).text, page
+    assert (
+        guarded.get(f"/view{path}".replace("incidents", "incident"), headers=own).status_code == 404
+    )
     text = guarded.get("/metrics/prometheus", headers=own).text
     assert NET not in text
     assert "api_requests" not in text
@@ -208,6 +215,13 @@ def test_pages_elsewhere_neither_read_nor_change(served_ctx: StepContext) -> Non
             assert client.patch("/incidents/x", json=body, headers=headers).status_code == 403
         own = {"Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "same-origin"}
         assert client.patch("/incidents/x", json=body, headers=own).status_code == 404
+
+
+def test_nothing_passes_beside_the_guard(guarded: TestClient) -> None:
+    """A WebSocket is closed before any route sees it."""
+    with pytest.raises(WebSocketDisconnect) as closed, guarded.websocket_connect("/view/events"):
+        pass
+    assert closed.value.code == 1008
 
 
 def test_every_answer_carries_the_same_protection(asked: TestClient, guarded: TestClient) -> None:
