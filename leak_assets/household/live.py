@@ -116,7 +116,8 @@ class LiveHome:
         )
 
     def _judge(self, step: Step, day: date) -> list[Event]:
-        if self.learned.day is None or day > self.learned.day:
+        # A stream of the past is judged by the habits of its own day.
+        if day != self.learned.day:
             self.learn(day)
         self.state, events, self.waiting = told_before(self.state, self.waiting, step.end_s)
         outcome = on_step(self.state, step, self.learned, self.home.settings)

@@ -2,30 +2,51 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from leak_assets.household.control_rows import say
 from leak_assets.household.controls import Control
 from leak_assets.household.engine import HomeState
+from leak_assets.household.export import export_history
 from leak_assets.household.history import run_steps
 from leak_assets.household.home import Home, home_of
 from leak_assets.household.live import LiveHome
 from leak_assets.household.live_rows import load, save
+from leak_assets.household.memory import state_from_json
 from leak_assets.household.meter import Meter
 from leak_assets.household.readings import home_readings, steps_of
+from leak_assets.household.simulator.faults import Fault
+from leak_assets.household.simulator.habits import Household
+from leak_assets.household.simulator.simulator import simulate_history
+from leak_assets.household.watch import HouseholdWatch
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs.daemonless import process_landing_zone
 from leak_assets.settings import Settings
+from leak_assets.sites.described import register_site
 from leak_assets.sites.site import find_site
+from leak_assets.telemetry.readers.spooled import SPOOLED
+from leak_assets.telemetry.sources.spool import Spool
 from leak_assets.warehouse import Warehouse
 from leak_assets_tests.homes import PLAIN, learned
-from leak_assets_tests.live_homes import raw_readings, registered_home
+from leak_assets_tests.live_homes import HOME, raw_readings, registered_home
 
 BEGIN = datetime(2019, 4, 2, 12, tzinfo=UTC)
-FOREVER = replace(learned(), day=date(2100, 1, 1))
+FOREVER = learned()
+
+
+class KnownHome(LiveHome):
+    """An engine that knows the habits of `homes.learned` on every day."""
+
+    def learn(self, day: date | None = None) -> None:
+        """Know them for the day."""
+        self.learned = replace(FOREVER, day=day)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Warehouse]:
 def live_home(place: tuple[Home, Warehouse]) -> LiveHome:
     """Return an engine that knows the habits of `homes.learned`."""
     home, warehouse = place
-    return LiveHome(home, warehouse, lambda: None, learned=FOREVER)
+    return KnownHome(home, warehouse, lambda: None)
 
 
 def raw(rows: list[tuple[datetime, str, str, float]], received_at: datetime) -> pl.DataFrame:
@@ -140,3 +161,67 @@ def test_the_volume_of_today_begins_at_local_midnight(place: tuple[Home, Warehou
     live.hear(raw(rows, midnight + timedelta(hours=1)), midnight + timedelta(hours=1))
     assert live.local_day == date(2019, 4, 3)
     assert live.volume_today_l == pytest.approx(5 * 6.0)
+
+
+def test_days_of_a_stream_are_the_days_of_the_graph(tmp_path: Path) -> None:
+    """Over midnights, with habits learned at each: ON and OFF as Dagster's days say them."""
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path / "home")
+    text = HOME.format(name="meadow-7", title="", stale_s=900).replace(
+        "learning_days: 0", "learning_days: 1, min_count: 3"
+    )
+    (tmp_path / "home.yaml").write_text(text)
+    register_site(tmp_path / "home.yaml", settings)
+    ctx = StepContext.local(settings)
+    site = ctx.site("meadow-7")
+    begin = datetime(2019, 3, 3, tzinfo=UTC)
+    faults = [
+        Fault("burst", begin + timedelta(hours=10), begin + timedelta(hours=12), 20.0),
+        Fault("slow_leak", begin + timedelta(hours=22), begin + timedelta(hours=27), 0.4),
+    ]
+    history = simulate_history(
+        4, 3, household=Household(people=2), step_s=60, first_day=date(2019, 3, 1), faults=faults
+    )
+    export_history(history, 60, tmp_path / "home.parquet")
+    readings = pl.read_parquet(tmp_path / "home.parquet")
+    spool = Spool("stream", settings)
+    watching = HouseholdWatch(
+        [site],
+        ctx.warehouse,
+        "stream",
+        lambda one: process_landing_zone(ctx, one) and None,
+        None,
+        lambda _: None,
+    )
+    for _, hours in readings.sort("ts_utc").group_by_dynamic("ts_utc", every="3h"):
+        rows = _as_spooled(hours)
+        received_at = datetime.now(UTC)
+        days = (hours["ts_utc"].min().date(), hours["ts_utc"].max().date())  # type: ignore[union-attr]
+        spool.write("meadow-7", rows, days, received_at)
+        watching.written("meadow-7", rows, received_at)
+    process_landing_zone(ctx, site)
+    told, made = (
+        ctx.warehouse.read_all(f"household.{table}", site="meadow-7")
+        .filter(pl.col("event").is_in(["on", "off"]))
+        .sort("ts_utc")
+        .select("ts_utc", "event", "kinds", "reasons")
+        for table in ("live_events", "alerts")
+    )
+    assert made["event"].to_list()[:2] == ["on", "off"]
+    assert_frame_equal(told, made)
+    live = watching.home("meadow-7")
+    status = ctx.warehouse.read_all("household.engine_status", site="meadow-7").sort("day")
+    batch = state_from_json(status["state_json"][-1])
+    assert replace(live.state, meter=Meter()) == replace(batch, meter=Meter())
+
+
+def _as_spooled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return readings as a collector writes them."""
+    message = pl.format("t@{}-{}-{}", "quantity", "sensor_id", "ts_utc")
+    known = rows.with_columns(
+        message=message, item=pl.lit(1, pl.Int64), sequence=pl.lit(1, pl.Int64),
+        raw_text=pl.col("value").cast(pl.String),
+    )  # fmt: skip
+    missing = [
+        pl.lit(None, dtype).alias(name) for name, dtype in SPOOLED.items() if name not in known
+    ]
+    return known.with_columns(missing).select(SPOOLED.names()).cast(dict(SPOOLED.items()))
