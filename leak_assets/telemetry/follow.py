@@ -123,8 +123,9 @@ class Follower:
             parsed = self._every.read(delivery, self._site)
         except DeliveryLeftError:
             return None
-        days = [parsed.readings_of(day) for day in parsed.days]
-        readings = pl.concat(days) if days else RAW_READINGS.empty()
+        columns = RAW_READINGS.polars_schema.names()
+        days = [parsed.readings_of(day).select(columns) for day in parsed.days]
+        readings = pl.concat([RAW_READINGS.empty(), *days])
         return Arrived(key, received_at, readings, parsed.quarantine)
 
     def _taken(self, seen: Seen) -> list[tuple[datetime, str, dict[str, object]]]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.plant.simulator.simulator import messages, simulate_plant
-from leak_assets.runs.daemonless import process_landing_zone
+from leak_assets.runs.daemonless import process_landing_zone, take_waiting
 from leak_assets.runs.plant_watch import PlantWatch, alone
 from leak_assets.system.files import publish
+from leak_assets.telemetry.sources.deliver import deliver
+from leak_assets.telemetry.sources.landing import SETTLE_S
 from leak_assets_tests.plants import current_anomalies, plant_home, said, spool, steady
 
 # Yesterday's noon: no test runs into midnight.
@@ -124,8 +127,6 @@ def test_what_a_run_took_before_the_watch_saw_it_is_read_from_the_log(ctx: StepC
             watching = watch(ctx)
             watching.step(received)
         elif number == 1:
-            from leak_assets.runs.daemonless import take_waiting
-
             take_waiting(ctx, site)
     watching.step(begin + s(21))
     live = ctx.warehouse.sql("SELECT * FROM plant.live_anomalies")
@@ -335,3 +336,29 @@ def test_a_thousand_messages_of_nonsense_are_quarantined(ctx: StepContext) -> No
         "var",
         "warehouse",
     ]
+
+
+def test_a_file_is_judged_where_it_waits_and_not_again_when_it_was_taken(
+    ctx: StepContext, tmp_path: Path
+) -> None:
+    """The landing folder is a source like any other, beside a stream with nothing but nonsense."""
+    begin = NOW - s(60)
+    spool(ctx.settings, [{"sensor_id": 7}], NOW - s(70))
+    run = simulate_plant(60, 5, start_at=begin, anomaly_rate_per_h=0.0)
+    rows = run.readings.with_columns(
+        value=pl.when(pl.col("parameter") == "flow").then(300.0).otherwise("value")
+    )
+    file = tmp_path / "export.parquet"
+    rows.rename({"parameter": "quantity"}).write_parquet(file)
+    deliver([file], ctx.settings.landing_dir, "works")
+    time.sleep(SETTLE_S + 0.1)
+    watching = watch(ctx)
+    now = datetime.now(UTC)
+    watching.step(now)
+    live = current_anomalies(ctx)
+    assert live.filter(pl.col("type") == "spike").height == 30
+    assert state(ctx)["judged_readings"] == 90
+    take_waiting(ctx, ctx.site("works"))
+    watching.step(now + s(1))
+    assert state(ctx)["judged_readings"] == 90
+    assert json.loads(str(state(ctx)["not_judged"])) == {"no_value": 1}
