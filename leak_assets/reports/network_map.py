@@ -83,6 +83,11 @@ class NetworkMap:
         """Whether any sensor is colored by its residual."""
         return any(mark.tone not in ("", "unknown") for mark in self.marks)
 
+    @property
+    def has_unknown(self) -> bool:
+        """Whether a sensor has no residual while others have."""
+        return any(mark.tone == "unknown" for mark in self.marks)
+
 
 def draw_map(
     nodes: pl.DataFrame,

@@ -226,7 +226,8 @@ _EMPTY: dict[str, dict[str, Any]] = {
     "quality": {"sensors": [], "last_day": None},
     "water": {"areas": [], "period": None},
     "models": {
-        "champions": [], "versions": [], "events": [], "precision": [], "incident_method": "",
+        "champions": [], "versions": [], "events": [], "precision": [], "shadow": [],
+        "drift": None, "furthest": [], "incident_method": "",
     },
     "plant": {},
     "household": {},

@@ -57,7 +57,7 @@ def flow(value: float | None, unit: str = "m³/h") -> str:
 
 def euro(value: float | None) -> str:
     """Return an amount of money."""
-    return NOTHING if value is None else f"€\N{NO-BREAK SPACE}{value:,.0f}"
+    return NOTHING if value is None else f"€\N{NO-BREAK SPACE}{number(value)}"
 
 
 def percent(share: float | None, decimals: int = 0) -> str:

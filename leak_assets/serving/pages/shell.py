@@ -69,7 +69,7 @@ PAGES: Mapping[str, PageKind] = {
         "/view/models",
         "Models",
         ("network",),
-        ("models.registry_events", "models.evaluations", "incidents.transitions"),
+        ("models.registry_events", "models.evaluations", "models.drift", "models.shadow_report"),
     ),
     "plant": PageKind(
         "/view/plant",

@@ -21,6 +21,7 @@ def make_dashboard_home(served: StepContext, home: Path) -> StepContext:
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home, LEAK_ASSETS_USER="ann"))
     write_sensors(ctx)
     write_plant(ctx)
+    write_models(ctx)
     day = DAYS[-1]
     ctx.warehouse.write(
         "household.engine_status",
@@ -54,6 +55,23 @@ def write_sensors(ctx: StepContext, health: float = 0.4) -> None:
         quantity="pressure", last_reading_at=midnight(day) + timedelta(hours=23), max_age_s=900.0,
         is_silent=[False, True, False], reason_names=["", "", "flat_line"], reasons=[0, 0, 1],
         health=[1.0, 0.8, health], evidence=HOSTILE, steps=288, usable=[288, 200, 100],
+    ))  # fmt: skip
+
+
+def write_models(ctx: StepContext) -> None:
+    """Write two days of drift of a hostile sensor's feature, and a challenger in shadow mode."""
+    which = {"network": NET, "model": "leak_detector"}
+    for day in DAYS:
+        partition = {"date": day.isoformat(), "network": NET}
+        ctx.warehouse.write("models.drift", partition, rows(
+            "models.drift", 2, **which, version="1", date=day, kind=["feature", "all"],
+            subject=[f"mean/pressure/{HOSTILE}", "all"], psi=0.4, ks=0.3, bias_z=[None, None],
+            is_drift=True,
+        ))  # fmt: skip
+    beside = {"version": "leak_detector-2", "network": NET}
+    ctx.warehouse.write("models.shadow_report", beside, rows(
+        "models.shadow_report", **which, version="2", champion_version="1", reason="too few days",
+        may_be_promoted=False,
     ))  # fmt: skip
 
 

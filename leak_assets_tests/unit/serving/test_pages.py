@@ -104,6 +104,13 @@ def test_an_incident_shows_signals_evidence_place_cost_text_and_actions(
     assert 'class="candidates"' in page
 
 
+def test_models_show_gates_drift_and_their_challenger(shown: TestClient) -> None:
+    """What is in use, how far the data have moved, and why another is not in use yet."""
+    page = shown.get("/view/models").text
+    for needed in ("AUC", "passed", "Drift", "mean/pressure/", "In shadow mode", "too few days"):
+        assert needed in page, needed
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_home_without_anything_has_its_pages_too(path: str, tmp_path: Path) -> None:
     """Each says what is missing and which command brings it."""
