@@ -12,7 +12,7 @@ from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import Site
 from leak_assets.warehouse import Written
-from leak_assets.warehouse.catalogue import build_catalogue
+from leak_assets.warehouse.catalogue import ensure_catalogue
 
 from .daemonless import prepare_site, process_days
 from .freshness import days_with_readings, held_back_days, stale_days, through_newest
@@ -80,7 +80,7 @@ def backfill(ctx: StepContext, site: Site, days: Sequence[date]) -> BackfillSumm
         more, problems_later = process_days(ctx, site, through_newest(ctx, site.name, stale))
         written += more
         problems += [line for line in problems_later if line not in problems]
-    build_catalogue(ctx.warehouse.root)
+    ensure_catalogue(ctx.warehouse.root)
     return BackfillSummary(tuple(days), tuple(later), _changed(written), tuple(problems))
 
 

@@ -23,7 +23,7 @@ from leak_assets.sites.site import NetworkSite, Site
 from leak_assets.telemetry.sources.every import EverySource
 from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
 from leak_assets.warehouse import Written
-from leak_assets.warehouse.catalogue import build_catalogue
+from leak_assets.warehouse.catalogue import ensure_catalogue
 
 from .freshness import broken_days, held_back_days, stale_days, through_newest
 from .graph import GRAPH
@@ -90,7 +90,7 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
     if stale := stale_days(ctx, site):
         made, problems = process_days(ctx, site, through_newest(ctx, site.name, stale))
         written += made
-    build_catalogue(ctx.warehouse.root)
+    ensure_catalogue(ctx.warehouse.root)
     return IngestSummary(
         days=len(delivered.union(stale)),
         quarantined=_rows(written, "telemetry.quarantine"),

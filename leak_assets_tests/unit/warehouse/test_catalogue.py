@@ -5,7 +5,13 @@ from pathlib import Path
 import duckdb
 
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.catalogue import build_catalogue, history_row, readme
+from leak_assets.warehouse.catalogue import (
+    OLDER_FILE,
+    build_catalogue,
+    ensure_catalogue,
+    history_row,
+    readme,
+)
 from leak_assets.warehouse.schemas import TABLES, VIEWS
 
 REPOSITORY = Path(__file__).parents[3]
@@ -83,3 +89,16 @@ def test_every_query_of_the_cookbook_runs(tmp_path: Path) -> None:
     with Warehouse(tmp_path).connect() as connection:
         for query in queries:
             assert connection.execute(query).fetchall() == []
+
+
+def test_a_catalogue_is_made_again_only_where_it_would_be_another(tmp_path: Path) -> None:
+    """A run leaves a file as it is that has all views; one that is gone is made."""
+    Warehouse(tmp_path).ensure_schemas()
+    path = ensure_catalogue(tmp_path)
+    made = path.stat().st_mtime_ns
+    assert ensure_catalogue(tmp_path).stat().st_mtime_ns == made
+    (tmp_path / "lake" / "telemetry" / "gaps" / OLDER_FILE).touch()
+    again = ensure_catalogue(tmp_path).stat().st_mtime_ns
+    assert again > made
+    path.unlink()
+    assert ensure_catalogue(tmp_path).exists()
