@@ -137,7 +137,8 @@ def test_only_tables_that_a_run_makes_again_are_derived() -> None:
     """What `clean` removes is written by a step that computes it from tables that stay."""
     from leak_assets.runs.graph import GRAPH
 
-    for table in set(DERIVED) & set(GRAPH.writer):
+    # Drift is no partition by day of a step: it is brought up to date for all days at once.
+    for table in (set(DERIVED) & set(GRAPH.writer)) - {"models.drift"}:
         assert GRAPH.writer[table].compute is not None, table
 
 
