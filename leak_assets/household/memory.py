@@ -14,7 +14,7 @@ from .rules import Refill, RuleMemory
 from .sessions import LEVELS_L_PER_MIN, Running
 
 # A state of other levels cannot be gone on from.
-_FORM = 2
+_FORM = 3
 
 
 def state_to_json(state: HomeState) -> str:
@@ -41,6 +41,7 @@ def state_from_json(text: str) -> HomeState:
                 rules["unrested_s"],
                 tuple(Refill(**refill) for refill in rules["refills"]),
                 rules["refilling_until_s"],
+                None if rules["refill"] is None else Refill(**rules["refill"]),
             ),
         }
     )

@@ -45,11 +45,14 @@ class RuleMemory:
         The latest short sessions.
     refilling_until_s
         Until when the last refill of a series counts.
+    refill
+        A refill of the newest series.
     """
 
     unrested_s: float = 0.0
     refills: tuple[Refill, ...] = ()
     refilling_until_s: float = 0.0
+    refill: Refill | None = None
 
 
 def remember(
@@ -69,12 +72,23 @@ def remember(
         return replace(memory, unrested_s=unrested_s)
     start_s = ended.start_at.timestamp()
     recent = [r for r in memory.refills if r.start_s > start_s - SLOW_WINDOW_S][-MEMORY + 1 :]
-    refills = (*recent, Refill(start_s, ended.volume_l, ended.duration_s))
-    until_s = memory.refilling_until_s
+    new = Refill(start_s, ended.volume_l, ended.duration_s)
+    refills = (*recent, new)
+    until_s, refill = memory.refilling_until_s, memory.refill
     spacing_s = refill_spacing_s(refills, settings)
     if spacing_s is not None:
-        until_s = step.end_s + max(REFILLS_REST_S, 3 * spacing_s)
-    return RuleMemory(unrested_s, refills, until_s)
+        until_s, refill = step.end_s + max(REFILLS_REST_S, 3 * spacing_s), new
+    elif until_s >= step.end_s and refill is not None and _is_like(new, refill, settings):
+        # People flush and tap between: a toilet that runs goes on running.
+        until_s = max(until_s, step.end_s + REFILLS_REST_S)
+    return RuleMemory(unrested_s, refills, until_s, refill)
+
+
+def _is_like(one: Refill, other: Refill, settings: HomeSettings) -> bool:
+    return (
+        abs(one.volume_l - other.volume_l) <= settings.refill_tolerance * other.volume_l
+        and abs(one.duration_s - other.duration_s) <= settings.step_s + 1e-6
+    )
 
 
 def refill_spacing_s(refills: Iterable[Refill], settings: HomeSettings) -> float | None:
@@ -87,12 +101,7 @@ def refill_spacing_s(refills: Iterable[Refill], settings: HomeSettings) -> float
     if not all_refills:
         return None
     last = all_refills[-1]
-    equal = [
-        r
-        for r in all_refills
-        if abs(r.volume_l - last.volume_l) <= settings.refill_tolerance * last.volume_l
-        and abs(r.duration_s - last.duration_s) <= settings.step_s + 1e-6
-    ]
+    equal = [r for r in all_refills if _is_like(r, last, settings)]
     quick = [r for r in equal if r.start_s >= last.start_s - settings.refill_window_s]
     for series, count in ((quick, settings.refill_count), (equal[-SLOW_COUNT:], SLOW_COUNT)):
         # A meter's steps make two of the same length differ by one step, not by two.

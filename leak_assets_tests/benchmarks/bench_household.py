@@ -34,7 +34,7 @@ from leak_assets.warehouse import Warehouse
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
 from leak_assets_tests.live_homes import raw_readings, registered_home
 
-# Judged once, when the monitor was as it is. Looked at in building: 1000 to 1049, 2000 to 2059;
+# Judged once, when the monitor was built. Looked at in building: 1000 to 1049, 2000 to 2059;
 # judged in earlier states: 7000 to 7049, 8000 to 8049.
 FIRST_SEED, HOMES = 9100, 50
 DAYS = 58

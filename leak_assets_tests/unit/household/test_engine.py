@@ -237,6 +237,13 @@ def test_four_equal_refills_in_a_quarter_of_an_hour_are_a_running_toilet() -> No
     assert [e.kinds for e in events] == [("tank_refill",)], "a slow one within hours"
 
 
+def test_a_running_toilet_is_one_alarm_though_people_flush_between() -> None:
+    """Spacings that people disturb for hours end nothing while equal refills go on."""
+    spaces = [240.0] * 4 + [500.0, 900.0, 300.0, 1200.0, 700.0] * 4
+    _, events = play(HomeState(), refills(spaces, 2.0), learned())
+    assert names(events) == ["on"]
+
+
 def test_a_running_toilet_is_over_when_refills_stay_away() -> None:
     """Its alarm outlasts the rest between refills and ends after an hour without one."""
     state, _ = play(HomeState(), refills([240.0] * 5, 2.0), learned())
