@@ -7,6 +7,7 @@ Every read comes from the warehouse, every result stays in memory. What is compa
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -131,6 +132,9 @@ def rescore(
     found: dict[str, list[pl.DataFrame]] = {}
     of = method(variant.method)
     if SCORES in of.tables:
+        if variant.model is not None:
+            # Refused here, whether or not there are windows that it would score.
+            _registered(work, DETECTOR, variant.model)
         before = 0 if not variant.is_changed else of.tables[SCORES]
         again = [days[0] - timedelta(days=back) for back in range(before, 0, -1)] + list(days)
         for day, tables in _scores(work, variant, again):
@@ -231,7 +235,13 @@ def _scorer(work: Work, variant: Variant, detector: str, pinpointer: str | None)
 
 
 def _artefact(work: Work, model: str, version: str) -> Artefact:
-    """Return a registered version of a model, verified against the registry.
+    """Return a registered version of a model, verified against the registry."""
+    folder, manifest_sha256 = _registered(work, model, version)
+    return load_artefact(folder, manifest_sha256=manifest_sha256)
+
+
+def _registered(work: Work, model: str, version: str) -> tuple[Path, str]:
+    """Return the folder of a registered version of a model, and its manifest's hash.
 
     Raises
     ------
@@ -252,7 +262,7 @@ def _artefact(work: Work, model: str, version: str) -> Artefact:
             + (", ".join(there) or "none is left"),
         )
     folder = work.settings.models_dir / row["artefact_path"][0]
-    return load_artefact(folder, manifest_sha256=row["manifest_sha256"][0])
+    return folder, str(row["manifest_sha256"][0])
 
 
 def _with_policy(detector: Any, variant: Variant) -> Detector[Any]:

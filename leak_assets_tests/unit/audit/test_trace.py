@@ -9,6 +9,8 @@ import pytest
 
 from leak_assets.audit.chain import chain_of
 from leak_assets.audit.reading import sample_reading, trace_reading
+from leak_assets.audit.replay import replay_incident
+from leak_assets.audit.rescore import Variant
 from leak_assets.audit.text import chain_text, reading_text
 from leak_assets.audit.trace import deliveries, trace_incident
 from leak_assets.errors import InputError
@@ -18,6 +20,7 @@ from leak_assets.settings import Settings
 from leak_assets.telemetry.raw_steps import take_deliveries
 from leak_assets.telemetry.readers.spooled import SPOOLED
 from leak_assets.telemetry.sources.spool import Spool
+from leak_assets.warehouse import Input
 from leak_assets_tests.unit.audit.conftest import CONTRACT, DAYS, NETWORK, RUN, LittleLake
 
 
@@ -95,6 +98,25 @@ def test_runs_of_dagster_are_linked_and_others_are_not(little_lake: LittleLake) 
     (box,) = [b for b in chain_of(little_lake.warehouse, settings, trace).boxes
               if b.kind == "incident"]  # fmt: skip
     assert box.asset_url == "http://x/assets/incidents/incident_events"
+
+
+def test_a_model_that_was_deleted_is_told(little_lake: LittleLake) -> None:
+    """An audit goes on and says so; a replay by that version names what there is instead."""
+    lake = little_lake
+    where = day_partition(DAYS[2], NETWORK)
+    former = lake.warehouse.record("detection.window_scores", where)
+    gone = Input("model", "leak_detector", NETWORK, "2.0.0-gone")
+    scores = lake.warehouse.read("detection.window_scores", where)
+    lake.warehouse.write("detection.window_scores", where, scores, inputs=[*former.inputs, gone])
+    chain = chain_of(
+        lake.warehouse, lake.settings, trace_incident(lake.warehouse, lake.incident_id)
+    )
+    assert "leak_detector 2.0.0-gone is not at hand any more" in chain.notes
+    assert "not in the registry" in chain_text(chain)
+    ctx = StepContext(lake.warehouse, lake.settings)
+    variant = Variant(method="windows", model="2.0.0-gone")
+    with pytest.raises(InputError, match=r"2\.0\.0-gone of net1 is not at hand.*none is left"):
+        replay_incident(ctx, lake.incident_id, variant=variant)
 
 
 def test_unknown_incidents_and_revisions_are_refused(little_lake: LittleLake) -> None:
