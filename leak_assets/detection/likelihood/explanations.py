@@ -47,7 +47,7 @@ class Place:
     pipe
         Number of the pipe with the best chance.
     chance
-        That the leak is within reach of it: 300 m, or on the next pipe where pipes are longer.
+        That the leak is within 300 m of it.
     flow_m3_per_h, log_likelihood
         Of the best explanation there.
     candidates
@@ -90,10 +90,10 @@ class Explanations:
 
     @cached_property
     def reach_m(self) -> Floats:
-        """How far from each pipe counts as found (P): `HIT_M`, or the next pipe if that is farther.
+        """How far from each pipe is beside it (P): `HIT_M`, or the next pipe if that is farther.
 
-        In Hanoi every pipe is longer than `HIT_M`: the neighbor of the leaking pipe was another
-        place there, and a leak that grew on its second day another leak.
+        In Hanoi every pipe is longer than `HIT_M`: a leak that looked larger on its second day,
+        and was placed on the neighbor then, was another leak there.
         """
         away = self.distance_m.copy()
         np.fill_diagonal(away, np.inf)
@@ -123,7 +123,7 @@ class Explanations:
         return out
 
     def place(self, effect: Floats, covariance: Floats) -> Place:
-        """Return the pipe with the best chance that the leak is within reach of it.
+        """Return the pipe with the best chance that the leak is within 300 m of it.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Explanations:
         log_likelihood = -(misfit + log_det) / 2
         chance = np.exp(log_likelihood - log_likelihood.max())
         chance /= chance.sum()
-        near = (self.distance_m <= self.reach_m[:, None]) @ chance
+        near = (self.distance_m <= HIT_M) @ chance
         # Of the pipes with nearly the best chance the most likely one: it is also the nearest.
         best = int(np.argmax(np.where(near >= near.max() - 0.02, chance + near, -1.0)))
         likeliest = np.argsort(-chance, kind="stable")[:CANDIDATES]

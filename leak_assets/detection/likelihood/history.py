@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leak_assets.features.half_hours import ChannelReference
 
-from .explanations import Explanations, Place, ratios
+from .explanations import HIT_M, Explanations, Place, ratios
 from .leak_filter import GROWTH_DAYS, Component, Evidence, FilterState, LeakFilter
 from .noise import Noise
 from .policy import LikelihoodPolicy
@@ -32,6 +32,8 @@ RAMP_PER_DAY = 1 / 30
 _LONGEST_DAYS = 120
 # How often a young leak may turn out to grow faster before it is taken for a second one.
 MOST_GROWTHS = 3
+# The day on which a leak begins is a mixture: on the days after it, the same leak looks larger.
+MIXED_DAYS = 3
 _MOST_PER_DAY = 4
 # Prior variance of an effect where nothing is measured, in units of the channels.
 _FREE_VARIANCE = 1e6
@@ -375,12 +377,13 @@ class History:
     def _same_leak(self, pipe: int) -> int | None:
         """Return a young leak within reach: what looks like another one is its growth."""
         away, reach_m = self.explanations.distance_m[pipe], self.explanations.reach_m[pipe]
+        ages = {number: self.day - self.events[number].onset for number in self.active_leaks()}
         near = [
             number
-            for number in self.active_leaks()
-            if self.day - self.events[number].onset <= GROWTH_DAYS
+            for number, age in ages.items()
+            if age <= GROWTH_DAYS
             and self.events[number].growths < MOST_GROWTHS
-            and away[self.events[number].index] <= reach_m
+            and away[self.events[number].index] <= (reach_m if age <= MIXED_DAYS else HIT_M)
         ]
         return min(near, key=lambda n: float(away[self.events[n].index]), default=None)
 
