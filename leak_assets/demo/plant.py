@@ -177,6 +177,10 @@ def _wait_until_up(process: "subprocess.Popen[str]", port: int) -> None:
 
 def _guide(watch: PlantWatch, url: str, seconds: float, say: Callable[[str], None] | None) -> None:
     """Say what to open once there is something to see; end the watch when its time is over."""
+    # The time of a demo begins with its first readings, however slow the machine is.
+    deadline = time.monotonic() + _START_S
+    while not watch.counts.readings and time.monotonic() < deadline:
+        time.sleep(0.1)
     started = time.monotonic()
     is_told = say is None
     while not seconds or time.monotonic() < started + seconds:
