@@ -143,6 +143,8 @@ def serving(settings: Settings, port: int) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # Ctrl-C is for the watch, which ends it: its last words are asked of it before.
+        start_new_session=True,
     )
     try:
         _wait_until_up(process, port)
