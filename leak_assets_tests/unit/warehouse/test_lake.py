@@ -1,5 +1,6 @@
 """The lake: validated, atomic, idempotent writes; reads that never fail; the audit trail."""
 
+import hashlib
 import multiprocessing
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.catalogue import OLDER_FILE, SCHEMA_FILE, build_catalogue
-from leak_assets.warehouse.record import content_hash
+from leak_assets.warehouse.record import content_hash, is_version_of
 from leak_assets.warehouse.schemas import TABLES
 from leak_assets_tests.towns import table_rows
 
@@ -296,3 +297,13 @@ def test_queries_read_days_of_an_older_version(tmp_path: Path) -> None:
     warehouse.write(table.full_name, partition | {"date": "2019-03-04"}, row)
     assert warehouse.sql("SELECT * FROM telemetry.gaps").height == 2
     assert not (folder / OLDER_FILE).exists()
+
+
+def test_records_of_former_lakes_have_another_hash() -> None:
+    """A partition whose record has SHA-256 is the same version still, and told when it is not."""
+    frame = gaps()
+    former = content_hash(frame, hashlib.sha256)
+    assert len(former) == 64
+    assert is_version_of(frame, former)
+    assert is_version_of(frame, content_hash(frame))
+    assert not is_version_of(gaps(steps=2), former)
