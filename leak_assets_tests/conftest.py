@@ -10,13 +10,14 @@ import dagster as dg
 import pytest
 import yaml
 
+from leak_assets.benchmark.retraining import Training, train_network
 from leak_assets.definitions import build_defs
 from leak_assets.defs.partitions import run_tags
 from leak_assets.defs.resources import Platform
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.models.config import MODELS, load_config
+from leak_assets.models.plan import TrainingPlan
 from leak_assets.pipeline.context import StepContext
-from leak_assets.runs import daemonless as batch
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
 from leak_assets_tests.days import TOWN_DAYS, land
@@ -69,7 +70,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text(FEW_REFERENCE_DAYS)
     write_quick_configs(ctx.settings)
-    failures = batch.train(ctx, ctx.network("hanoi"), PLAN)
+    plan = TrainingPlan.of(ctx.settings)
+    failures = train_network(Training(ctx, ctx.registered_network("hanoi"), plan, PLAN))
     assert failures == {}, "the gates must hold on leaks of this size"
     return home
 

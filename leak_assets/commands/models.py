@@ -172,8 +172,10 @@ def value(network: RegisteredNetwork, version: VersionName, *, as_json: AsJson =
     """Value a detector beside the one in use on generated towns; exit code 1 if worth less."""
     from leak_assets.benchmark.retraining import Training, value_candidate
     from leak_assets.models.artefact import load_artefact
-    from leak_assets.models.config import DETECTOR
+    from leak_assets.models.config import DETECTOR, parse_config
     from leak_assets.models.decisions import registry_events
+    from leak_assets.models.gates import failed_gates
+    from leak_assets.models.in_use import version_partition
     from leak_assets.models.plan import TrainingPlan
     from leak_assets.models.registration import register_models
     from leak_assets.models.registry import find
@@ -185,7 +187,13 @@ def value(network: RegisteredNetwork, version: VersionName, *, as_json: AsJson =
     )
     line = value_candidate(Training(ctx, site, TrainingPlan.of(ctx.settings)), artefact)
     if row["status"] in ("candidate", "validation"):
-        register_models(ctx, site, [artefact], {})
+        rows = ctx.warehouse.require(
+            "models.evaluations",
+            version_partition(artefact),
+            remedy=f"Run `leak-assets evaluate --network {site.name}` first",
+        )
+        failed = failed_gates(rows, parse_config(artefact.config).gates)
+        register_models(ctx, site, [artefact], {DETECTOR: failed} if failed else {})
     if as_json:
         print_json({"version": artefact.version, "verdict": line})
     else:

@@ -21,7 +21,7 @@ from leak_assets.warehouse.schemas.features import WINDOWS as FEATURE_WINDOWS
 from leak_assets.warehouse.schemas.models import DRIFT
 
 from .artefact import Artefact
-from .config import DETECTOR, DetectorConfig, DriftLimits, load_config, parse_config
+from .config import DETECTOR, DetectorConfig, DriftLimits, load_config
 from .dataset import WindowSet, window_set
 from .decisions import registry_events
 from .drift import Shift, is_biased, is_shifted, shift_of
@@ -97,10 +97,10 @@ def drifted_days(warehouse: Warehouse, network: str, version: str) -> list[date]
 
 def limits_of(detector: Artefact) -> DriftLimits:
     """Return the limits that a detector was made with; of an older one the packaged ones."""
-    if "drift" not in detector.config:
-        config = load_config(DETECTOR)
-    else:
-        config = parse_config(detector.config)
+    if "drift" in detector.config:
+        # This part alone: the rest may be of an older form.
+        return DriftLimits.model_validate(detector.config["drift"])
+    config = load_config(DETECTOR)
     assert isinstance(config, DetectorConfig)  # noqa: S101 - for the type checker
     return config.drift
 

@@ -123,7 +123,7 @@ def _go_on(ctx: StepContext, site: NetworkSite, artefact: Artefact, actor: str) 
         if verdict is Verdict.NOT_VALUED:
             ctx.progress(
                 f"{artefact.model} {artefact.version} stays in validation: {note};"
-                f" `leak-assets models value --network {site.name}` values it"
+                f" `leak-assets models value {artefact.version} --network {site.name}` values it"
             )
             return []
         if verdict is Verdict.WORTH_LESS:

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from leak_assets.errors import InputError
-from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
-from leak_assets.hydraulics.steps import batch_partitions
 from leak_assets.incidents.policy import raising_method
-from leak_assets.models.config import DETECTOR
-from leak_assets.models.steps import gate_failures
 from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.pipeline.step import Step
 from leak_assets.quality.steps import check_contract
-from leak_assets.sites.site import NetworkSite, Site
+from leak_assets.sites.site import Site
 from leak_assets.telemetry.sources.every import EverySource
 from leak_assets.telemetry.sources.intake import Attempts, IntakeRun, given_up, plan_runs
 from leak_assets.warehouse import Written
@@ -28,16 +24,6 @@ from leak_assets.warehouse.catalogue import ensure_catalogue
 from .freshness import broken_days, held_back_days, stale_days, through_newest
 from .graph import GRAPH
 from .sound_days import run_sound_days
-
-# Steps of a whole site from features to models in use, in order.
-TRAINING = (
-    "judged_windows",
-    "frozen_windows",
-    "training_runs",
-    "evaluations",
-    "packages",
-    "registry_events",
-)
 
 
 @dataclass(frozen=True)
@@ -190,30 +176,6 @@ def process_days(
             sound = [day for day in sound if not found[day]]
             problems += [line for lines in found.values() for line in lines]
     return written, problems
-
-
-def train(ctx: StepContext, site: NetworkSite, plan: ScenarioPlan) -> dict[str, list[str]]:
-    """Simulate, train, evaluate and, where the gates hold, put the models in use.
-
-    Returns
-    -------
-    dict of list of str
-        A line for each gate that failed, by model; empty if both models are in use. The detector
-        is used alone where only the pinpointer's gates failed.
-    """
-    batches = batch_partitions(plan.batch_names(), site.name)
-    own = [{"network": site.name}]
-    run_step(GRAPH.step("network"), ctx, site, own)
-    run_step(GRAPH.step("scenario_runs"), ctx, site, batches, plan=plan)
-    for name in ("training_readings", "training_features"):
-        run_step(GRAPH.step(name), ctx, site, batches)
-    for name in TRAINING:
-        run_step(GRAPH.step(name), ctx, site, own)
-    failures = gate_failures(ctx, site)
-    if DETECTOR not in failures:
-        # Days that were scored by other models, or by none, are scored by the new ones.
-        process_landing_zone(ctx, site)
-    return failures
 
 
 def _next_run(source: EverySource, network: str, attempts: Attempts) -> IntakeRun | None:

@@ -17,11 +17,12 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from leak_assets.benchmark.retraining import Training, train_network
 from leak_assets.hydraulics.engine.run import run_scenario
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.hydraulics.towns.town import Town
+from leak_assets.models.plan import TrainingPlan
 from leak_assets.pipeline.context import StepContext
-from leak_assets.runs.daemonless import train
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
 from leak_assets.units import SI_UNITS
@@ -102,9 +103,14 @@ def train_models(settings: Settings, name: str, batches: int) -> None:
         record_all=False,
         seed=3,
     )
-    failures = train(
-        StepContext.local(settings, run_id="bench"), network_site(name, settings), plan
-    )
+    configs = {}
+    for model, config in TrainingPlan.of(settings).configs.items():
+        # Without the folds: five more trainings say nothing of a latency.
+        update = {"split": config.split.model_copy(update={"folds": 0}), "change_request": "bench"}
+        configs[model] = config.model_copy(update=update)
+    ctx = StepContext.local(settings, run_id="bench")
+    site = network_site(name, settings)
+    failures = train_network(Training(ctx, site, TrainingPlan(configs), plan))
     if failures:
         raise RuntimeError(f"the models of {name} are not in use: {'; '.join(failures)}")
 
