@@ -141,7 +141,7 @@ class EuroGate(_Strict):
     """
 
     towns: int = Field(ge=0, le=20)
-    days: int = Field(ge=2, le=366)
+    days: int = Field(ge=7, le=366)
     history_days: int = Field(ge=14, le=366)
     first_seed: int = Field(ge=0)
     tolerance_eur: float = Field(ge=0)

@@ -33,7 +33,14 @@ def shadow_frames(
         if windows is None:
             continue
         rows = [shadow_scores(model, scorer, windows) for model, scorer in scorers.items()]
-        yield partition, {TABLE: pl.concat([SHADOW_SCORES.empty(), *rows])}
+        found = pl.concat([SHADOW_SCORES.empty(), *rows])
+        # What earlier challengers said of the day stays, though they are in use or retired now.
+        former = work.read(TABLE, partition)
+        if former is not None:
+            found = pl.concat(
+                [found, former.join(found, on=["model", "method_version"], how="anti")]
+            )
+        yield partition, {TABLE: found.sort("model", "method_version", "window_start")}
 
 
 def _scorers(work: Work) -> dict[str, Scorer]:
