@@ -97,7 +97,9 @@ def summarize(facts: dict[str, Any], settings: Settings) -> Summary:
         return _by_template(facts, sha256, started, "no language model configured")
     limit_s = 2 * settings.llm_timeout_s + _GRACE_S
     try:
-        answer = _within(limit_s, lambda: _answer_that_fits(facts, settings))
+        # Made here: seconds of imports are not the server's.
+        model = _model(settings)
+        answer = _within(limit_s, lambda: _answer_that_fits(model, facts, settings))
     except _UnusableAnswerError as error:
         reason = str(error)
         _LOG.warning("summary by template instead of %s: %s", settings.llm_model_name, reason)
@@ -160,24 +162,28 @@ def _within(limit_s: float, ask: Callable[[], _Answer]) -> _Answer:
     return outcome
 
 
-def _answer_that_fits(facts: dict[str, Any], settings: Settings) -> _Answer:
+def _answer_that_fits(model: Any, facts: dict[str, Any], settings: Settings) -> _Answer:
+    def ask(messages: Messages) -> _Answer:
+        return _ask(model, messages, settings)
+
     try:
-        return _faithful_answer(build_messages(facts), facts, settings)
+        return _faithful_answer(ask, facts)
     except _TooLongError:
         fewer = halved(facts)
         if fewer is None:
             raise
         _LOG.warning("the facts are too long for the language model; asking with half of them")
-        return _faithful_answer(build_messages(fewer), fewer, settings)
+        return _faithful_answer(ask, fewer)
 
 
-def _faithful_answer(messages: Messages, facts: dict[str, Any], settings: Settings) -> _Answer:
-    first = _ask(messages, settings)
+def _faithful_answer(ask: Callable[[Messages], _Answer], facts: dict[str, Any]) -> _Answer:
+    messages = build_messages(facts)
+    first = ask(messages)
     unknown = unknown_number(first.text, facts)
     if unknown is None:
         return first
     _LOG.warning("language model wrote %s, which is not in the facts; asking again", unknown)
-    second = _ask(repeat_request(messages, first.text, unknown), settings)
+    second = ask(repeat_request(messages, first.text, unknown))
     unknown = unknown_number(second.text, facts)
     if unknown is not None:
         raise _UnusableAnswerError(f"number {unknown} is not in the facts", second.finish_reason)
@@ -189,13 +195,10 @@ def _faithful_answer(messages: Messages, facts: dict[str, Any], settings: Settin
     )
 
 
-def _ask(messages: Messages, settings: Settings) -> _Answer:
-    import httpx2
-    import openai
+def _model(settings: Settings) -> Any:
     from langchain_openai import ChatOpenAI
-    from langsmith.run_helpers import tracing_context
 
-    model = ChatOpenAI(
+    return ChatOpenAI(
         base_url=settings.openai_api_base,
         api_key=settings.openai_api_key,
         model=settings.llm_model_name,
@@ -207,6 +210,13 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
         use_responses_api=False,
         stream_usage=settings.llm_streaming,
     )
+
+
+def _ask(model: Any, messages: Messages, settings: Settings) -> _Answer:
+    import httpx2
+    import openai
+    from langsmith.run_helpers import tracing_context
+
     try:
         # Facts go to the configured server only, whatever tracing the environment asks for.
         with tracing_context(enabled=False):
@@ -218,7 +228,7 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
     except (openai.APIConnectionError, httpx2.TransportError) as error:
         raise _UnusableAnswerError(_CUT if settings.llm_streaming else _UNREACHABLE) from error
     except openai.APIStatusError as error:
-        if error.status_code < 600 and _TOO_LONG.search(str(error)):
+        if _is_too_long(error):
             raise _TooLongError("facts longer than the model's context") from error
         raise _UnusableAnswerError(f"HTTP status {error.status_code}") from error
     # LangChain reads an HTML page or a body without choices as an answer and trips over it.
@@ -230,7 +240,7 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
         TypeError,
         ValueError,
     ) as error:
-        if _TOO_LONG.search(str(error)):
+        if _is_too_long(error):
             raise _TooLongError("facts longer than the model's context") from error
         raise _UnusableAnswerError(
             f"answer is no chat completion ({type(error).__name__})"
@@ -249,6 +259,12 @@ def _ask(messages: Messages, settings: Settings) -> _Answer:
         usage["output_tokens"] if usage else 0,
         finish_reason,
     )
+
+
+def _is_too_long(error: Exception) -> bool:
+    # What the server said, and the code that it gave: the client's own words hold one of them.
+    told = (error, getattr(error, "code", ""), getattr(error, "body", ""))
+    return bool(_TOO_LONG.search(" ".join(map(str, told))))
 
 
 _UNREACHABLE = "server not reachable"
