@@ -139,7 +139,12 @@ def page_router(serving: Serving) -> APIRouter:
     ) -> Response:
         if page not in PAGES:
             raise HTTPException(404, "there is no such page")
-        stream = changes(serving.warehouse, PAGES[page].tables, request, version or "")
+        server = getattr(request.app.state, "server", None)
+
+        def is_over() -> bool:
+            return server is not None and server.should_exit
+
+        stream = changes(serving.warehouse, PAGES[page].tables, request, version or "", is_over)
         return StreamingResponse(
             stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )

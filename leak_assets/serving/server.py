@@ -49,7 +49,7 @@ def make_server(
     app = build_app(settings, hosts=hosts)
     # Beside the start: the views and the templates take half a second.
     threading.Thread(target=_warm, args=(app.state.serving,), daemon=True).start()
-    return uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(
             app,
             host=host,
@@ -62,6 +62,9 @@ def make_server(
             timeout_graceful_shutdown=2,
         )
     )
+    # Whoever follows the warehouse hears of its end.
+    app.state.server = server
+    return server
 
 
 def _warm(serving: "Serving") -> None:

@@ -4,7 +4,7 @@ The browser then asks for its page again; what has changed in it is the script's
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from hashlib import blake2b
 
 from fastapi import Request
@@ -18,7 +18,11 @@ _LONGEST_LOOKS = 1800
 
 
 async def changes(
-    warehouse: Warehouse, tables: Sequence[str], request: Request, seen: str
+    warehouse: Warehouse,
+    tables: Sequence[str],
+    request: Request,
+    seen: str,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[str]:
     """Yield an event whenever some tables have another version than was seen last.
 
@@ -29,6 +33,8 @@ async def changes(
     ----------
     seen
         Version that the browser's page shows.
+    is_over
+        Whether the server is to end: it waits for nobody who listens.
     """
     seen = request.headers.get("last-event-id", seen)
     yield "retry: 3000\n\n"
@@ -40,7 +46,7 @@ async def changes(
         elif look % _SAY_SOMETHING_EVERY == 0:
             yield ": still here\n\n"
         await asyncio.sleep(LOOK_EVERY_S)
-        if await request.is_disconnected():
+        if is_over() or await request.is_disconnected():
             return
 
 
