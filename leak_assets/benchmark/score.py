@@ -145,7 +145,7 @@ def score(
             metres, index = outcome
             found.add(index)
             leak, outcome = truth.leaks[index], "TP"
-            saved = _volume_from(leak, step)
+            saved = volume_from(leak, step)
             delay = (step - max(truth.step(leak.start_at), 0)) / STEPS_PER_H
             gain = saved * price_eur_per_m3 - metres / max_distance_m * crew_eur
             value = (leak.link_id, gain, metres, delay, saved)
@@ -170,7 +170,7 @@ def _judge(
     return "repeated" if near else "FP"
 
 
-def _volume_from(leak: TrueLeak, step: int) -> float:
+def volume_from(leak: TrueLeak, step: int) -> float:
     """Return the water lost from a step to the end of the period, m3.
 
     The organizers count samples from 1: the detection at step 1 saves from the first sample on.
@@ -182,7 +182,7 @@ def _volume_from(leak: TrueLeak, step: int) -> float:
 def _result(truth: Truth, found: set[int], table: pl.DataFrame, price: float) -> ScoreResult:
     hits = table.filter(pl.col("outcome") == "TP")
     counts = {name: table.filter(pl.col("outcome") == name).height for name in _OUTCOMES}
-    lost = sum(_volume_from(leak, truth.step(leak.start_at)) for leak in truth.leaks)
+    lost = sum(volume_from(leak, truth.step(leak.start_at)) for leak in truth.leaks)
     total, most = float(table["value_eur"].sum()), lost * price
     reported = counts["TP"] + counts["FP"]
     months = truth.steps / STEPS_PER_H / 24 / _DAYS_PER_MONTH

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.system.terminal import AsJson, console, print_json, print_rows, progress
 
@@ -111,3 +112,54 @@ def towns(
             highlight=False,
             markup=False,
         )
+
+
+@benchmark_app.command()
+def detection(
+    network: Annotated[str, typer.Option(help="Network name, or path of an .inp file.")] = "L-TOWN",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first town.")] = 101,
+    towns: Annotated[int, typer.Option(min=0, help="Towns with leaks.")] = 8,
+    clean: Annotated[int, typer.Option(min=0, help="Towns without leaks, seeds after.")] = 4,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="plain, faults or events; all by default. May be repeated."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Method of detection.")] = "likelihood",
+    history_days: Annotated[int, typer.Option(help="Days of the history.")] = 365,
+    days: Annotated[int, typer.Option(help="Days of the evaluated period after it.")] = 365,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Towns at once; as many as cores by default.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Judge detection on generated towns; they are kept, so that a change is judged in minutes."""
+    from leak_assets.benchmark.town_plan import TownPlan
+    from leak_assets.benchmark.trials import VARIANTS, judge_all, trials
+    from leak_assets.benchmark.trials_table import lost_rows, summary, town_rows
+
+    settings = Settings()
+    wanted = tuple(variant or VARIANTS)
+    if unknown := [name for name in wanted if name not in VARIANTS]:
+        raise InputError(f"there is no variant {unknown[0]!r}", remedy=", ".join(VARIANTS))
+    plan = TownPlan(history_days=history_days, evaluated_days=days)
+    seeds = range(seed, seed + towns), range(seed + towns, seed + towns + clean)
+    chosen = [one for one in trials(plan, *seeds) if one.variant in wanted]
+    judged = sorted(
+        judge_all(
+            network,
+            chosen,
+            settings.cache_dir / "towns",
+            method=method,
+            workers=workers,
+            progress=progress(as_json=as_json),
+        ),
+        key=lambda one: chosen.index(one.trial),
+    )
+    if as_json:
+        about = {"summary": summary(judged), "lost_percent": lost_rows(judged)}
+        print_json({"towns": town_rows(judged), **about})
+        return
+    print_rows(town_rows(judged), as_json=False, title=f"{method} on {len(judged)} towns")
+    print_rows(summary(judged), as_json=False, title="By kind of town")
+    print_rows(lost_rows(judged), as_json=False, title="Lost, % of the perfect score")

@@ -107,6 +107,16 @@ class Explanations:
         return np.concatenate([sensors, self.meters])
 
     @cached_property
+    def leak_bank(self) -> "Bank":
+        """The leaks as directions of ratios."""
+        return Bank(self.leaks)
+
+    @cached_property
+    def fault_bank(self) -> "Bank":
+        """The faults as directions of ratios."""
+        return Bank(self.faults)
+
+    @cached_property
     def mismatch(self) -> Floats:
         """Deviation of the true effect of 1 m3/h from its signature (P × S)."""
         part = self.leaks[:, : self.pressures] ** 2
@@ -212,6 +222,37 @@ class Explanations:
         rows = np.sqrt(weight / weight.sum())[:, None] * (self.leaks[near] - self.leaks[pipe])
         _, values, directions = np.linalg.svd(rows, full_matrices=False)
         return (values[:, None] * directions)[:NEIGHBOR_DIRECTIONS]
+
+
+class Bank:
+    """Ratios of the same directions for all evidence at once: one product of matrices.
+
+    Parameters
+    ----------
+    directions
+        Effects of unit size (N × S).
+    """
+
+    def __init__(self, directions: Floats) -> None:
+        self._directions = directions
+        size = directions.shape[1]
+        self._pairs = np.triu_indices(size)
+        twice = np.where(self._pairs[0] == self._pairs[1], 1.0, 2.0)
+        first, second = (directions[:, part] for part in self._pairs)
+        self._squares = first * second * twice
+
+    def ratios(self, information: Floats, scores: Floats) -> tuple[Floats, Floats]:
+        """Return log likelihood ratios times two, signed, and sizes (E × N each).
+
+        Parameters
+        ----------
+        information, scores
+            Of the evidence (E × S × S, E × S).
+        """
+        known = information[:, *self._pairs] @ self._squares.T
+        score = scores @ self._directions.T
+        size = np.divide(score, known, out=np.zeros(score.shape), where=known > 0)
+        return size * score * np.sign(size), size
 
 
 def ratios(evidence: Evidence, directions: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leak_assets.features.half_hours import ChannelReference
 
-from .explanations import HIT_M, Explanations, Place, ratios
+from .explanations import HIT_M, Bank, Explanations, Place, ratios
 from .leak_filter import GROWTH_DAYS, Component, Evidence, FilterState, LeakFilter
 from .noise import Noise
 from .policy import LikelihoodPolicy
@@ -310,21 +310,28 @@ class History:
 
     def _alarm(self) -> tuple[Evidence | None, float]:
         """Return the evidence with the largest ratio over the policy's alarm, and the ratio."""
-        best, found = self.policy.alarm, None
+        state = self._filter.state
+        usable = [not (slope and onset == self.day) for onset, slope in state.watched]
+        numbers = np.flatnonzero(usable)
+        if not len(numbers):
+            return None, self.policy.alarm
+        information, scores = state.information[numbers], state.scores[numbers]
+        growth = np.array([self._filter.growth(int(number)) for number in numbers])
+        value, size = self.explanations.leak_bank.ratios(information, scores)
+        large = size * growth[:, None] >= self._smallest_m3_per_h
+        best = np.where(large, value, 0.0).max(axis=1)
+        faults, _ = self.explanations.fault_bank.ratios(information, scores)
+        best = np.maximum(best, np.abs(faults).max(axis=1))
         effects = [self._filter.effect(self._component(i))[0] for i in self.active_leaks()]
-        for evidence in self._filter.evidence:
-            if evidence.onset == self.day and evidence.slope_per_day:
-                continue
-            value, size = ratios(evidence, self.explanations.leaks)
-            large = size * evidence.growth(self.day) >= self._smallest_m3_per_h
-            candidates = [float(np.where(large, value, 0.0).max())]
-            candidates.append(float(np.abs(ratios(evidence, self.explanations.faults)[0]).max()))
-            if effects and not evidence.slope_per_day:
-                value, size = ratios(evidence, -np.stack(effects))
-                candidates.append(float(np.where(size > 0.5, value, 0.0).max()))
-            if max(candidates) > best:
-                best, found = max(candidates), evidence
-        return found, best
+        if effects:
+            is_step = np.array([state.watched[number][1] == 0 for number in numbers])
+            value, size = Bank(-np.stack(effects)).ratios(information, scores)
+            ended = np.where((size > 0.5) & is_step[:, None], value, 0.0).max(axis=1)
+            best = np.maximum(best, ended)
+        first = int(np.argmax(best))
+        if best[first] <= self.policy.alarm:
+            return None, self.policy.alarm
+        return self._filter.evidence[numbers[first]], float(best[first])
 
     def _ended(
         self, evidence: Evidence, effect: Floats, covariance: Floats

@@ -164,6 +164,10 @@ class LeakFilter:
             for i, (onset, slope) in enumerate(state.watched)
         ]
 
+    def growth(self, number: int) -> float:
+        """Return the size of the effect that a piece of evidence is of, today, in its unit."""
+        return _growth(*self.state.watched[number], self.state.day)
+
     def watch(self, onset: int, *, slope_per_day: float = 0.0) -> None:
         """Gather evidence from now on for an effect that begins on the next day."""
         state = self.state

@@ -1,0 +1,219 @@
+"""Detection on many generated towns: drawn and prepared once, judged again with every change.
+
+What a town is stands in `town_plan`; here towns are kept by content, detection runs over their
+stored features, and what it says is valued.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import leak_assets
+from leak_assets.audit.rescore import Variant, rescore
+from leak_assets.detection.likelihood.responses import flow_scale
+from leak_assets.exchange.battledim.export import open_export
+from leak_assets.exchange.battledim.submission import write_submission
+from leak_assets.exchange.battledim.truth import read_truth
+from leak_assets.pipeline.context import StepContext
+from leak_assets.runs.daemonless import prepare_site
+from leak_assets.settings import Settings
+from leak_assets.sites.site import NetworkSite, network_site
+from leak_assets.system.files import publish
+from leak_assets.system.processes import fan_out
+
+from .battledim_run import take_export
+from .losses import delays, losses
+from .score import CREW_EUR, PRICE_EUR_PER_M3, score
+from .submission import SMALLEST_M3_PER_H, submission
+from .town_plan import TownPlan
+from .towns import write_town
+
+VARIANTS = ("plain", "faults", "events")
+DEAR_CREW_EUR = 2000.0
+CHANNELS = "features.channels_30m"
+_FEATURES = ("readings", "calibrations", "channels_30m")
+# Rooms whose code decides what a town's features are: another code makes them anew.
+_ROOMS = ("benchmark/town_plan.py", "hydraulics", "features", "telemetry", "quality", "sites")
+_READY = "READY"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A town to be judged: its seed, and which of `VARIANTS` of it."""
+
+    seed: int
+    variant: str
+    plan: TownPlan
+
+    @property
+    def name(self) -> str:
+        """Name in tables."""
+        leaks = "" if self.plan.has_leaks else " clean"
+        return f"{self.seed}{leaks}" + ("" if self.variant == VARIANTS[0] else f" {self.variant}")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What detection was worth on a town.
+
+    Parameters
+    ----------
+    score_pct, score_dear_pct
+        Share of the perfect euro score at a crew of 500 and of 2,000 euro; None without leaks.
+    per_call
+        Hits per call, repeated calls counted.
+    median_distance_m
+        Of the hits.
+    delays, losses
+        As of the module `losses`.
+    """
+
+    trial: Trial
+    score_pct: float | None
+    score_dear_pct: float | None
+    leaks: int
+    true_positives: int
+    false_positives: int
+    repeated: int
+    precision: float | None
+    per_call: float | None
+    recall: float | None
+    median_distance_m: float | None
+    delays: dict[str, float | None]
+    losses: dict[str, float]
+
+
+def trials(plan: TownPlan, seeds: Sequence[int], clean_seeds: Sequence[int]) -> list[Trial]:
+    """Return every town plain, with sensor faults and with events; clean ones have no leak."""
+    shares = {"plain": (0.0, 0.0), "faults": (0.0, plan.fault_share)}
+    shares["events"] = (plan.event_share, 0.0)
+    out = []
+    for seed, has_leaks in [*((s, True) for s in seeds), *((s, False) for s in clean_seeds)]:
+        for variant, (events, faults) in shares.items():
+            own = replace(plan, event_share=events, fault_share=faults, has_leaks=has_leaks)
+            out.append(Trial(seed, variant, own))
+    return out
+
+
+def judge_all(
+    network: str,
+    chosen: Sequence[Trial],
+    cache: Path,
+    *,
+    method: str,
+    workers: int | None = None,
+    progress: Callable[[str], None],
+) -> Iterator[Judged]:
+    """Yield what a method is worth on each town as it is done, several at once.
+
+    Parameters
+    ----------
+    network
+        Name or path, as users give it.
+    cache
+        Folder in which towns are kept with their features.
+    """
+    one = partial(_judge_one, network, cache, method)
+    for number, (trial, judged) in enumerate(fan_out(one, chosen, workers=workers), 1):
+        progress(f"town {trial.name} is judged ({number} of {len(chosen)})")
+        yield judged
+
+
+def _judge_one(network: str, cache: Path, method: str, trial: Trial) -> Judged:
+    site = network_site(network, Settings())
+    folder = cache / _key(site, trial)
+    if not (folder / _READY).is_file():
+        _prepare(site, trial, folder)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=folder / "home"), progress=_silent)
+    own = ctx.network(site.name)
+    partitions = ctx.warehouse.partitions(CHANNELS, network=own.name)
+    known = sorted(date.fromisoformat(partition["date"]) for partition in partitions)
+    days = [known[0] + timedelta(days=n) for n in range((known[-1] - known[0]).days + 1)]
+    rescored = rescore(ctx, own, Variant(method=method), days, is_anew=True)
+    truth = read_truth(folder / "truth")
+    reports = submission(
+        rescored.tracked.incident_events,
+        rescored.tracked.incident_days,
+        start=truth.start_at.date(),
+        end=truth.end_at.date() + timedelta(days=1),
+        smallest_m3_per_h=SMALLEST_M3_PER_H * flow_scale(own.network),
+    )
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "submission.txt"
+        write_submission(path, [(one.link_id, one.start_at) for one in reports])
+        result = score(folder / "truth", path)
+        dear = score(folder / "truth", path, crew_eur=DEAR_CREW_EUR)
+    calls = result.true_positives + result.false_positives + result.repeated
+    away = result.detections["distance_m"].drop_nulls().to_list()
+    return Judged(
+        trial,
+        result.score_pct,
+        dear.score_pct,
+        result.leaks,
+        result.true_positives,
+        result.false_positives,
+        result.repeated,
+        result.precision,
+        result.true_positives / calls if calls else None,
+        result.recall,
+        sorted(away)[len(away) // 2] if away else None,
+        delays(truth, result),
+        losses(truth, result, price_eur_per_m3=PRICE_EUR_PER_M3, crew_eur=CREW_EUR),
+    )
+
+
+def _prepare(site: NetworkSite, trial: Trial, folder: Path) -> None:
+    """Draw a town and take its readings to features; what is not needed again is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="leak-assets-town-") as place:
+        town = write_town(site.network, site.layout, trial.plan, trial.seed, Path(place) / "town")
+        settings = Settings(LEAK_ASSETS_HOME=folder / "home")
+        settings.home.mkdir(parents=True)
+        ctx = StepContext.local(settings, progress=_silent)
+        own, _ = take_export(ctx, site, open_export(site.network, town.folder), _FEATURES)
+        # Signatures are the network's, not the town's: the first town's serve all.
+        shared = folder.parent / "signatures"
+        _copy(shared, settings.cache_dir)
+        prepare_site(ctx, own, ("hypotheses", "incidents"))
+        _copy(settings.cache_dir, shared)
+        for path in town.folder.glob("*.inp"):
+            publish(folder / path.name, path.read_bytes())
+        for path in town.truth.iterdir():
+            publish(folder / "truth" / path.name, path.read_bytes())
+    shutil.rmtree(settings.landing_dir, ignore_errors=True)
+    publish(folder / _READY, b"")
+
+
+def _copy(source: Path, target: Path) -> None:
+    for file in source.glob("signatures-*"):
+        if not (target / file.name).exists():
+            publish(target / file.name, file.read_bytes())
+
+
+def _key(site: NetworkSite, trial: Trial) -> str:
+    """Return a hash of all that a town and its features follow from."""
+    root = Path(leak_assets.__file__).parent
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        path = root / room
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            digest.update(file.read_bytes())
+    about: dict[str, Any] = {
+        "network": site.network.sha256,
+        "sensors": site.layout.columns(),
+        "seed": trial.seed,
+        "plan": asdict(trial.plan),
+    }
+    digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+    return f"{site.name}-{trial.seed}-{digest.hexdigest()[:12]}"
+
+
+def _silent(_line: str) -> None:
+    return None
