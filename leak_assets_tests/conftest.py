@@ -53,11 +53,13 @@ def _no_environment_leaks_in() -> Iterator[None]:
 
 
 def write_quick_configs(settings: Settings, **changes: Any) -> None:
-    """Write the configurations of a home: the packaged ones without the folds of five trainings."""
+    """Write a home's configurations: without the folds of five trainings, drift over three days."""
     settings.configs_dir.mkdir(parents=True, exist_ok=True)
     for name in MODELS:
         content = load_config(name).model_dump(mode="json", exclude_none=True)
         content["split"]["folds"] = 0
+        if "drift" in content:
+            content["drift"]["days"] = 3
         content |= {"change_request": "CR-1", **changes}
         (settings.configs_dir / f"{name}.yaml").write_text(yaml.safe_dump(content))
 

@@ -162,7 +162,7 @@ def _scores(detector: Artefact, windows: WindowSet) -> NDArray[np.floating]:
 
 
 class _Days:
-    """Days with windows, each file read and pivoted once."""
+    """Days that have windows, each file read and pivoted once."""
 
     def __init__(self, warehouse: Warehouse, network: str, detector: Artefact) -> None:
         self._warehouse, self._network, self._detector = warehouse, network, detector
@@ -170,8 +170,13 @@ class _Days:
         self.inputs: dict[date, Input] = {}
         for text in sorted(warehouse.days(WINDOWS, network)):
             day = date.fromisoformat(text)
-            found = warehouse.as_input(WINDOWS, day_partition(day, network))
-            if found is not None:
+            partition = day_partition(day, network)
+            found, record = (
+                warehouse.as_input(WINDOWS, partition),
+                warehouse.record(WINDOWS, partition),
+            )
+            # A day on which the network still learned has no windows to compare with.
+            if found is not None and record is not None and record.rows:
                 self.inputs[day] = found
 
     @property

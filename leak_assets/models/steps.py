@@ -91,6 +91,7 @@ def train_models(
     provenance = site.provenance
     labels = [i for t in LABEL_TABLES for i in batches.inputs_of(ctx.warehouse, t)]
     inputs = [*batches.all_inputs, *labels, *provenance.inputs()]
+    inputs += [i for i in [ctx.warehouse.as_input(FROZEN, {"network": site.name})] if i]
     code = training_code_version()
     frozen = frozen_scenarios(ctx.warehouse, batches)
     written: list[Written] = []

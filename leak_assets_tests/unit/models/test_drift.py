@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leak_assets.models.config import DriftLimits
+from leak_assets.models.config import DETECTOR, DriftLimits
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.drift import LEAST_WINDOWS, is_shifted, ks_distance, psi, shift_of
 from leak_assets.models.drift_steps import ALL, drift_frame
@@ -83,3 +83,16 @@ def test_a_shifted_month_fires_and_twelve_unshifted_ones_do_not(artefacts) -> No
     fired = [verdict(detector, month(detector, 100 + n), reference) for n in range(12)]
     assert sum(fired) == 0
     assert verdict(detector, month(detector, 200, offset=1.5), reference)
+
+
+def test_a_silent_month_is_no_drift(artefacts) -> None:
+    """Windows with too few channels have no score, and nothing is said of them."""
+    detector = artefacts[DETECTOR]
+    reference = month(detector, 1)
+    silent = WindowSet(
+        reference.channels,
+        reference.statistics,
+        np.full_like(reference.values, np.nan),
+        reference.index,
+    )
+    assert not verdict(detector, silent, reference)
