@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leak_assets.models.config import DETECTOR, DriftLimits
+from leak_assets.models.config import DriftLimits
 from leak_assets.models.dataset import WindowSet
 from leak_assets.models.drift import LEAST_WINDOWS, is_shifted, ks_distance, psi, shift_of
 from leak_assets.models.drift_steps import ALL, drift_frame
@@ -87,7 +87,7 @@ def test_a_shifted_month_fires_and_twelve_unshifted_ones_do_not(artefacts) -> No
 
 def test_a_silent_month_is_no_drift(artefacts) -> None:
     """Windows with too few channels have no score, and nothing is said of them."""
-    detector = artefacts[DETECTOR]
+    detector = artefacts[0]
     reference = month(detector, 1)
     silent = WindowSet(
         reference.channels,
