@@ -14,10 +14,10 @@ dev: $(INSTALLED)  ## Dagster's user interface and daemon on http://127.0.0.1:30
 serve: $(INSTALLED)  ## dashboard and REST API on http://127.0.0.1:8000
 	$(BIN)/leak-assets serve
 
-# Daemons and browsers want the machine for themselves.
+# The long files first: what waits for daemons leaves its core to the others.
 test: lint  ## linter, types, all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile leak_assets_tests/unit leak_assets_tests/defs
-	$(BIN)/python -m pytest leak_assets_tests/e2e leak_assets_tests/benchmarks
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		$(addprefix leak_assets_tests/,e2e benchmarks defs unit)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
