@@ -33,6 +33,8 @@ from leak_assets_tests.dev_server import running_dev, wait_for
 FIRST_DAY = datetime(2019, 3, 4, tzinfo=UTC)
 # A week teaches the twin; before that nothing is scored.
 REFERENCE_DAYS = 7
+# One more day, so that the first window of the day that is delivered by files has the hours before.
+DAYS_BEFORE = REFERENCE_DAYS + 1
 STEP_S = 300
 FILE = timedelta(minutes=30)
 WINDOW = timedelta(hours=3)
@@ -66,13 +68,13 @@ class Latency:
 
 
 def telemetry(settings: Settings, name: str) -> pl.DataFrame:
-    """Return a town without leaks as a long export: a week to learn from and one more day."""
+    """Return a town without leaks as a long export: a week to learn from and two more days."""
     site = network_site(name, settings)
     run = run_scenario(
         site.network,
         site.layout,
         start_at=FIRST_DAY,
-        duration_s=(REFERENCE_DAYS + 1) * 86400 - STEP_S,
+        duration_s=(DAYS_BEFORE + 1) * 86400 - STEP_S,
         step_s=STEP_S,
         town=Town.draw(site.network, 1_000_011),
         seed=1_000_011,
@@ -153,7 +155,7 @@ def wait_for_rest(home: Path) -> None:
 def deliver(home: Path, network: str, rows: pl.DataFrame, files: Sequence[int]) -> list[Latency]:
     """Drop the files of a day one after the other, each when the last one was scored."""
     landing = home / "var" / "landing" / network
-    day = FIRST_DAY + timedelta(days=REFERENCE_DAYS)
+    day = FIRST_DAY + timedelta(days=DAYS_BEFORE)
     begin = day + files[0] * FILE
     drop(rows.filter(pl.col("ts_utc") < begin), landing, "before.parquet")
     wait_for_window(home, network, begin - WINDOW, 600)
