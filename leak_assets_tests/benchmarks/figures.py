@@ -112,11 +112,11 @@ def _parts(page: Path) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Return the commit measured; `+` says that files had changed since."""
+    """Return the commit measured; `+` says that files, but for the page, had changed since."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", ".", ":!docs/figures.md") else "")
