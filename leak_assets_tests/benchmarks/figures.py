@@ -119,4 +119,5 @@ def _commit() -> str:
             ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", ".", ":!docs/figures.md") else "")
+    changed = git("status", "--porcelain", "--", ".", ":!docs/figures.md")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
