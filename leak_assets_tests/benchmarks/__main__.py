@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leak_assets_tests.benchmarks import (
     bench_api,
+    bench_dashboard,
     bench_engine,
     bench_events,
     bench_flags,
@@ -33,6 +34,7 @@ ALL = {
     for benchmark in (
         bench_latency,
         bench_api,
+        bench_dashboard,
         bench_plant,
         bench_plant_live,
         bench_household,

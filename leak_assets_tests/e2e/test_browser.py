@@ -1,6 +1,5 @@
 """Dagster's pages in a real browser: the graph is drawn, a materialization starts from the UI."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,7 @@ import pytest
 
 from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from leak_assets_tests.browser import CHROMIUM, chromium
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,23 +17,12 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
-# Without these flags Chromium calls home at every start.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 def test_graph_is_drawn_and_a_materialization_starts(
     dagster_url: str, home: Path, graphql: Callable[[str, str], dict[str, Any]]
 ) -> None:
     """The lineage page shows every group; the launch dialog starts a run that writes tables."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
     for path in (ctx.warehouse.lake / "network" / "nodes").glob("network=*.parquet"):
@@ -46,8 +33,7 @@ def test_graph_is_drawn_and_a_materialization_starts(
         ' repositorySelector: {repositoryName: "__repository__",'
         ' repositoryLocationName: "leak_assets.definitions"}) { __typename } }',
     )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.set_default_timeout(60_000)
         page.goto(f"{dagster_url}/asset-groups")
@@ -62,4 +48,3 @@ def test_graph_is_drawn_and_a_materialization_starts(
         while ctx.warehouse.record("network.nodes", {"network": "hanoi"}) is None:
             assert time.monotonic() < deadline, "the run started from the page wrote nothing"
             time.sleep(0.5)
-        browser.close()

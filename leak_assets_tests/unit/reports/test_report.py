@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from datetime import UTC, datetime, timedelta
 from html import escape, unescape
 from pathlib import Path
@@ -16,6 +15,7 @@ from leak_assets.warehouse.schemas.detection import WINDOW_SCORES
 from leak_assets.warehouse.schemas.features import RESIDUALS
 from leak_assets.warehouse.schemas.incidents import CANDIDATES, EVIDENCE, INCIDENT_EVENTS, SUMMARIES
 from leak_assets.warehouse.schemas.models import EVALUATIONS
+from leak_assets_tests.browser import CHROMIUM, chromium
 from leak_assets_tests.towns import line_residuals
 
 START = datetime(2019, 1, 7, tzinfo=UTC)
@@ -194,24 +194,16 @@ def test_it_is_written_whole_and_replaces_the_one_before(report_data, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["town.html"]
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 @pytest.mark.system
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("empty", [False, True])
 def test_it_works_in_a_browser_without_error(report_data, tmp_path: Path, empty: bool):
     """Choose an incident, zoom the map, zoom the charts: no script error, no request."""
-    from playwright.sync_api import sync_playwright
-
     path = tmp_path / "report.html"
     write_report(path, report_data(**(EMPTY if empty else {})))
     problems: list[str] = []
     requests: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -237,6 +229,5 @@ def test_it_works_in_a_browser_without_error(report_data, tmp_path: Path, empty:
         assert page.locator("#tip").is_visible()
         page.mouse.up()
         assert chart.locator(".xtick").all_inner_texts() != labels
-        browser.close()
     assert problems == []
     assert requests == [path.as_uri()]

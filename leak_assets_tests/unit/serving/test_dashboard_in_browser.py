@@ -1,6 +1,5 @@
 """The dashboard in a real browser: one server, one Chromium. Looks, clicks, live update."""
 
-import shutil
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from leak_assets.pipeline.context import StepContext
 from leak_assets.serving.server import make_server
+from leak_assets_tests.browser import CHROMIUM, chromium
 from leak_assets_tests.unit.serving.dashboard_home import (
     PAGES,
     incident_ids,
@@ -20,20 +20,9 @@ from leak_assets_tests.unit.serving.dashboard_home import (
     write_sensors,
 )
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
-# Without these flags Chromium calls home at every start.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 
 
@@ -76,21 +65,17 @@ def url(ctx: StepContext) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """One browser for all tests."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
+    with chromium() as one:
+        yield one
 
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desk", "phone"])
-def window(chromium: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Window]:
+def window(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Window]:
     """A window as wide as a desk's or a phone's; whatever it complains of fails the test."""
     width, scheme = request.param
-    context = chromium.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(15_000)
     window = Window(page, url)
