@@ -114,13 +114,14 @@ def rows_of(day: date, means: Floats, steps: int = PER_DAY, seed: int = 0) -> pl
     begin = datetime.combine(day, time(), UTC)
     at = [begin + timedelta(minutes=30 * i) for i in range(steps)]
     flat = residual.ravel()
+    usual = np.tile([50.0] * len(PRESSURES) + list(USUAL_M3_PER_H), steps)
     return pl.DataFrame(
         {
             "network": NETWORK,
             "ts_utc": [t for t in at for _ in range(count)],
             "channel": list(NAMES) * steps,
-            "measured": pl.Series(50.0 + flat, dtype=pl.Float64).fill_nan(None),
-            "expected": 50.0,
+            "measured": pl.Series(usual + flat, dtype=pl.Float64).fill_nan(None),
+            "expected": usual,
             "residual": pl.Series(flat, dtype=pl.Float64).fill_nan(None),
             "mask": np.isfinite(flat).astype(np.int8),
         },

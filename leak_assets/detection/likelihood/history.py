@@ -1,46 +1,52 @@
 """The causal story of a network's leaks, day by day: found, grown, repaired, and faults beside.
 
-Decisions only; their likelihoods are `explanations`, the arithmetic is `leak_filter`.
+Decisions only. Each day all that is believed is estimated again from all days (`estimate`); what
+people were told stays told.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leak_assets.features.half_hours import ChannelReference
 
-from .explanations import HIT_M, Bank, Explanations, Place, ratios
-from .leak_filter import GROWTH_DAYS, Component, Evidence, FilterState, LeakFilter
+from .days import Days
+from .estimate import REPAIR_WINDOW_DAYS, Changes, Estimate
+from .explanations import HIT_M, NEIGHBORHOOD_M, Explanations
+from .fit import Fit
 from .noise import Noise
+from .placing import Placed
 from .policy import LikelihoodPolicy
 from .state import Event, LikelihoodState, Suspicion
 
 Floats = NDArray[np.float64]
 
 OPERATION = LikelihoodPolicy()
-FAULT_MARGIN = 3.0
-FAULT_SHARE = 0.8
-# The end of a leak is its effect reversed, but for the growth that the filter has not followed.
-ENDING_MISMATCH = 0.1
-# A reported repair: how long before it the leak may have begun, and how fast it may have grown.
-REPAIR_WINDOW_DAYS = 90
-REPAIR_GROWTH_M3_PER_H = 25.0
-RAMP_PER_DAY = 1 / 30
-_LONGEST_DAYS = 120
-# How often a young leak may turn out to grow faster before it is taken for a second one.
-MOST_GROWTHS = 3
-# The day on which a leak begins is a mixture: on the days after it, the same leak looks larger.
-MIXED_DAYS = 3
-_MOST_PER_DAY = 4
-# Prior variance of an effect where nothing is measured, in units of the channels.
-_FREE_VARIANCE = 1e6
-# Days between copies of the filter to which a rebuild goes back. No event changes what was more
-# than `_LONGEST_DAYS` ago.
-CHECKPOINT_DAYS = 4
-_H_PER_DAY = 24.0
+# Days that are kept: what is older is part of what a leak does all the time.
+MEMORY_DAYS = 1100
+_MOST_PER_DAY, _MOST_PER_SEARCH = 4, 6
+# Beginnings whose best leak is judged in full; the others fit worse already.
+_JUDGED, _LEAST_RATIO = 4, 20.0
+# The end of a leak is its effect reversed, but for this part.
+_ENDING_MISMATCH = 0.1
+_LEAST_DAYS_BEFORE_END = 3
+# A repair takes over a leak that was found elsewhere within this log likelihood of the best pipe,
+# and leaks without one are matched with a repair so many days after it.
+_REPAIR_GAP, _REPAIR_MATCH_DAYS = 5.0, 3
+_USUAL_REPAIR_DAYS, _USUAL_REPAIR_M3_PER_H = 30, 8.0
+# A leak near a younger one is its growth where a better course of that one gains half as much.
+YOUNG_DAYS, _GROWTH_SHARE = 130, 0.5
+# Known leaks are gone through every week, all of them every fourth; what has no ground is dropped.
+_WEEK_DAYS, _SWEEP_DAYS = 7, 28
+_SETTLED_DAYS, _DROP_GAIN = 60, 5.0
+_PRUNE_M3_PER_H, _PRUNE_DAYS = 1.0, 14
+# Standard deviation of the size of faults: m of a pressure, m3/h of a zone's meter.
+_SENSOR_SD_M, _METER_SD_M3_PER_H = 1.0, 30.0
+# People are told another place when the old one has lost its chance and another is likely.
+_LOST_CHANCE, _NEW_CHANCE = 0.2, 0.8
 
 # Names a hypothesis: kind, number of the pipe or fault, day.
 Name = Callable[[Literal["leak", "fault"], int, int], str]
@@ -84,32 +90,20 @@ class History:
         self.reference: ChannelReference = state.reference
         self.explanations = explanations
         self.policy = policy
-        self._smallest_m3_per_h = policy.smallest_m3_per_h * explanations.flow_scale
         self.events = list(state.events)
         self.suspicion = state.suspicion
-        # Of this day: what was waited for and is no more, and the effect behind each event.
+        # What was waited for and is no more.
         self.dropped: Suspicion | None = None
+        self._smallest_m3_per_h = policy.smallest_m3_per_h * explanations.flow_scale
         self._name = name
         self._noise = Noise.of(self.reference)
         self._learning_days = (self.reference.days[-1] - self.reference.days[0]).days + 1
-        self._repaired = tuple(
-            explanations.repaired_component(
-                repair.pipe,
-                max(0, repair.day - REPAIR_WINDOW_DAYS),
-                repair.day + 1,
-                REPAIR_GROWTH_M3_PER_H * explanations.flow_scale,
-            )
-            for repair in repairs
-            if repair.day >= self._learning_days
-        )
+        self._repairs = [r for r in repairs if r.day >= self._learning_days]
         self._days = state.days
-        self._base = state.base
         self._values = state.values
-        self._checkpoints = list(state.checkpoints)
-        if state.current is not None:
-            self._filter = self._with_components(state.current)
-        else:
-            self._replay(self._base)
+        self._drivers = state.drivers
+        self._estimate: Estimate | None = None
+        self._fitted: Fit | None = None
 
     @property
     def day(self) -> int:
@@ -122,297 +116,417 @@ class History:
         return LikelihoodState(
             self.reference,
             self._days,
-            self._base,
             self._values,
+            self._drivers,
             tuple(self.events),
             self.suspicion,
-            self._filter.state,
-            tuple(self._checkpoints),
         )
 
     @property
     def deviation(self) -> Floats:
         """Standard deviation of the daily channels without a leak (S)."""
-        deviation: Floats = np.sqrt(np.diag(self._noise.fast) + np.diag(self._noise.slow))
-        return deviation
+        return self._noise.deviation
 
-    def take(self, values: Floats) -> None:
+    def take(self, values: Floats, drivers: Floats) -> None:
         """Take the channels of the next day (S) and judge what they say; NaN is missing.
 
         A day of which nothing is known is passed over without a judgement.
+
+        Parameters
+        ----------
+        drivers
+            What moved them (`features.half_hours.daily_drivers`).
         """
         self.dropped = None
         self._days += 1
-        self._values = np.concatenate([self._values, values[None]])
-        self._step(values, self.day)
-        if self.day >= self._learning_days and np.isfinite(values).any():
-            for _ in range(_MOST_PER_DAY):
-                changed_from = self._judge()
-                if changed_from is None:
-                    break
-                self._rebuild(changed_from)
-        self._add_up()
-        self._forget_the_past()
+        kept = slice(-MEMORY_DAYS + 1, None)
+        self._values = np.concatenate([self._values[kept], values[None]])
+        self._drivers = np.concatenate([self._drivers[kept], self._as_known(drivers)[None]])
+        self._estimate = self._fitted = None
+        if self.day <= self._learning_days or not np.isfinite(values).any():
+            return
+        self._match_repairs()
+        if self.day % _WEEK_DAYS == 0:
+            self._review()
+        if self.day % _SWEEP_DAYS == 0:
+            self._sweep()
+        for _ in range(_MOST_PER_DAY):
+            if not self._judge(of_all_days=self.day % _WEEK_DAYS == 0):
+                break
+        self._settle()
+
+    def _as_known(self, drivers: Floats) -> Floats:
+        """Return drivers as on the days before; days of another layout tell nothing."""
+        width = self._drivers.shape[1]
+        return drivers if len(drivers) == width else np.full(width, np.nan)
 
     def active_leaks(self) -> list[int]:
-        """Return the numbers of the leaks that run on the last day taken."""
+        """Return the numbers of the leaks that people know of and that run on the last day."""
         return [
             number
             for number, event in enumerate(self.events)
-            if event.kind == "leak" and event.component.is_active(self.day)
+            if event.kind == "leak" and event.known_on is not None and event.is_active(self.day)
         ]
 
     def flow_m3_per_h(self, number: int) -> float:
-        """Return the flow of a running leak now, not below zero."""
-        return max(float(self._filter.coefficients(self._component(number))[0][0]), 0.0)
+        """Return the flow of a running leak now."""
+        event = self.events[number]
+        return event.size * self._grown(event)
 
     def effect(self, number: int) -> Floats:
         """Return what an event that lasts does to the channels now (S)."""
-        return self._filter.effect(self._component(number))[0]
+        event = self.events[number]
+        if event.kind == "fault":
+            out: Floats = event.sign * event.size * self.explanations.faults[event.index]
+            return out
+        turned = self._fit().effects[self._data.fitted(self.events).index(number)]
+        return self._data.on_channels(self.events, turned * self._grown(event))
 
-    # ------------------------------------------------------------------ the filter's way
-    def _component(self, number: int) -> int:
-        return len(self._repaired) + number
+    # ------------------------------------------------------------------ estimates
+    @property
+    def _data(self) -> Estimate:
+        if self._estimate is None:
+            first = self._days - len(self._values)
+            days = Days.of(self._values, self._drivers, self.reference, first)
+            self._estimate = Estimate(days, self.explanations, self._noise)
+        return self._estimate
 
-    def _with_components(self, state: FilterState | None) -> LeakFilter:
-        parts = (*self._repaired, *(event.component for event in self.events))
-        return LeakFilter(self._noise.fast, self._noise.slow, parts, state)
+    def _fit(self) -> Fit:
+        """Fit all that is believed, and keep the sizes."""
+        if self._fitted is None:
+            self._fitted = self._data.fit(self.events)
+            fitted = self._data.fitted(self.events)
+            for number, size in zip(fitted, self._fitted.sizes, strict=True):
+                self.events[number] = replace(self.events[number], size=float(size))
+        return self._fitted
 
-    def _step(self, values: Floats, until: int) -> None:
-        """Take one day, gathering the evidence that will still count on the day `until`."""
-        keep = _watched(until)
-        day = self._filter.day + 1
-        if day >= self._learning_days:
-            for onset, slope in sorted(keep):
-                if onset == day:
-                    self._filter.watch(onset, slope_per_day=slope)
-        self._filter.forget(keep)
-        self._filter.step(values)
-        if (day + 1) % CHECKPOINT_DAYS == 0:
-            self._checkpoints.append(self._filter.state)
+    def _change(self, number: int, **changes: Any) -> None:
+        self.events[number] = replace(self.events[number], changed_on=self.day, **changes)
+        self._fitted = None
 
-    def _replay(self, start: FilterState | None) -> None:
-        """Go through the days after `start` again with what is known now."""
-        self._filter = self._with_components(start)
-        first = 0 if self._base is None else self._base.day + 1
-        for day in range(self._filter.day + 1, self._days):
-            self._step(self._values[day - first], self.day)
+    def _grown(self, event: Event) -> float:
+        return float(np.clip((self.day - event.onset) / event.growth_days, 0.0, 1.0) ** 2)
 
-    def _rebuild(self, changed_from: int) -> None:
-        """Go back to before the first day on which the filter is another one now."""
-        self._checkpoints = [c for c in self._checkpoints if c.day < changed_from]
-        start = self._checkpoints[-1] if self._checkpoints else self._base
-        if start is not None and start.day >= changed_from:
-            raise ValueError(f"nothing is kept of the days before {changed_from}")
-        self._replay(start)
-
-    def _forget_the_past(self) -> None:
-        """Move the base up to where no event can reach back any more."""
-        old = [c for c in self._checkpoints if c.day < self.day - _LONGEST_DAYS]
-        if old:
-            first = 0 if self._base is None else self._base.day + 1
-            self._base = old[-1].without_evidence()
-            self._values = self._values[self._base.day + 1 - first :]
-            self._checkpoints = self._checkpoints[len(old) :]
-
-    def _add_up(self) -> None:
-        """Add the day to the volumes of running leaks; all days since the onset for a new one."""
-        for number in self.active_leaks():
-            event = self.events[number]
-            days = self.day - event.onset + 1 if event.known_on == self.day else 1
-            # To the milliliter: a filter that was stored and read again differs in the thirteenth
-            # digit, which sums would carry on for years.
-            lost = round(self.flow_m3_per_h(number) * _H_PER_DAY * days, 6)
-            self.events[number] = replace(event, volume_m3=event.volume_m3 + lost)
+    def _running(self) -> list[int]:
+        return [
+            number
+            for number, event in enumerate(self.events)
+            if event.kind == "leak" and not event.withdrawn and event.last_day is None
+        ]
 
     # ------------------------------------------------------------------ judgement
-    def _judge(self) -> int | None:
-        """Take the event that the evidence speaks for most; return from when it changes the filter.
+    def _judge(self, *, of_all_days: bool) -> bool:
+        """Take the change that the evidence speaks for most; say whether anything is new.
 
-        None where nothing alarms, the change is too small, or its place is not clear yet.
+        It is not where nothing alarms, the change is too small, or its place is not clear yet.
         """
-        evidence, score = self._alarm()
-        if evidence is None:
-            self._drop_suspicion()
-            return None
-        effect, covariance = _estimate(evidence, self.day)
-        place = self.explanations.place(effect, covariance)
-        ended, ended_likelihood = self._ended(evidence, effect, covariance)
-        fault, fault_likelihood = self.explanations.fault(effect, covariance)
-        other = max(place.log_likelihood, ended_likelihood)
-        if fault_likelihood > other + FAULT_MARGIN and self._is_one_direction(evidence, fault):
-            self._drop_suspicion()
-            component = self.explanations.fault_component(fault, evidence.onset)
-            odds = np.exp(min(fault_likelihood - other, 700.0))
-            self._add("fault", fault, evidence.onset, None, odds / (1 + odds), score, component)
-            return evidence.onset
-        if ended is not None and ended_likelihood > place.log_likelihood:
-            self._drop_suspicion()
-            event = self.events[ended]
-            self.events[ended] = replace(
-                event,
-                component=replace(event.component, last_day=evidence.onset),
-                ended_known_on=self.day,
-                changed_on=self.day,
-            )
-            return evidence.onset
-        if not self._is_reportable(evidence, place, effect, score):
-            return None
-        near = self._same_leak(place.pipe)
-        if near is not None:
-            self._drop_suspicion()
-            event = self.events[near]
-            self.events[near] = replace(
-                event,
-                component=event.component.growing(),
-                growths=event.growths + 1,
-                changed_on=self.day,
-            )
-            return event.onset
-        component = self.explanations.leak_component(
-            place.pipe, evidence.onset, place.flow_m3_per_h
-        )
-        self._add("leak", place.pipe, evidence.onset, place, place.chance, score, component)
-        return evidence.onset
-
-    def _is_reportable(
-        self, evidence: Evidence, place: Place, effect: Floats, score: float
-    ) -> bool:
-        """Say whether a leak is large enough and its place clear enough, or waited for enough."""
-        if place.flow_m3_per_h < self._smallest_m3_per_h:
+        fitted = self._fit()
+        changes = self._data.changes(self.events, fitted, of_all_days=of_all_days)
+        if changes is None:
             return False
-        before = self.suspicion
-        self.suspicion = Suspicion(
+        fault, of_fault = self._best_fault(changes)
+        ended, of_end = self._best_end(changes, fitted)
+        leak, of_leak = self._best_leak(changes)
+        gain = max(of_fault, of_end, of_leak)
+        if 2 * gain <= self.policy.alarm:
+            self._drop_suspicion()
+            return False
+        if ended is not None and of_end >= gain:
+            number, onset = ended
+            self._change(number, last_day=onset, ended_known_on=self.day)
+            return True
+        if fault is not None and of_fault >= gain:
+            self._add_fault(*fault, of_fault, max(of_end, of_leak))
+            return True
+        if leak is None:
+            return False
+        return self._take_leak(changes, *leak)
+
+    def _best_fault(self, changes: Changes) -> tuple[tuple[int, int, float] | None, float]:
+        """Return number, onset and signed size of the likeliest fault, and its gain."""
+        faults = self._data.coordinates(self.events).faults
+        value, size = changes.ratios(faults)
+        count = self.explanations.pressures
+        sd = np.full(len(faults), _METER_SD_M3_PER_H * self.explanations.flow_scale)
+        sd[:count] = _SENSOR_SD_M
+        charge = np.log1p(sd**2 * (changes.information @ (faults**2).T)) / 2
+        gain = np.abs(value) / 2 - charge - np.log(len(faults))
+        gain[~changes.is_sudden] = -np.inf
+        known = [e.index for e in self.events if e.kind == "fault" and not e.withdrawn]
+        gain[:, known] = -np.inf
+        row, fault = np.unravel_index(int(gain.argmax()), gain.shape)
+        if not np.isfinite(gain[row, fault]):
+            return None, -np.inf
+        found = int(fault), changes.starts[row][0], float(size[row, fault])
+        return found, float(gain[row, fault])
+
+    def _best_end(self, changes: Changes, fitted: Fit) -> tuple[tuple[int, int] | None, float]:
+        """Return the leak whose end explains a change best, with the day, and the gain."""
+        best: tuple[tuple[int, int] | None, float] = (None, -np.inf)
+        running = self._running()
+        for number in running:
+            effect = fitted.effects[self._data.fitted(self.events).index(number)]
+            variance = 1 / changes.information + (_ENDING_MISMATCH * effect) ** 2
+            measured = changes.score / changes.information
+            rest = measured + effect
+            likelihood = -(rest * rest / variance + np.log(variance)).sum(axis=1) / 2
+            nothing = -(measured * changes.score - np.log(changes.information)).sum(axis=1) / 2
+            gain = likelihood - nothing - np.log(len(running))
+            since = self.events[number].onset + _LEAST_DAYS_BEFORE_END
+            possible = changes.is_sudden & np.array([onset > since for onset, _ in changes.starts])
+            gain = np.where(possible, gain, -np.inf)
+            row = int(gain.argmax())
+            if gain[row] > best[1]:
+                best = (number, changes.starts[row][0]), float(gain[row])
+        return best
+
+    def _best_leak(self, changes: Changes) -> tuple[tuple[int, Placed] | None, float]:
+        """Return the beginning and place of the likeliest leak, and its gain."""
+        value, size = changes.ratios(self._data.coordinates(self.events).leaks)
+        large = size * changes.growth[:, None] >= 0.8 * self._smallest_m3_per_h
+        value = np.where(large, value, 0.0).max(axis=1)
+        best: tuple[tuple[int, Placed] | None, float] = (None, -np.inf)
+        for number in np.argsort(-value, kind="stable")[:_JUDGED]:
+            if value[number] < _LEAST_RATIO:
+                break
+            placed = self._data.placed(self.events, changes, int(number))
+            if placed.gain > best[1]:
+                best = (int(number), placed), placed.gain
+        return best
+
+    def _add_fault(self, fault: int, onset: int, size: float, gain: float, other: float) -> None:
+        self._drop_suspicion()
+        odds = float(np.exp(min(gain - max(other, 0.0), 700.0)))
+        self.events.append(
+            Event(
+                self._name("fault", fault, self.day),
+                "fault",
+                fault,
+                onset,
+                1,
+                None,
+                self.day,
+                self.day,
+                abs(size),
+                sign=1.0 if size >= 0 else -1.0,
+                probability=odds / (1 + odds),
+                score=2 * gain,
+                changed_on=self.day,
+            )
+        )
+        self._fitted = None
+
+    def _take_leak(self, changes: Changes, number: int, placed: Placed) -> bool:
+        """Believe in a leak, or wait for a better place; say whether anything is new."""
+        onset, growth_days = changes.starts[number]
+        repair = self._repair_of(onset, placed)
+        if repair is not None:
+            event = self._repaired(repair, onset, growth_days, placed.place.flow_m3_per_h)
+            self.events.append(event)
+            self._improve(len(self.events) - 1, moves=False)
+            return True
+        if placed.place.flow_m3_per_h < self._smallest_m3_per_h:
+            self._drop_suspicion()
+            return False
+        if self._has_grown(placed):
+            self._drop_suspicion()
+            return True
+        effect = self._data.effect(self.events, changes.information[number], changes.score[number])
+        return self._report(onset, growth_days, placed, effect)
+
+    def _repair_of(self, onset: int, placed: Placed) -> int | None:
+        """Return the reported repair, still to come, of a leak that fits its pipe, or None."""
+        taken = {event.repair for event in self.events if not event.withdrawn}
+        best: tuple[float, int] | None = None
+        for number, repair in enumerate(self._repairs):
+            is_due = onset < repair.day <= onset + REPAIR_WINDOW_DAYS and repair.day >= self.day
+            if number in taken or not is_due:
+                continue
+            gap = float(placed.of_pipes.max() - placed.of_pipes[repair.pipe])
+            if gap <= _REPAIR_GAP and (best is None or gap < best[0]):
+                best = gap, number
+        return None if best is None else best[1]
+
+    def _repaired(self, number: int, onset: int, growth_days: int, size: float) -> Event:
+        repair = self._repairs[number]
+        return Event(
+            "",
+            "leak",
+            repair.pipe,
+            onset,
+            growth_days,
+            repair.day,
+            self.day,
+            None,
+            size,
+            pipe=repair.pipe,
+            repair=number,
+            changed_on=self.day,
+        )
+
+    def _has_grown(self, placed: Placed) -> bool:
+        """Say whether a better course of a young leak nearby explains a change as well."""
+        near = [
+            number
+            for number in self._running()
+            if self.day - self.events[number].onset <= YOUNG_DAYS
+            and self.explanations.distance_m[self.events[number].pipe, placed.place.pipe]
+            <= NEIGHBORHOOD_M
+        ]
+        if not near:
+            return False
+        before, events = self._fit().log_likelihood, list(self.events)
+        for number in near:
+            self._improve(number, moves=True)
+        if self._fit().log_likelihood - before > _GROWTH_SHARE * placed.gain:
+            return True
+        self.events, self._fitted = events, None
+        return False
+
+    def _report(self, onset: int, growth_days: int, placed: Placed, effect: Floats) -> bool:
+        """Report a leak whose place is clear enough, or waited for long enough."""
+        place, before = placed.place, self.suspicion
+        waiting = Suspicion(
             before.hypothesis_id if before else self._name("leak", place.pipe, self.day),
             before.since if before else self.day,
             self.day,
-            evidence.onset,
+            onset,
             place,
-            score,
+            2 * placed.gain,
             effect,
         )
-        waited = self.day - self.suspicion.since
-        return (
-            place.chance >= self.policy.chance_to_report or waited >= self.policy.longest_wait_days
+        waited = self.day - waiting.since
+        if place.chance < self.policy.chance_to_report and waited < self.policy.longest_wait_days:
+            self.suspicion = waiting
+            return False
+        self.suspicion = None
+        self.events.append(
+            Event(
+                waiting.hypothesis_id,
+                "leak",
+                place.pipe,
+                onset,
+                growth_days,
+                None,
+                waiting.since,
+                self.day,
+                place.flow_m3_per_h,
+                pipe=place.pipe,
+                place=place,
+                probability=place.chance,
+                score=2 * placed.gain,
+                changed_on=self.day,
+            )
         )
+        self._fitted = None
+        return True
 
     def _drop_suspicion(self) -> None:
         if self.suspicion is not None and self.suspicion.since < self.day:
             self.dropped = self.suspicion
         self.suspicion = None
 
-    def _is_one_direction(self, evidence: Evidence, fault: int) -> bool:
-        """Say whether a fault alone explains nearly all of a change."""
-        explained = float(ratios(evidence, self.explanations.faults[[fault]])[0][0])
-        information = evidence.information + np.eye(len(evidence.score)) / _FREE_VARIANCE
-        total = float(evidence.score @ np.linalg.solve(information, evidence.score))
-        return abs(explained) >= FAULT_SHARE * total
+    # ------------------------------------------------------------------ going over it again
+    def _improve(self, number: int, *, moves: bool) -> float | None:
+        """Give a leak the course, and the place, that explain the days best; return its gain."""
+        better = self._data.better(self.events, number, moves=moves)
+        if better is None:
+            return None
+        self.events[number] = better.event
+        self._fitted = None
+        return better.gain
 
-    def _alarm(self) -> tuple[Evidence | None, float]:
-        """Return the evidence with the largest ratio over the policy's alarm, and the ratio."""
-        state = self._filter.state
-        usable = [not (slope and onset == self.day) for onset, slope in state.watched]
-        numbers = np.flatnonzero(usable)
-        if not len(numbers):
-            return None, self.policy.alarm
-        information, scores = state.information[numbers], state.scores[numbers]
-        growth = np.array([self._filter.growth(int(number)) for number in numbers])
-        value, size = self.explanations.leak_bank.ratios(information, scores)
-        large = size * growth[:, None] >= self._smallest_m3_per_h
-        best = np.where(large, value, 0.0).max(axis=1)
-        faults, _ = self.explanations.fault_bank.ratios(information, scores)
-        best = np.maximum(best, np.abs(faults).max(axis=1))
-        effects = [self._filter.effect(self._component(i))[0] for i in self.active_leaks()]
-        if effects:
-            is_step = np.array([state.watched[number][1] == 0 for number in numbers])
-            value, size = Bank(-np.stack(effects)).ratios(information, scores)
-            ended = np.where((size > 0.5) & is_step[:, None], value, 0.0).max(axis=1)
-            best = np.maximum(best, ended)
-        first = int(np.argmax(best))
-        if best[first] <= self.policy.alarm:
-            return None, self.policy.alarm
-        return self._filter.evidence[numbers[first]], float(best[first])
+    def _withdraw(self, number: int) -> None:
+        known = self.events[number].known_on is not None
+        ended = self.day if known else None
+        self._change(number, withdrawn=True, last_day=self.day, ended_known_on=ended)
 
-    def _ended(
-        self, evidence: Evidence, effect: Floats, covariance: Floats
-    ) -> tuple[int | None, float]:
-        """Return the leak whose end explains a change best, and its log likelihood."""
-        best: tuple[int | None, float] = (None, -np.inf)
-        for number in self.active_leaks():
-            if evidence.onset <= self.events[number].onset + 1 or evidence.slope_per_day:
+    def _review(self) -> None:
+        """Go over the young leaks; take back those of which nothing is left."""
+        self._fit()
+        for number, event in enumerate(self.events):
+            is_over = event.last_day is not None and event.last_day <= self.day - _WEEK_DAYS
+            if event.kind == "fault" or event.withdrawn or is_over:
                 continue
-            mean, spread = self._filter.effect(self._component(number))
-            spread = spread + covariance + np.diag((ENDING_MISMATCH * mean) ** 2)
-            rest = effect + mean
-            misfit = float(rest @ np.linalg.solve(spread, rest))
-            likelihood = -(misfit + float(np.linalg.slogdet(spread)[1])) / 2
-            if likelihood > best[1]:
-                best = number, likelihood
-        return best
+            if self.day - event.onset <= YOUNG_DAYS:
+                self._improve(number, moves=event.repair is None)
+        self._fit()
+        least = _PRUNE_M3_PER_H * self.explanations.flow_scale
+        for number in self._running():
+            event = self.events[number]
+            if event.size < least and self.day - event.onset > _PRUNE_DAYS:
+                self._withdraw(number)
 
-    def _add(
-        self,
-        kind: Literal["leak", "fault"],
-        index: int,
-        onset: int,
-        place: Place | None,
-        probability: float,
-        score: float,
-        component: Component,
-    ) -> None:
-        waited = self.suspicion if kind == "leak" else None
-        name = waited.hypothesis_id if waited else self._name(kind, index, self.day)
-        self.suspicion = None
-        if name in {event.hypothesis_id for event in self.events}:
-            name += f"-{len(self.events)}"
-        self.events.append(
-            Event(
-                name,
-                kind,
-                index,
-                onset,
-                waited.since if waited else self.day,
-                self.day,
-                place,
-                float(probability),
-                score,
-                component,
-                changed_on=self.day,
-            )
-        )
+    def _sweep(self) -> None:
+        """Go over all leaks, the smallest first; drop what has no ground, look for more."""
+        self._fit()
+        leaks = [n for n in self._data.fitted(self.events) if self.events[n].kind == "leak"]
+        for number in sorted(leaks, key=lambda n: self.events[n].size):
+            event = self.events[number]
+            is_settled = event.last_day is not None and event.last_day < self.day - _SETTLED_DAYS
+            if is_settled and event.repair is None:
+                continue
+            gain = self._improve(number, moves=event.repair is None)
+            if gain is not None and event.repair is None and gain < _DROP_GAIN:
+                self._withdraw(number)
+        for _ in range(_MOST_PER_SEARCH):
+            if not self._judge(of_all_days=True):
+                break
 
-    def _same_leak(self, pipe: int) -> int | None:
-        """Return a young leak within reach: what looks like another one is its growth."""
-        away, reach_m = self.explanations.distance_m[pipe], self.explanations.reach_m[pipe]
-        ages = {number: self.day - self.events[number].onset for number in self.active_leaks()}
-        near = [
-            number
-            for number, age in ages.items()
-            if age <= GROWTH_DAYS
-            and self.events[number].growths < MOST_GROWTHS
-            and away[self.events[number].index] <= (reach_m if age <= MIXED_DAYS else HIT_M)
-        ]
-        return min(near, key=lambda n: float(away[self.events[n].index]), default=None)
+    def _match_repairs(self) -> None:
+        """Give each reported repair of some days ago the leak that it ended."""
+        for number, repair in enumerate(self._repairs):
+            taken = any(e.repair == number and not e.withdrawn for e in self.events)
+            if self.day == repair.day + _REPAIR_MATCH_DAYS and not taken:
+                self._match(number, repair)
 
+    def _match(self, number: int, repair: Repair) -> None:
+        """Take the likeliest of: a leak that is believed in was this one, or one not seen yet."""
+        before = list(self.events)
+        options: list[list[Event]] = []
+        for place, event in enumerate(before):
+            if event.kind == "fault" or event.withdrawn or event.repair is not None:
+                continue
+            ended = event.last_day
+            late = ended is None or abs(ended - repair.day) <= _REPAIR_MATCH_DAYS
+            if event.onset < repair.day - 1 and late:
+                option = list(before)
+                option[place] = replace(
+                    event,
+                    pipe=repair.pipe,
+                    last_day=repair.day,
+                    repair=number,
+                    ended_known_on=self.day if event.known_on is not None else None,
+                    changed_on=self.day,
+                )
+                options.append(option)
+        onset = max(self._learning_days, repair.day - _USUAL_REPAIR_DAYS)
+        size = _USUAL_REPAIR_M3_PER_H * self.explanations.flow_scale
+        self.events = [*before, self._repaired(number, onset, 1, size)]
+        self._improve(len(self.events) - 1, moves=False)
+        options.append(self.events)
+        # Options are compared on the same days.
+        mixed = frozenset[int]().union(*(Estimate.mixed(option) for option in options))
+        likely = [self._data.fit(option, mixed).log_likelihood for option in options]
+        self.events, self._fitted = options[int(np.argmax(likely))], None
 
-def _estimate(evidence: Evidence, day: int) -> tuple[Floats, Floats]:
-    """Return an unknown effect as it is on a day (S), and its covariance (S × S)."""
-    information = evidence.information + np.eye(len(evidence.score)) / _FREE_VARIANCE
-    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
-    growth = evidence.growth(day)
-    return growth * (covariance @ evidence.score), growth**2 * covariance
+    def _settle(self) -> None:
+        """Add up losses, and tell of another place where the old one has lost its chance."""
+        self._fit()
+        for number, event in enumerate(self.events):
+            if event.kind == "fault" or event.known_on is None or event.withdrawn:
+                continue
+            days = np.arange(event.onset, min(event.last_day or self._days, self._days))
+            share = np.clip((days - event.onset) / event.growth_days, 0.0, 1.0) ** 2
+            newer = replace(event, volume_m3=round(float(24.0 * event.size * share.sum()), 6))
+            if newer.is_active(self.day) and self._is_elsewhere(newer):
+                newer = replace(newer, index=newer.pipe, changed_on=self.day)
+            self.events[number] = newer
 
-
-def _watched(day: int) -> set[tuple[int, float]]:
-    """Return onset and slope of the evidence that counts on a day.
-
-    Every onset of the last ten days, every third of the last thirty, every week of the last four
-    months; ramps from a week on.
-    """
-    steps = {
-        (onset, 0.0)
-        for onset in range(max(0, day - _LONGEST_DAYS), day + 1)
-        if day - onset < 10 or (day - onset < 30 and onset % 3 == 0) or onset % 7 == 0
-    }
-    ramps = {(onset, RAMP_PER_DAY) for onset, _ in steps if onset % 7 == 0}
-    return steps | ramps
+    def _is_elsewhere(self, event: Event) -> bool:
+        place = event.place
+        if place is None or place.chance < _NEW_CHANCE or event.pipe == event.index:
+            return False
+        away = self.explanations.distance_m[event.index]
+        left = sum(share for pipe, share in place.candidates if away[pipe] <= HIT_M)
+        return bool(away[event.pipe] > HIT_M) and left < _LOST_CHANCE

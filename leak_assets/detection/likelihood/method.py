@@ -5,7 +5,7 @@ The seam to the other methods; what is decided and how is in `history` and below
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -14,7 +14,13 @@ import numpy as np
 
 from leak_assets.detection.detector import Findings, Observed
 from leak_assets.detection.hypothesis import Contribution, Hypothesis, Status, hypothesis_id
-from leak_assets.features.half_hours import M3_PER_H, ChannelReference, Floats, daily_values
+from leak_assets.features.half_hours import (
+    M3_PER_H,
+    ChannelReference,
+    Floats,
+    daily_drivers,
+    daily_values,
+)
 
 from .explanations import Explanations, Place
 from .history import History, Repair
@@ -22,7 +28,7 @@ from .policy import LikelihoodPolicy
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
-VERSION = "1"
+VERSION = "2"
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 FULL_COPY_DAYS = 8
@@ -95,16 +101,21 @@ class LikelihoodDetector:
             ended = self._all_ended(state, reference, observed.day)
             state = _begun(reference)
             messages.append(self._what_is_taken_for_granted(reference))
+        drivers = daily_drivers(observed.tables[CHANNELS], reference)
+        unknown = np.full(len(drivers), np.nan)
+        if state.days == 0:
+            state = replace(state, drivers=np.zeros((0, len(drivers))))
         history = self._history(state, reference)
         if state.days == 0:
             for day in _days(reference.days[0], reference.days[-1]):
                 known = day in reference.days
-                history.take(
+                values_then = (
                     reference.daily[reference.days.index(day)] if known else _nothing(reference)
                 )
+                history.take(values_then, unknown)
         for _ in range(history.day + 1, (observed.day - reference.days[0]).days):
-            history.take(_nothing(reference))
-        history.take(values)
+            history.take(_nothing(reference), unknown)
+        history.take(values, drivers)
         return history.state, Findings([*ended, *self._hypotheses(history)], messages)
 
     def is_checkpoint(self, before: LikelihoodState, after: LikelihoodState) -> bool:
@@ -112,7 +123,8 @@ class LikelihoodDetector:
         if after.days == before.days:
             return False
         changed = before.reference is not after.reference or any(
-            event.changed_on == after.days - 1 for event in after.events
+            event.changed_on == after.days - 1 and event.known_on == after.days - 1
+            for event in after.events
         )
         return changed or after.days % FULL_COPY_DAYS == 0
 
@@ -125,7 +137,7 @@ class LikelihoodDetector:
         if state.reference is None:
             return {"phase": "learning"}
         last = state.days - 1
-        running = [e for e in state.events if e.component.is_active(last)]
+        running = [e for e in state.events if e.known_on is not None and e.is_active(last)]
         return {
             "phase": "watching",
             "reference_first_day": state.reference.days[0].isoformat(),
@@ -205,7 +217,7 @@ class LikelihoodDetector:
         running = set(history.active_leaks())
         for number, event in enumerate(history.events):
             if event.kind == "fault":
-                if event.component.is_active(history.day):
+                if event.is_active(history.day):
                     out.append(self._row(history, event, "reported", history.effect(number)))
             elif number in running:
                 flow = history.flow_m3_per_h(number)
@@ -227,7 +239,7 @@ class LikelihoodDetector:
         flow: float | None = None,
     ) -> Hypothesis:
         first = history.reference.days[0]
-        gone = event.component.last_day
+        gone = event.last_day
         return Hypothesis(
             hypothesis_id=event.hypothesis_id,
             at=_end_of(first, history.day),
@@ -236,7 +248,7 @@ class LikelihoodDetector:
             element_id=self._element(event.kind, event.index, history.reference),
             onset_at=_begin_of(first, event.onset),
             first_seen_at=_end_of(first, event.first_seen),
-            reported_at=_end_of(first, event.known_on),
+            reported_at=None if event.known_on is None else _end_of(first, event.known_on),
             ended_at=None if gone is None else _begin_of(first, gone),
             last_updated_at=_end_of(first, event.changed_on),
             flow_m3_per_h=flow,

@@ -13,9 +13,9 @@ class LikelihoodPolicy:
     Parameters
     ----------
     alarm
-        Twice the log likelihood ratio at which a change is believed. By chance alone the best of
-        905 pipes and 60 onsets stays below 30 in a thousand days; the rest is for what the noise
-        model does not know.
+        Twice the log likelihood ratio at which a change is believed, all pipes and sizes weighed
+        together. By chance alone that stays below 10; the rest is for what the noise model does
+        not know.
     smallest_m3_per_h
         The smallest leak looked for in a network of L-Town's demand: the twin's slow departures
         look like leaks of up to 1.2.
@@ -25,10 +25,10 @@ class LikelihoodPolicy:
         place pays for days, not for weeks.
     """
 
-    alarm: float = 40.0
+    alarm: float = 30.0
     smallest_m3_per_h: float = 2.5
     chance_to_report: float = 0.5
-    longest_wait_days: int = 10
+    longest_wait_days: int = 5
 
     def __post_init__(self) -> None:
         for name in ("alarm", "smallest_m3_per_h"):

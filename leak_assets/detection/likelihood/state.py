@@ -18,16 +18,13 @@ from leak_assets.errors import InputError
 from leak_assets.features.half_hours import ChannelReference
 
 from .explanations import Place
-from .leak_filter import Component, FilterState
 
 Floats = NDArray[np.float64]
 
 METHOD = "likelihood"
 # Of the serialized state: another one is refused.
-FORMAT = 1
+FORMAT = 2
 _REFERENCE = ("factor", "usual", "covariance", "daily")
-_BASE = ("mean", "covariance")
-_COMPONENT = ("basis", "initial_sd", "drift_sd", "spill_sd", "spill_drift_sd")
 _AGAIN = "Materialize the detection of the network again from its first day"
 
 
@@ -38,25 +35,31 @@ class Event:
     Parameters
     ----------
     hypothesis_id
-        Its name.
+        Its name; empty for a leak that is known from a report of repairs alone.
     kind
         A leak, or a fault of a sensor or zone meter.
     index
-        Pipe or fault.
-    onset
-        First day of its effect.
+        Pipe or fault, as told to people.
+    onset, growth_days, last_day
+        Its course: first day, days until it is whole (1: sudden), day on which it was gone.
     first_seen, known_on
-        Days with whose end it was suspected and believed.
+        Days with whose end it was suspected, and told to people (None: it is not told).
+    size
+        Of a leak: m3/h when it is whole; of a fault: units of its direction.
+    sign
+        Of a fault's effect.
+    pipe
+        Where the leak is held to be now; what people were told changes only with good reason.
     place
-        Of a leak, as estimated then.
+        Of a leak: the newest estimate.
     probability, score
-        Of the explanation, and twice the log likelihood ratio, as they were then.
-    component
-        Its part in the filter; `last_day` set where it has ended.
-    growths
-        How often its growth was found to be faster than thought.
+        Of the explanation, and twice the log likelihood ratio, as they were when it was seen.
+    repair
+        Number of the reported repair that ended it.
     ended_known_on
         Day with whose end its end was believed.
+    withdrawn
+        It is believed no more: other leaks explain the days better.
     changed_on
         Day of its last change.
     volume_m3
@@ -67,16 +70,26 @@ class Event:
     kind: Literal["leak", "fault"]
     index: int
     onset: int
+    growth_days: int
+    last_day: int | None
     first_seen: int
-    known_on: int
-    place: Place | None
-    probability: float
-    score: float
-    component: Component
-    growths: int = 0
+    known_on: int | None
+    size: float
+    sign: float = 1.0
+    pipe: int = -1
+    place: Place | None = None
+    probability: float = 0.0
+    score: float = 0.0
+    repair: int | None = None
     ended_known_on: int | None = None
+    withdrawn: bool = False
     changed_on: int = 0
     volume_m3: float = 0.0
+
+    def is_active(self, day: int) -> bool:
+        """Say whether it is there on a day, as far as is known."""
+        gone = self.last_day is not None and day >= self.last_day
+        return not self.withdrawn and self.onset <= day and not gone
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,27 +125,22 @@ class LikelihoodState:
         Channels without a leak; None before the reference days are over.
     days
         Number of days taken in since the first reference day.
-    base
-        The filter at the end of a day before which nothing changes any more; None: before the
-        first day.
     values
-        Daily channels after `base` (D × S).
+        Daily channels of the newest days (D × S); older ones are forgotten.
+    drivers
+        What moved them on the same days (`features.half_hours.daily_drivers`, D × R).
     events
         All that was believed, in that order.
     suspicion
         What waits for a better place.
-    current, checkpoints
-        The filter now, and on days since `base`; kept in memory only, made again from the rest.
     """
 
     reference: ChannelReference | None = None
     days: int = 0
-    base: FilterState | None = None
     values: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    drivers: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     events: tuple[Event, ...] = ()
     suspicion: Suspicion | None = None
-    current: FilterState | None = None
-    checkpoints: tuple[FilterState, ...] = ()
 
     @property
     def first_day(self) -> date | None:
@@ -153,15 +161,14 @@ def made_for(*parts: str) -> str:
 
 def to_bytes(state: LikelihoodState, belongs_to: str) -> bytes:
     """Return the state exactly, as an uncompressed npz: the same state gives the same bytes."""
-    arrays: dict[str, Floats] = {"values": state.values}
-    reference, base, suspicion = state.reference, state.base, state.suspicion
+    arrays: dict[str, Floats] = {"values": state.values, "drivers": state.drivers}
+    reference, suspicion = state.reference, state.suspicion
     head: dict[str, Any] = {
         "method": METHOD,
         "format": FORMAT,
         "belongs_to": belongs_to,
         "days": state.days,
         "reference": None,
-        "base": None,
         "suspicion": None,
         "events": [],
     }
@@ -172,28 +179,10 @@ def to_bytes(state: LikelihoodState, belongs_to: str) -> bytes:
             "is_metered": list(reference.is_metered),
         }
         arrays |= {f"reference.{name}": getattr(reference, name) for name in _REFERENCE}
-    if base is not None:
-        head["base"] = {"day": base.day, "active": list(base.active)}
-        arrays |= {f"base.{name}": getattr(base, name) for name in _BASE}
     if suspicion is not None:
-        head["suspicion"] = {
-            "hypothesis_id": suspicion.hypothesis_id,
-            "since": suspicion.since,
-            "seen_on": suspicion.seen_on,
-            "onset": suspicion.onset,
-            "place": asdict(suspicion.place),
-            "score": suspicion.score,
-        }
+        head["suspicion"] = _plain(suspicion, without=("effect",))
         arrays["suspicion.effect"] = suspicion.effect
-    for number, event in enumerate(state.events):
-        plain = {
-            name: value for name, value in vars(event).items() if name not in ("component", "place")
-        }
-        plain["place"] = None if event.place is None else asdict(event.place)
-        plain["first_day"] = event.component.first_day
-        plain["last_day"] = event.component.last_day
-        head["events"].append(plain)
-        arrays |= {f"event{number}.{k}": getattr(event.component, k) for k in _COMPONENT}
+    head["events"] = [_plain(event) for event in state.events]
     text = json.dumps(head, separators=(",", ":"), sort_keys=True, allow_nan=False)
     named: dict[str, Any] = {name: np.ascontiguousarray(part) for name, part in arrays.items()}
     buffer = io.BytesIO()
@@ -226,14 +215,31 @@ def from_bytes(content: bytes, belongs_to: str) -> LikelihoodState:
             "a detection state belongs to another network model, sensor layout or list of repairs",
             remedy=_AGAIN,
         )
+    waiting = head["suspicion"]
     return LikelihoodState(
         _reference(head["reference"], arrays),
         head["days"],
-        _base(head["base"], arrays),
         arrays["values"],
-        tuple(_event(number, plain, arrays) for number, plain in enumerate(head["events"])),
-        _suspicion(head["suspicion"], arrays),
+        arrays["drivers"],
+        tuple(Event(**_with_place(plain)) for plain in head["events"]),
+        None
+        if waiting is None
+        else Suspicion(**_with_place(waiting), effect=arrays["suspicion.effect"]),
     )
+
+
+def _plain(one: Event | Suspicion, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    plain = {name: value for name, value in vars(one).items() if name not in without}
+    plain["place"] = None if one.place is None else asdict(one.place)
+    return plain
+
+
+def _with_place(plain: dict[str, Any]) -> dict[str, Any]:
+    stored = plain["place"]
+    if stored is None:
+        return plain
+    candidates = tuple((pipe, share) for pipe, share in stored["candidates"])
+    return {**plain, "place": Place(**{**stored, "candidates": candidates})}
 
 
 def _reference(plain: dict[str, Any] | None, arrays: dict[str, Floats]) -> ChannelReference | None:
@@ -245,30 +251,3 @@ def _reference(plain: dict[str, Any] | None, arrays: dict[str, Floats]) -> Chann
         tuple(plain["is_metered"]),
         *(arrays[f"reference.{name}"] for name in _REFERENCE),
     )
-
-
-def _base(plain: dict[str, Any] | None, arrays: dict[str, Floats]) -> FilterState | None:
-    if plain is None:
-        return None
-    mean, covariance = (arrays[f"base.{name}"] for name in _BASE)
-    size = arrays["values"].shape[1]
-    return FilterState.bare(plain["day"], mean, covariance, tuple(plain["active"]), size)
-
-
-def _suspicion(plain: dict[str, Any] | None, arrays: dict[str, Floats]) -> Suspicion | None:
-    if plain is None:
-        return None
-    place = _place(plain.pop("place"))
-    return Suspicion(**plain, place=place, effect=arrays["suspicion.effect"])
-
-
-def _event(number: int, plain: dict[str, Any], arrays: dict[str, Floats]) -> Event:
-    part = {name: arrays[f"event{number}.{name}"] for name in _COMPONENT}
-    component = Component(first_day=plain.pop("first_day"), last_day=plain.pop("last_day"), **part)
-    place = plain.pop("place")
-    return Event(**plain, place=None if place is None else _place(place), component=component)
-
-
-def _place(plain: dict[str, Any]) -> Place:
-    candidates = tuple((pipe, share) for pipe, share in plain.pop("candidates"))
-    return Place(**plain, candidates=candidates)

@@ -84,6 +84,12 @@ class Twin:
         return tuple(drives)
 
     @cached_property
+    def transfers(self) -> tuple[str, ...]:
+        """Flow meters between two zones, in the order of the layout."""
+        borders = [name for zone in self.zones for name, _ in zone.meters]
+        return tuple(name for name in self.layout.ids("flow") if borders.count(name) > 1)
+
+    @cached_property
     def imposed_pumps(self) -> tuple[str, ...]:
         """Metered pumps whose flow is imposed: without them every part keeps a source."""
         fixed = {*self._model.reservoir_name_list, *self.layout.ids("level")}

@@ -77,13 +77,13 @@ def far_and_alike() -> Responses:
 
 
 def test_a_change_that_fits_nowhere_waits_for_a_better_place() -> None:
-    """Three far pipes that look alike: watched, reported after ten days, under one name."""
+    """Three far pipes that look alike: watched, reported after five days, under one name."""
     method = replace(detector(), load=far_and_alike)
     _, found = run(method, with_leak(quiet_days(40), "p1", 15, 9.0))
     name = found[0].hypothesis_id
     watched = [one for one in found if (one.hypothesis_id, one.status) == (name, "watched")]
     reported = [one for one in found if (one.hypothesis_id, one.status) == (name, "reported")]
-    assert len(watched) == 10
+    assert len(watched) == 5
     assert all(one.reported_at is None for one in watched)
     assert all(one.probability < 0.5 for one in watched)
     assert reported[0].reported_at == watched[-1].at + timedelta(days=1)
@@ -300,13 +300,13 @@ def test_a_state_of_elsewhere_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be read"):
         method.from_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read"):
-        method.from_bytes(content.replace(b'"format":1', b'"format":9'))
+        method.from_bytes(content.replace(b'"format":2', b'"format":9'))
     with np.load(io.BytesIO(content)) as stored:
         parts = dict(stored)
-    head = parts["head"].tobytes().replace(b'"format":1', b'"format":0')
+    head = parts["head"].tobytes().replace(b'"format":2', b'"format":0')
     buffer = io.BytesIO()
     np.savez(buffer, **(parts | {"head": np.frombuffer(head, np.uint8)}))
-    with pytest.raises(InputError, match=r"is of likelihood 0.*wanted is likelihood 1"):
+    with pytest.raises(InputError, match=r"is of likelihood 0.*wanted is likelihood 2"):
         method.from_bytes(buffer.getvalue())
 
 
