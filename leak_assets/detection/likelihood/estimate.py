@@ -110,7 +110,7 @@ class Estimate:
     # ------------------------------------------------------------------ fits
     def coordinates(self, events: Iterable[Event]) -> Coordinates:
         """Return the coordinates of the channels that can be believed."""
-        lost = {e.index for e in events if e.kind == "fault" and e.is_active(self.today)}
+        lost = {e.index for e in events if e.kind == "fault" and e.known_on is not None}
         count = self.explanations.pressures
         used = [i for i in self.days.usable if i not in lost]
         if not any(i < count for i in used):
@@ -142,13 +142,14 @@ class Estimate:
     def fitted(self, events: Sequence[Event]) -> list[int]:
         """Return the numbers of the events that are fitted.
 
-        A pressure sensor that lies is left out altogether: nothing of it is left to be fitted.
+        A pressure sensor of which people were told is left out: nothing is left to be fitted.
         """
         count = self.explanations.pressures
         return [
             number
             for number, event in enumerate(events)
-            if not event.withdrawn and not (event.kind == "fault" and event.index < count)
+            if not event.withdrawn
+            and not (event.kind == "fault" and event.index < count and event.known_on is not None)
         ]
 
     def fit(self, events: Sequence[Event], more: frozenset[int] = frozenset()) -> Fit:

@@ -217,7 +217,7 @@ class LikelihoodDetector:
         running = set(history.active_leaks())
         for number, event in enumerate(history.events):
             if event.kind == "fault":
-                if event.is_active(history.day):
+                if event.known_on is not None:
                     out.append(self._row(history, event, "reported", history.effect(number)))
             elif number in running:
                 flow = history.flow_m3_per_h(number)

@@ -56,6 +56,8 @@ class Event:
         Of the explanation, and twice the log likelihood ratio, as they were when it was seen.
     repair
         Number of the reported repair that ended it.
+    part_of
+        Number of the leak whose sudden growth it is.
     ended_known_on
         Day with whose end its end was believed.
     withdrawn
@@ -81,6 +83,7 @@ class Event:
     probability: float = 0.0
     score: float = 0.0
     repair: int | None = None
+    part_of: int | None = None
     ended_known_on: int | None = None
     withdrawn: bool = False
     changed_on: int = 0
