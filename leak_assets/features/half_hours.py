@@ -31,7 +31,7 @@ LEAD_IN = timedelta(hours=1)
 _LEAST_PER_DAY = 24
 # A half-hour further from the middle of the five about it than this many reference deviations, and
 # than this, is a spike. Leaks and pumps move a pressure for longer than that.
-_SPIKE, _SPIKE_M = 8.0, 0.3
+_SPIKE, _SPIKE_M = 8.0, 0.2
 _SPIKE_WINDOW = 5
 # A day whose half-hours scatter this many times more than the reference, and more than this, is
 # noise. Scatter is taken from second differences: what a leak does over the day is smooth. With

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 OPERATION = LikelihoodPolicy()
 # Days that are kept: what is older is part of what a leak does all the time.
 MEMORY_DAYS = 1100
+_H_PER_DAY = 24.0
 _MOST_PER_DAY, _MOST_PER_SEARCH = 4, 6
 # Beginnings whose best leak is judged in full; the others fit worse already.
 _JUDGED, _LEAST_RATIO = 4, 20.0
@@ -564,16 +565,23 @@ class History:
         for number, event in enumerate(self.events):
             if event.kind == "fault" or event.known_on is None or event.withdrawn:
                 continue
-            lost = sum(self._lost_m3(self.events[part]) for part in self._parts(number))
-            newer = replace(event, volume_m3=round(lost, 6))
+            newer = event
+            if event.is_active(self.day):
+                # What was said to be lost stays said: a loss that fell would be an error to people.
+                lost = event.volume_m3 + self._lost_today_m3(number)
+                newer = replace(event, volume_m3=round(lost, 6))
             if self.day % _SWEEP_DAYS == 0 and self._is_elsewhere(newer):
                 newer = replace(newer, index=newer.pipe, changed_on=self.day)
             self.events[number] = newer
 
-    def _lost_m3(self, event: Event) -> float:
-        days = np.arange(event.onset, min(event.last_day or self._days, self._days))
+    def _lost_today_m3(self, number: int) -> float:
+        """Return what a leak lost today; all since its onset where people hear of it today."""
+        event = self.events[number]
+        if event.known_on != self.day:
+            return _H_PER_DAY * self.flow_m3_per_h(number)
+        days = np.arange(event.onset, self._days)
         share = np.clip((days - event.onset) / event.growth_days, 0.0, 1.0) ** 2
-        return float(24.0 * event.size * share.sum())
+        return float(_H_PER_DAY * event.size * share.sum())
 
     def _is_elsewhere(self, event: Event) -> bool:
         """Say whether a leak must be somewhere else than people were told, where no other is."""

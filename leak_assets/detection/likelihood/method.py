@@ -246,7 +246,7 @@ class LikelihoodDetector:
             kind="leak" if event.kind == "leak" else "sensor_fault",
             status=status,
             element_id=self._element(event.kind, event.index, history.reference),
-            onset_at=_begin_of(first, event.onset),
+            onset_at=_begin_of(first, _shown_onset(event)),
             first_seen_at=_end_of(first, event.first_seen),
             reported_at=None if event.known_on is None else _end_of(first, event.known_on),
             ended_at=None if gone is None else _begin_of(first, gone),
@@ -321,6 +321,14 @@ class LikelihoodDetector:
             for one in rows
             if one.status != "ended"
         ]
+
+
+def _shown_onset(event: Event) -> int:
+    """Return the day on which people are told that it began.
+
+    A sudden change that is seen on a single day began on it or in the night before.
+    """
+    return event.onset + (event.onset == event.first_seen - 1)
 
 
 def _begun(reference: ChannelReference) -> LikelihoodState:
