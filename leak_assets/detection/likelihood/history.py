@@ -501,7 +501,10 @@ class History:
         for number in self._running():
             event = self.events[number]
             if event.size < least and self.day - event.onset > _PRUNE_DAYS:
-                self._withdraw(number)
+                better = self._data.better(self.events, number, moves=False)
+                # Small, but without it the days would be explained worse: it would be found again.
+                if better is None or better.gain < _DROP_GAIN:
+                    self._withdraw(number)
 
     def _sweep(self) -> None:
         """Go over all leaks, the smallest first; drop what has no ground, look for more."""
