@@ -3,6 +3,7 @@
 Only units of the quantities that sensors deliver belong here.
 """
 
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from .errors import InputError
@@ -92,6 +93,7 @@ class Conversion(NamedTuple):
         return (value - self.offset) / self.factor  # type: ignore[operator,return-value]
 
 
+@cache
 def unit_choices(quantity: str) -> tuple[str, ...]:
     """Return the units that readings of a quantity may be declared in.
 
@@ -107,6 +109,7 @@ def unit_choices(quantity: str) -> tuple[str, ...]:
     return tuple(_FACTORS[quantity])
 
 
+@cache
 def si_conversion(quantity: str, unit: str) -> Conversion:
     """Return how a value in `unit` becomes one in the quantity's SI unit.
 

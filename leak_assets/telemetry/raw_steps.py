@@ -94,8 +94,9 @@ def take_deliveries(
         arrivals = list(_read_waiting(ctx, site, set(days), origin))
         written: list[Written] = []
         found = sorted({day for arrival in arrivals for day in arrival.parsed.days})
-        # Days have nothing of each other; polars and the disk leave Python alone.
-        with ThreadPoolExecutor(worker_count()) as pool:
+        # Days have nothing of each other; polars and the disk leave Python alone. Twice as many as
+        # cores: half of them wait until the disk has what they wrote.
+        with ThreadPoolExecutor(2 * worker_count()) as pool:
             for merged in pool.map(partial(_merge_day, ctx, site.name, arrivals), found):
                 written += merged
         written += _record(ctx, site.name, arrivals)
@@ -107,11 +108,12 @@ def take_deliveries(
 def _read_waiting(
     ctx: StepContext, site: Site, days: set[date], source: Source[Any]
 ) -> Iterator[_Arrival]:
+    own = [delivery for delivery in source.waiting() if delivery.network == site.name]
+    # As days below: a file is text to zlib and polars nearly all of the time.
+    with ThreadPoolExecutor(worker_count()) as pool:
+        spans = list(pool.map(lambda delivery: delivery.days(), own))
     wanted = []
-    for delivery in source.waiting():
-        if delivery.network != site.name:
-            continue
-        first, last = delivery.days()
+    for delivery, (first, last) in zip(own, spans, strict=True):
         if not {first, last} <= days:
             # Its own run has all its days: a sensor, or the next `leak-assets ingest`, sees to it.
             ctx.progress(f"{delivery.name} has days from {first} to {last} and waits for their run")
@@ -125,7 +127,6 @@ def _read_waiting(
         except DeliveryLeftError as error:
             return error
 
-    # As days below: a file is text to polars nearly all of the time.
     with ThreadPoolExecutor(worker_count()) as pool:
         for delivery, parsed in zip(wanted, pool.map(read, wanted), strict=True):
             if isinstance(parsed, DeliveryLeftError):

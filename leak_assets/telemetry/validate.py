@@ -197,10 +197,12 @@ def _usable(
     """
     kinds, lengths = _runs_of_kinds(raw)
     known = {(s.sensor_id, s.quantity): (n, s) for n, s in enumerate(in_order(layout))}
-    judged = [
-        _judged_kind(sensor_id, quantity, unit, known, contract)
-        for sensor_id, quantity, unit in kinds.iter_rows()
-    ]
+    # The tail of the day before has the same kinds once more.
+    found = {
+        (sensor_id, quantity, unit): _judged_kind(sensor_id, quantity, unit, known, contract)
+        for sensor_id, quantity, unit in kinds.unique().iter_rows()
+    }
+    judged = [found[kind] for kind in kinds.iter_rows()]
     number, factor, offset, low, high = (
         (np.repeat(np.array(column, dtype=float), lengths) for column in zip(*judged, strict=True))
         if judged

@@ -73,7 +73,9 @@ class WriteRecord:
 
     def to_json(self) -> str:
         """Serialize for Parquet key-value metadata."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        # `asdict` copies what `superseded` carries, value by value: a millisecond of each write.
+        inputs = [vars(source) for source in self.inputs]
+        return json.dumps(vars(self) | {"inputs": inputs}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "WriteRecord":

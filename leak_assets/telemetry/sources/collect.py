@@ -181,14 +181,22 @@ class Collector:
         self._over("stream")
         for message in received:
             self._take(message)
+            # At once: of a backlog a thousand times as many readings may come together, and each
+            # takes a kilobyte until it is written.
+            if self._is_large() and not self._stopping:
+                self._write()
         is_due = (
-            batch.items >= config.batch_readings
-            or batch.size_bytes >= config.batch_mib * 2**20
-            or time.monotonic() >= batch.began + config.batch_s
+            self._is_large()
+            or time.monotonic() >= self._batch.began + config.batch_s
             or (paused and not received)
         )
-        if batch.messages and is_due:
+        if self._batch.messages and is_due:
             self._write()
+
+    def _is_large(self) -> bool:
+        """Whether the batch has all the readings or bytes that one may have."""
+        batch, config = self._batch, self._config
+        return batch.items >= config.batch_readings or batch.size_bytes >= config.batch_mib * 2**20
 
     def _take(self, message: Message) -> None:
         """Add a message to the batch of its site."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from leak_assets.errors import InputError
-from leak_assets.telemetry.readers.messages import Message
+from leak_assets.telemetry.readers.messages import MOST_BYTES, Message
 
 from .stream import StreamLostError, content_id, cut
 from .stream_config import StreamConfig
@@ -24,6 +24,7 @@ _PORT = 6379
 _CONNECT_S = 5.0
 _SCAN_EVERY_S = 5.0
 _ACKNOWLEDGED_TOGETHER = 1000
+_MOST_TOGETHER_BYTES = 8 * 2**20
 _NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _FIELD = "data"
 
@@ -50,6 +51,8 @@ class RedisStream:
         # Position in each stream: below `>` what was handed out before and not acknowledged.
         self._position: dict[bytes, str] = {}
         self._looked_at = 0.0
+        # Of lately; a message may have so much, and the first may be one.
+        self._largest_bytes = MOST_BYTES
 
     def receive(self, most: int, timeout_s: float) -> list[Message]:
         """Return entries; first those that an earlier process left unacknowledged."""
@@ -88,7 +91,9 @@ class RedisStream:
 
         back = {key: at for key, at in self._position.items() if at != ">"}
         wanted = back or self._position
-        count = max(most // len(wanted), 1)
+        # Of the largest entries seen lately no more than fit: an answer comes as a whole.
+        fit = _MOST_TOGETHER_BYTES // self._largest_bytes
+        count = max(min(most, fit) // len(wanted), 1)
         options = [] if back else ["BLOCK", max(int(timeout_s * 1000), 1)]
         try:
             answer = client.execute_command(
@@ -114,6 +119,9 @@ class RedisStream:
                     # Trimmed away by its producer while nobody had acknowledged it.
                     gone.setdefault(key, []).append(entry)
         self._acknowledge(client, gone)
+        if found:
+            largest = max(message.size_bytes or 0 for message in found)
+            self._largest_bytes = max(largest, self._largest_bytes // 2, 1)
         return found
 
     def _message(self, key: bytes, entry: bytes, fields: Mapping[bytes, bytes]) -> Message:

@@ -4,6 +4,7 @@ What the options of a driver mean is its own matter.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +21,11 @@ from .spool import check_source_name
 _HOLE = re.compile(r"\{(\w+)\}")
 _IN_TOPIC = ("site", "sensor", "quantity", "unit")
 _ENVIRONMENT = "Set LEAK_ASSETS_SOURCE_USERNAME and LEAK_ASSETS_SOURCE_PASSWORD in the environment"
+# What people call a secret in a query, a file or an option, in small letters without `-` and `_`.
+_SECRETS = frozenset(
+    {"user", "username", "login", "password", "passwd", "passphrase", "pass", "pwd", "auth"}
+    | {"authorization", "token", "accesstoken", "secret", "credentials", "apikey"}
+)
 
 
 class Value(BaseModel):
@@ -103,6 +109,10 @@ class StreamConfig(BaseModel):
         parts = urlsplit(url)
         if parts.username is not None or parts.password is not None:
             raise ValueError(f"the URL holds a user or a password. {_ENVIRONMENT}")
+        if secret := _secret_among(
+            key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
+        ):
+            raise ValueError(f"the URL's query holds `{secret}`. {_ENVIRONMENT}")
         if not parts.scheme:
             raise ValueError(f"`{url}` is no URL. Write for example redis://localhost:6379")
         return url
@@ -208,6 +218,9 @@ def load_stream(source: str, settings: Settings) -> StreamConfig:
     else:
         path = Path(source)
         content, text = read_mapping(path, "source", remedy=remedy)
+        options = content.get("options")
+        if secret := _secret_among([*content, *(options if isinstance(options, dict) else ())]):
+            raise InputError(f"`{secret}` stands in the file", remedy=_ENVIRONMENT, file=path)
         config = validated(StreamConfig, content, file=path, text=text, remedy=remedy)
     return config.model_copy(
         update={"username": settings.source_username, "password": settings.source_password}
@@ -220,7 +233,10 @@ def _from_url(text: str) -> dict[str, Any]:
         _ = parts.port
     except ValueError as error:
         raise InputError(f"the URL cannot be read: {error}", remedy="Correct it") from error
-    query = dict(parse_qsl(parts.query))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    if secret := _secret_among(key for key, _ in pairs):
+        raise InputError(f"the URL's query holds `{secret}`", remedy=_ENVIRONMENT)
+    query = {key: value for key, value in pairs if value}
     topics = [t for t in query.pop("topics", "").split(",") if t]
     if parts.scheme.startswith("redis") and not topics:
         topics = ["telemetry"]
@@ -230,6 +246,12 @@ def _from_url(text: str) -> dict[str, Any]:
     name = own.pop("name", re.sub(r"[^a-z0-9.-]+", "-", f"{parts.scheme}-{parts.hostname}"))
     url = parts._replace(query="").geturl()
     return {"name": name, "url": url, "topics": topics, "options": options, **own}
+
+
+def _secret_among(names: Iterable[object]) -> str | None:
+    """Return the first name that is one of a user, a password or a token."""
+    plain = {str(name): re.sub("[-_]", "", str(name).lower()) for name in names}
+    return next((name for name, word in plain.items() if word in _SECRETS), None)
 
 
 def _plain(text: str) -> Any:

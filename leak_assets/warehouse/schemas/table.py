@@ -74,6 +74,10 @@ class Table:
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with the right types and no row."""
+        return self._empty.clone()
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=self.polars_schema)
 
 

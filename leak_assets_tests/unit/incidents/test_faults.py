@@ -345,28 +345,32 @@ def test_fault_15_holiday(suffer: Callable[..., Outcome], tmp_path: Path) -> Non
     assert (found.leaks, found.data) == (0, set())
 
 
-def estimated(ctx: StepContext, number: int, factor: float) -> None:
-    """Put estimates in the place of a day's readings, as made from the same by the same code."""
+def rewritten(ctx: StepContext, number: int, *columns: pl.Expr) -> None:
+    """Change a day's readings, as made from the same by the same code."""
     readings = ctx.warehouse.read("telemetry.readings", part(number))
     record = ctx.warehouse.record("telemetry.readings", part(number))
     assert readings is not None
     assert record is not None
-    is_flow = pl.col("quantity") == "flow"
     ctx.warehouse.write(
         "telemetry.readings",
         part(number),
-        readings.with_columns(
-            pl.when(is_flow)
-            .then(pl.col("value_si") * factor)
-            .otherwise("value_si")
-            .alias("value_si"),
-            pl.lit("estimated").alias("quality"),
-            pl.lit(int(Reason.INTERPOLATED), pl.Int64).alias("flags"),
-            pl.lit(0, pl.Int8).alias("mask"),
-            pl.lit("linear").alias("estimator"),
-        ),
+        readings.with_columns(columns),
         inputs=record.inputs,
         code_version=record.code_version,
+    )
+
+
+def estimated(ctx: StepContext, number: int, factor: float) -> None:
+    """Put estimates in the place of a day's readings."""
+    scaled = pl.when(pl.col("quantity") == "flow").then(pl.col("value_si") * factor)
+    rewritten(
+        ctx,
+        number,
+        scaled.otherwise("value_si").alias("value_si"),
+        pl.lit("estimated").alias("quality"),
+        pl.lit(int(Reason.INTERPOLATED), pl.Int64).alias("flags"),
+        pl.lit(0, pl.Int8).alias("mask"),
+        pl.lit("linear").alias("estimator"),
     )
 
 
@@ -385,9 +389,25 @@ def test_estimates_raise_nothing(suffer: Callable[..., Outcome], tmp_path: Path)
 def test_a_leak_is_found_and_estimates_do_not_close_it(
     suffer: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    """The same four days with a leak open an incident; a day of estimates leaves it open."""
+    """VAL6: a leak whose readings are all outliers is found; a day of estimates ends nothing.
+
+    That a value ten sigma off is flagged, kept and usable is shown where it is flagged.
+    """
     suffer(wide=town(tmp_path, leaks=(("12", FAULTY_FROM, DAYS, 600.0),)))
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / "home"))
+    assert statuses(ctx) == {"open"}
+    known = ctx.warehouse.read("detection.hypotheses", part(DAYS - 1))
+    assert known is not None
+    rewritten(
+        ctx,
+        DAYS - 1,
+        (pl.col("flags") | int(Reason.OUTLIER)).alias("flags"),
+        pl.lit("suspect").alias("quality"),
+    )
+    run(ctx, range(DAYS - 1, DAYS), WATCHED[1:])
+    flagged = ctx.warehouse.read("detection.hypotheses", part(DAYS - 1))
+    assert flagged is not None
+    assert flagged.equals(known)
     assert statuses(ctx) == {"open"}
     estimated(ctx, DAYS - 1, 0.5)
     run(ctx, range(DAYS - 1, DAYS), WATCHED[1:])

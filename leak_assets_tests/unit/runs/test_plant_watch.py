@@ -1,6 +1,7 @@
 """The live watch: at once, the same as the day's run, across restarts, with bad readings."""
 
 import json
+import os
 import random
 import time
 from collections.abc import Callable
@@ -362,3 +363,34 @@ def test_a_file_is_judged_where_it_waits_and_not_again_when_it_was_taken(
     watching.step(now + s(1))
     assert state(ctx)["judged_readings"] == 90
     assert json.loads(str(state(ctx)["not_judged"])) == {"no_value": 1}
+
+
+def test_ten_thousand_anomalies_in_a_minute(ctx: StepContext) -> None:
+    """ING9: memory is flat from the first third on; each is kept, one text has the number."""
+    begin = NOW - s(60)
+    watching = watch(ctx)
+    memory = []
+    for look in range(60):
+        first = begin + s(look)
+        wrong = {"temperature": 45.2, "pressure": 9.0, "flow": 300.0}
+        sent = [
+            said(first + s(number / 56), f"wtf-pipe-{number % 2 + 1}", **wrong)
+            for number in range(56)
+        ]
+        spool(ctx.settings, sent, first + s(1))
+        watching.step(first + s(1))
+        memory.append(memory_mib())
+    found = ctx.warehouse.sql("SELECT count(*) AS n FROM plant.live_anomalies")["n"][0]
+    assert found == watching.counts.anomalies >= 10_000
+    assert max(memory) < max(memory[:20]) + 32.0
+    watching.tell_now()
+    rows = ctx.warehouse.sql("SELECT * FROM plant.live_summaries ORDER BY first_at").to_dicts()
+    assert sum(row["anomalies"] for row in rows) == found
+    listed = ctx.settings.max_buffer_size
+    assert any(row["summary"].endswith(f" And {row['anomalies'] - listed} more.") for row in rows)
+
+
+def memory_mib() -> float:
+    """Return what this process holds in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -269,6 +269,18 @@ def test_days_that_do_not_touch_are_batches_of_their_own(ctx: StepContext) -> No
                    BEGIN)[0][0] == (BEGIN.date(), BEGIN.date())  # fmt: skip
 
 
+def test_a_backlog_of_large_messages_is_written_in_batches(ctx: StepContext) -> None:
+    """ING9: what comes together is held no longer than a batch has room, whatever is in it."""
+    sent = [
+        json.dumps([reading(100 * number + n) for n in range(100)]).encode() for number in range(50)
+    ]
+    stream = Fake(sent)
+    with collecting(ctx, config(batch_readings=1000, batch_s=60.0), stream):
+        until(lambda: len(stream.acknowledged) == 50)
+    rows = [pl.read_parquet(batch.path).height for batch in Spool("scada", ctx.settings).waiting()]
+    assert rows == [1000] * 5
+
+
 def test_a_stream_that_is_lost_before_the_acknowledgement(ctx: StepContext) -> None:
     """Messages that come again are merged, and counted."""
 

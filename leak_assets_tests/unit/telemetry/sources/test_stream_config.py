@@ -10,7 +10,7 @@ from leak_assets.telemetry.readers.messages import ValueField
 from leak_assets.telemetry.sources.drivers import open_stream
 from leak_assets.telemetry.sources.stream_config import load_stream, topic_pattern
 
-WORD = "secret"
+WORD = "hunter2"
 MINE = """
 name: town-mqtt
 url: mqtts://broker.example:8884
@@ -38,9 +38,9 @@ def test_a_file_says_everything_but_the_password(tmp_path: Path) -> None:
     assert config.names.values == {"p": ValueField("pressure", "bar")}
     assert config.username == "me"
     assert config.password is not None
-    assert config.password.get_secret_value() == "secret"
-    assert "secret" not in repr(config)
-    assert "secret" not in config.model_dump_json()
+    assert config.password.get_secret_value() == WORD
+    assert WORD not in repr(config)
+    assert WORD not in config.model_dump_json()
 
 
 def test_a_url_is_enough() -> None:
@@ -69,6 +69,23 @@ def test_what_cannot_be_used_is_told(text: str, word: str) -> None:
     with pytest.raises(InputError, match=word) as told:
         open_stream(load_stream(text, Settings()))
     assert "pass@" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["password", "Username", "api-key", "token", "pwd", "pass"])
+@pytest.mark.parametrize("value", [WORD, ""])
+def test_a_secret_in_a_query_or_a_file_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    """It would stand in lists of processes and in backups: the environment alone has it."""
+    texts = [
+        f"redis://h?topics=a&{name}={value}",
+        write(tmp_path, f"name: a\nurl: redis://h?{name}={value}\ntopics: [a]\n"),
+    ]
+    for number, line in enumerate((f"{name}: {WORD}", f"options: {{{name}: {WORD}}}")):
+        (folder := tmp_path / str(number)).mkdir()
+        texts.append(write(folder, f"name: a\nurl: redis://h\ntopics: [a]\n{line}\n"))
+    for text in texts:
+        with pytest.raises(InputError, match="LEAK_ASSETS_SOURCE_PASSWORD") as told:
+            load_stream(text, Settings())
+        assert WORD not in str(told.value)
 
 
 @pytest.mark.parametrize("text", ["[1]", "a: [", "name: x", "name: x\nurl: redis://h\nmore: 1"])
