@@ -56,6 +56,7 @@ def incident(
     ] = None,
     *,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that finds each id.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show what an incident was made from: files, tables, code, models, settings, runs."""
     from leak_assets.audit.chain import chain_of
@@ -63,6 +64,8 @@ def incident(
     from leak_assets.audit.text import chain_text, reading_text
     from leak_assets.audit.trace import trace_incident
 
+    if as_json:
+        output_format = Format.JSON
     ctx = StepContext.local(command="audit")
     trace = trace_incident(ctx.warehouse, incident_id, revision=revision)
     chain = chain_of(ctx.warehouse, ctx.settings, trace)

@@ -160,12 +160,15 @@ def check(*, as_json: AsJson = False) -> None:
 
 
 @warehouse_app.command("readme")
-def write_readme() -> None:
+def write_readme(*, as_json: AsJson = False) -> None:
     """Write `warehouse/README.md` from the schemas."""
     from leak_assets.warehouse.catalogue import readme
 
     path = StepContext.local().warehouse.root / "README.md"
     path.write_text(readme())
+    if as_json:
+        print_json({"page": str(path)})
+        return
     console().print(f"wrote {path}", soft_wrap=True, markup=False)
 
 

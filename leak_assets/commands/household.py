@@ -211,26 +211,44 @@ _Reason = Annotated[str, typer.Option(help="Why; it stands beside the events.")]
 
 @household_app.command("pause")
 def pause(
-    name: _Name, hours: _Hours = 4.0, until: _Until = None, reason: _Reason = "", by: By = None
+    name: _Name,
+    hours: _Hours = 4.0,
+    until: _Until = None,
+    reason: _Reason = "",
+    by: By = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Raise no alarm for a time: irrigation, a pool. What runs meanwhile teaches nothing."""
-    _say(name, "pause", hours, until, reason, by)
+    _say(name, "pause", hours, until, reason, by, as_json=as_json)
 
 
 @household_app.command("guests")
 def guests(
-    name: _Name, hours: _Hours = 72.0, until: _Until = None, reason: _Reason = "", by: By = None
+    name: _Name,
+    hours: _Hours = 72.0,
+    until: _Until = None,
+    reason: _Reason = "",
+    by: By = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Expect more and longer use for a time: guests are in the house."""
-    _say(name, "guests", hours, until, reason, by)
+    _say(name, "guests", hours, until, reason, by, as_json=as_json)
 
 
 @household_app.command("learn")
 def learn(
-    name: _Name, hours: _Hours = 336.0, until: _Until = None, reason: _Reason = "", by: By = None
+    name: _Name,
+    hours: _Hours = 336.0,
+    until: _Until = None,
+    reason: _Reason = "",
+    by: By = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Learn without alarms for a time: a new garden, new people."""
-    _say(name, "learn", hours, until, reason, by)
+    _say(name, "learn", hours, until, reason, by, as_json=as_json)
 
 
 @household_app.command("resume")
@@ -239,16 +257,25 @@ def resume(
     what: Annotated[str, typer.Option(help="What ends: pause, guests or learn.")] = "pause",
     reason: _Reason = "",
     by: By = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """End a pause, guests or learning now."""
     ends = {"pause": "resume", "guests": "guests_left", "learn": "watch"}
     if what not in ends:
         raise InputError(f"{what!r} cannot end", remedy=f"Choose of {', '.join(ends)}")
-    _say(name, ends[what], 0.0, None, reason, by)
+    _say(name, ends[what], 0.0, None, reason, by, as_json=as_json)
 
 
 def _say(
-    name: str, action: str, hours: float, until: str | None, reason: str, by: str | None
+    name: str,
+    action: str,
+    hours: float,
+    until: str | None,
+    reason: str,
+    by: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     from leak_assets.household.control_rows import say
     from leak_assets.household.controls import Control
@@ -260,6 +287,9 @@ def _say(
     end = moment(until) or now + timedelta(hours=hours)
     control = Control(now.timestamp(), action, end.timestamp(), reason)  # type: ignore[arg-type]
     row = say(ctx.warehouse, home.name, control, actor=actor(ctx, by), at=now)
+    if as_json:
+        print_json(row)
+        return
     ends = row["until_utc"]
     told = f"{home.name}: {action}" + (f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else "")
     console().print(told, markup=False, highlight=False)

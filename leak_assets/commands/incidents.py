@@ -14,7 +14,14 @@ from leak_assets.incidents import people, places
 from leak_assets.incidents.transitions import STATUSES, legal_actions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.files import publish
-from leak_assets.system.terminal import AsJson, console, print_frame, print_json, print_rows
+from leak_assets.system.terminal import (
+    AsJson,
+    console,
+    json_text,
+    print_frame,
+    print_json,
+    print_rows,
+)
 from leak_assets.warehouse import Warehouse
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What to act on, and what was said of it.")
@@ -133,6 +140,8 @@ def candidates(
     incident_id: IncidentId,
     fmt: Annotated[str, typer.Option("--format", help="`csv` or `geojson`.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File; by default it is printed.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Print where to search: pipes by probability per meter, as CSV or GeoJSON."""
     import json
@@ -142,7 +151,9 @@ def candidates(
     warehouse = StepContext.local().warehouse
     found = people.incident(warehouse, incident_id)
     ordered = places.search_order(_of_revision(warehouse, "candidates", found))
-    if fmt == "csv":
+    if as_json:
+        text = json_text(ordered.to_dicts())
+    elif fmt == "csv":
         text = ordered.write_csv()
     else:
         lines = pipe_lines(warehouse, found["network"])

@@ -10,7 +10,7 @@ import typer
 
 from leak_assets.errors import InputError
 from leak_assets.settings import Settings
-from leak_assets.system.terminal import AsJson
+from leak_assets.system.terminal import AsJson, print_json
 
 from .options import LARGEST_SEED
 
@@ -63,6 +63,8 @@ def prepare(
     sites: Annotated[
         Path | None, typer.Option(help="Folder of site files (*.yaml) to register.")
     ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Prepare a home once, before daemon, webserver and API start in processes of their own.
 
@@ -79,6 +81,9 @@ def prepare(
         register_site(path, settings).description.name
         for path in sorted(sites.glob("*.yaml") if sites else ())
     ]
+    if as_json:
+        print_json({"dagster_home": str(home), "sites": names})
+        return
     typer.echo(f"DAGSTER_HOME={home}")
     typer.echo(f"sites: {', '.join(names) or 'none registered'}")
 

@@ -24,6 +24,8 @@ def incident(
     out: Annotated[
         Path | None, typer.Option(help="HTML file; by default var/reports/incidents/ID.html.")
     ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Write an incident as one page: loss, map, candidates, sensors, what was known when."""
     from leak_assets.audit.trace import incident_revisions
@@ -35,6 +37,9 @@ def incident(
     site = network_site(name, ctx.settings)
     path = out or ctx.settings.reports_dir / "incidents" / f"{incident_id}.html"
     publish(path, incident_page(incident_report(ctx.warehouse, site, incident_id)).encode())
+    if as_json:
+        print_json({"incident_id": incident_id, "page": str(path)})
+        return
     console().print(f"written to {path}", soft_wrap=True, markup=False, highlight=False)
 
 

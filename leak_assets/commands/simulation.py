@@ -31,7 +31,10 @@ def add_to(app: typer.Typer) -> None:
 
 def simulate(
     network: AnyNetwork,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"])],
+    start: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Begin of the run, UTC."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
     step: Annotated[int, typer.Option(min=1, help="Step in seconds.")] = 300,

@@ -6,6 +6,7 @@ between, the watch judges the same readings again and finds the same anomalies, 
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -22,6 +23,38 @@ _ANOMALIES, _STATES, _VALUES = (
     table.full_name for table in (LIVE_ANOMALIES, LIVE_STATES, LIVE_VALUES)
 )
 _RULES = "plant.rule_states"
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a watch is at, for monitoring; counted since it was started.
+
+    Parameters
+    ----------
+    began_at
+        When that was.
+    anomalies
+        Noticed, a dropout that began and ended as two.
+    untold
+        Anomalies that no text tells of yet.
+    llm_summaries, template_summaries
+        Texts by who wrote them.
+    failures
+        Looks and texts that failed and were repeated.
+    waiting
+        Deliveries that no run has taken.
+    oldest_waiting_at
+        Receipt of the oldest of them.
+    """
+
+    began_at: datetime
+    anomalies: int = 0
+    untold: int = 0
+    llm_summaries: int = 0
+    template_summaries: int = 0
+    failures: int = 0
+    waiting: int = 0
+    oldest_waiting_at: datetime | None = None
 
 
 class LiveStore:
@@ -81,7 +114,12 @@ class LiveStore:
         return frame.sort("noticed_at", "ts_utc", "anomaly_id")
 
     def write(
-        self, anomalies: pl.DataFrame, newest: pl.DataFrame, state: LiveState, now: datetime
+        self,
+        anomalies: pl.DataFrame,
+        newest: pl.DataFrame,
+        state: LiveState,
+        now: datetime,
+        doing: Doing,
     ) -> None:
         """Keep anomalies, then values and state.
 
@@ -91,6 +129,8 @@ class LiveStore:
             Columns of `plant.anomalies`.
         newest
             `parameter, sensor_id, ts_utc, value`.
+        doing
+            Stands beside the state.
 
         Raises
         ------
@@ -107,7 +147,7 @@ class LiveStore:
             values = pl.concat([self._values, own]).unique(series, keep="last").sort(series)
             self._warehouse.write(_VALUES, {"site": self._site}, values)
             self._values = values
-        self._warehouse.write(_STATES, {"site": self._site}, _row(state, self._site, now))
+        self._warehouse.write(_STATES, {"site": self._site}, _row(state, self._site, now, doing))
 
     def forget_judged(self) -> int:
         """Remove the anomalies that runs of their days have judged; return their number."""
@@ -160,17 +200,16 @@ class LiveStore:
             rules=state_of_plain(said["rules"]),
             seen=Seen(row.item(-1, "received_at"), recent),
             newest_at=row.item(-1, "newest_reading_at"),
-            lag_s=said["lag_s"],
+            lag_s=row.item(-1, "lag_s") or 0.0,
             judged=row.item(-1, "judged_readings"),
             not_judged=json.loads(row.item(-1, "not_judged")),
         )
 
 
-def _row(state: LiveState, site: str, now: datetime) -> pl.DataFrame:
+def _row(state: LiveState, site: str, now: datetime, doing: Doing) -> pl.DataFrame:
     said = {
         "rules": state_as_plain(state.rules),
         "recent": {key: at.isoformat() for key, at in sorted(state.seen.recent.items())},
-        "lag_s": state.lag_s,
     }
     row = {
         "site": site,
@@ -180,6 +219,8 @@ def _row(state: LiveState, site: str, now: datetime) -> pl.DataFrame:
         "judged_readings": state.judged,
         "not_judged": json.dumps(dict(sorted(state.not_judged.items()))),
         "state": json.dumps(said),
+        "lag_s": state.lag_s,
+        **asdict(doing),
     }
     return pl.DataFrame([row], schema=LIVE_STATES.polars_schema)
 

@@ -19,7 +19,7 @@ import polars as pl
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
 from leak_assets.plant.live import LiveState, judge_arrived, judge_silences
-from leak_assets.plant.live_store import LiveStore
+from leak_assets.plant.live_store import Doing, LiveStore
 from leak_assets.plant.profile import profile_of
 from leak_assets.settings import Settings
 from leak_assets.sites.site import Site
@@ -112,6 +112,8 @@ class PlantWatch:
         self._stopping = threading.Event()
         self._taker: subprocess.Popen[bytes] | None = None
         self._began = time.monotonic()
+        self._began_at = datetime.now(UTC)
+        self._failures = 0
         self._has_heard = False
         self._written = self._looked = self._taken = float("-inf")
         self._trouble = ""
@@ -209,7 +211,7 @@ class PlantWatch:
     def _keep(
         self, anomalies: pl.DataFrame, newest: pl.DataFrame, state: LiveState, now: datetime
     ) -> None:
-        self._store.write(anomalies, newest, state, now)
+        self._store.write(anomalies, newest, state, now, self._doing(anomalies.height))
         self._state = state
         self._written = time.monotonic()
         if anomalies.height:
@@ -219,6 +221,20 @@ class PlantWatch:
                 self._say(f"{sensor}: {message}")
             if anomalies.height > 5:
                 self._say(f"and {anomalies.height - 5} more")
+
+    def _doing(self, new: int) -> Doing:
+        """Return what monitoring is told beside the state, with some new anomalies."""
+        texts = self._summaries
+        return Doing(
+            began_at=self._began_at,
+            anomalies=self.counts.anomalies + new,
+            untold=texts.untold + new,
+            llm_summaries=texts.written["llm_summarizer"],
+            template_summaries=texts.written["template"],
+            failures=self._failures + texts.failures,
+            waiting=self._follower.waiting,
+            oldest_waiting_at=self._follower.oldest_waiting,
+        )
 
     def _have_taken(self, now: datetime) -> None:
         """Start the run of what waits too long, one at a time."""
@@ -239,6 +255,7 @@ class PlantWatch:
         )
 
     def _in_the_way(self, reason: str) -> None:
+        self._failures += 1
         if reason != self._trouble:
             self._say(f"{self._site.name}: {reason}; trying again, nothing is lost")
         self._trouble = reason

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from .access import Viewer
+from .access import Caller, Viewer
 from .context import Serving
 from .network_answers import network_counts
 from .plant_answers import Metrics, Status, metrics, status
 from .plant_routes import SiteOption, plants_of
+from .plant_watches import Watches, watch_rows
 from .replies import NOT_FOUND
 from .requests_seen import Requests
+
+_FAILED_RUNS = "SELECT job, site, count(*) FROM audit.failed_runs GROUP BY ALL ORDER BY ALL"
 
 
 def metrics_router(serving: Serving, requests: Requests) -> APIRouter:
@@ -30,17 +33,19 @@ def metrics_router(serving: Serving, requests: Requests) -> APIRouter:
     def prometheus(caller: Viewer, site: SiteOption = None) -> Response:
         """Return plants, networks and this instance's requests as Prometheus text.
 
-        Anomalies, open incidents and their flow, silent and stale sensors, broken days, the time
-        of the newest readings, requests and how long they took.
+        Anomalies, live watches, open incidents and their flow, silent and stale sensors, broken
+        days, the time of the newest readings, failed runs, requests and how long they took.
         """
         now = datetime.now(UTC)
         registry = CollectorRegistry()
         plants = plants_of(serving, caller, site)
         state = status(serving.rows, plants, serving.settings, now)
         _tell_plants(registry, metrics(serving.rows, plants), state)
+        registry.register(Watches(watch_rows(serving.rows, plants), now))
         if site is None:
             watched = [s.name for s in serving.sites.all() if s.kind in ("network", "zones")]
             _tell_networks(registry, serving, caller.seen(watched), now)
+            _tell_failed_runs(registry, serving, caller)
         text = generate_latest(registry)
         if caller.is_at_least("admin"):
             # Of everybody's requests.
@@ -70,6 +75,16 @@ def _tell_plants(registry: CollectorRegistry, counts: Metrics, state: Status) ->
         gauge("last_reading_timestamp_seconds", "Time of the newest reading.").set(
             state.last_reading_time.timestamp()
         )
+
+
+def _tell_failed_runs(registry: CollectorRegistry, serving: Serving, caller: Caller) -> None:
+    failed = Gauge(
+        "leak_assets_failed_runs", "Runs of the daemon that failed.", ("job", "site"),
+        registry=registry,
+    )  # fmt: skip
+    for job, site, count in serving.store.ask(_FAILED_RUNS).iter_rows():
+        if caller.may_see(site) if site else caller.is_at_least("admin"):
+            failed.labels(job, site or "").set(count)
 
 
 def _tell_networks(

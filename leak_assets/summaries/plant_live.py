@@ -5,6 +5,7 @@ the next text. Which anomalies there are is `plant.live_store`'s matter.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -57,6 +58,14 @@ class LiveSummaries:
         self._say = say
         self._writer: threading.Thread | None = None
         self._not_written: pl.DataFrame | None = None
+        self.written: Counter[str] = Counter()
+        self.failures = 0
+
+    @property
+    def untold(self) -> int:
+        """How many anomalies no text tells of, those that are being told not among them."""
+        left = self._not_written
+        return self._untold.height + (0 if left is None else left.height)
 
     def add(self, anomalies: pl.DataFrame, noticed_at: datetime) -> None:
         """Take note of anomalies, rows of `plant.anomalies`."""
@@ -112,8 +121,10 @@ class LiveSummaries:
         except OSError as error:
             self._say(f"a summary could not be written ({error.strerror or error})")
             self._not_written = due
+            self.failures += 1
             return
         writer, reason = row.item(0, "generated_by"), row.item(0, "fallback_reason")
+        self.written[writer] += 1
         self._say(
             f"summary of {due.height} anomalies by {writer}" + (f" ({reason})" if reason else "")
         )

@@ -56,7 +56,12 @@ def print_frame(frame: pl.DataFrame, *, as_json: bool, title: str | None = None)
 
 def print_json(document: Any) -> None:
     """Print one JSON document; `documents.plain` says what becomes of other types."""
-    typer.echo(json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False))
+    typer.echo(json_text(document), nl=False)
+
+
+def json_text(document: Any) -> str:
+    """Return a document as `print_json` prints it."""
+    return json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _text(value: Any) -> str:

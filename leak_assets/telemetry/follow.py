@@ -91,6 +91,7 @@ class Follower:
         self._every = EverySource(settings, warehouse)
         self._pages: dict[Path, tuple[int, pl.DataFrame]] = {}
         self.oldest_waiting: datetime | None = None
+        self.waiting = 0
 
     def arrivals(self, seen: Seen) -> Iterator[Arrived]:
         """Yield what was not followed, in the order of receipt.
@@ -101,6 +102,7 @@ class Follower:
         """
         waiting = [d for d in self._every.waiting() if d.network == self._site.name]
         self.oldest_waiting = min((d.received_at for d in waiting), default=None)
+        self.waiting = len(waiting)
         new: list[tuple[datetime, str, Delivery | dict[str, object]]] = []
         keys = set()
         for delivery in waiting:

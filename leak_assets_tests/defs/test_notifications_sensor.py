@@ -10,6 +10,7 @@ from leak_assets.defs.failures import failed_runs
 from leak_assets.defs.incidents.sensors import notifications
 from leak_assets.defs.partitions import SITE_TAG
 from leak_assets.defs.resources import Platform
+from leak_assets.warehouse import Warehouse
 from leak_assets_tests.hypotheses import story
 from leak_assets_tests.unit.incidents.lake import lake
 
@@ -65,3 +66,7 @@ def test_a_failed_run_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (path,) = (tmp_path / "told").glob("*.json")
     run = json.loads(path.read_text())["failed_run"]
     assert (run["run_id"], run["job"], run["site"]) == (result.run_id, "doomed", "hanoi")
+    query = "SELECT job, site, problem FROM audit.failed_runs"
+    (row,) = Warehouse(tmp_path / "warehouse").sql(query).rows()
+    assert row[:2] == ("doomed", "hanoi")
+    assert row[2]

@@ -4,40 +4,50 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from leak_assets.cli import app
+from leak_assets.cli import run as run_here
 from leak_assets.commands.leak_options import parse_leak
 from leak_assets.errors import InputError
 
 PROGRAM = Path(sys.executable).with_name("leak-assets")
-COMMANDS = [
-    [],
-    *(
-        [name]
-        for name in (
-            "demo", "dev", "simulate", "scenarios", "simulate-plant", "simulate-household",
-            "ingest", "sql", "train", "evaluate", "detect", "score", "preprocess", "featurize",
-            "export", "batch-score", "realtime",
-        )
-    ),
-    ["signatures"],
-    ["place-sensors"],
-    ["warehouse", "check"],
-    ["warehouse", "build"],
-    ["networks", "list"],
-    ["networks", "register"],
-    ["incidents", "list"],
-    ["incidents", "show"],
-    *(
-        ["models", name]
-        for name in (
-            "list", "history", "promote", "rollback", "retire", "compare", "value",
-            "shadow-report", "drift",
-        )
-    ),
-]  # fmt: skip
+RUN_UNTIL_STOPPED = {"dev", "serve", "household watch"}
+"""They answer by running; what they say on the way is for people."""
+
+TAKES_ANYTHING = {"simulate-plant", "simulate-household", "benchmark towns", "models history"}
+"""Any word is a folder to write to; a network that is gone has a history."""
+
+
+def commands(found: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every command there is, and what it takes."""
+    command = typer.main.get_command(app) if found is None else found
+    yield " ".join(words), command
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands(one, (*words, name))
+
+
+COMMANDS = dict(commands())
+LEAVES = {name: one for name, one in COMMANDS.items() if not hasattr(one, "commands")}
+
+
+def thoughtless(command: Any) -> list[str]:
+    """Return words for whatever a command must be given: names of nothing."""
+    given: list[str] = []
+    for one in command.params:
+        if not one.required:
+            continue
+        kind = one.type_descriptor.annotation
+        word = "2019-01-01" if kind is datetime else "1" if kind in (int, float) else "nothing"
+        given += [word] if one.param_type_name == "argument" else [one.opts[0], word]
+    return given
 
 
 def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -51,16 +61,42 @@ def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_has_help(command: list[str], tmp_path: Path) -> None:
-    """`--help` works everywhere and ends with 0."""
-    from typer.testing import CliRunner
-
-    from leak_assets.cli import app
-
-    result = CliRunner().invoke(app, [*command, "--help"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    """API12: `--help` says what it does and what each option is, and ends with 0."""
+    result = CliRunner().invoke(app, [*name.split(), "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+    command = COMMANDS[name]
+    assert command.help
+    # An argument's own name says what it is where there is nothing to add.
+    options = [one for one in command.params if one.param_type_name == "option"]
+    assert [one.opts for one in options if not one.help] == []
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES.keys() - RUN_UNTIL_STOPPED))
+def test_every_command_answers_in_json_on_demand(name: str) -> None:
+    """API12: whatever a person can ask, a program can."""
+    assert any("--json" in one.opts for one in LEAVES[name].params)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_refuses_what_it_cannot_use(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """API12: exit code 2 for an unknown option and for names of nothing, told on stderr."""
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run_here([*name.split(), "--no-such-option"]) == 2
+    capsys.readouterr()
+    given = thoughtless(LEAVES[name])
+    if not given or name in TAKES_ANYTHING:
+        return
+    assert run_here([*name.split(), *given]) == 2
+    told = capsys.readouterr()
+    assert "error" in told.err.lower()
+    assert "Traceback" not in told.err
+    assert told.out == ""
 
 
 @pytest.mark.parametrize(

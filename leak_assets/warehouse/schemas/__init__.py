@@ -38,6 +38,7 @@ _MODULES_WITH_TABLES = (
     household,
     household_live,
     household_meters,
+    audit,
 )
 # Views may read those before them.
 _MODULES_WITH_VIEWS = (

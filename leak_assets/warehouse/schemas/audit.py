@@ -1,11 +1,13 @@
-"""Views of the audit trail. The facts live in the Parquet files they speak of.
+"""Views of the audit trail, and runs that failed. Its facts live in the files they speak of.
 
 Each partition file carries the record of its write (rows, time range, content hash, code
 version, run, input partitions) as Parquet key-value metadata, so data and record are replaced
 in one atomic step and can never disagree. Superseded records are carried along.
 """
 
-from .table import View
+import polars as pl
+
+from .table import UTC_US, Column, Table, View
 
 _RECORDS = """
     SELECT parse_filename(file_name) AS file, decode(value)::JSON AS record
@@ -77,4 +79,21 @@ LINEAGE = View(
     },
 )
 
+FAILED_RUNS = Table(
+    "audit",
+    "failed_runs",
+    "One run of the daemon that failed. Append only.",
+    ("run",),
+    ("run_id",),
+    (
+        Column("run_id", pl.String, "run that failed"),
+        Column("job", pl.String, "its job"),
+        Column("site", pl.String, "site that it was for", True),
+        Column("failed_at", UTC_US, "when the daemon noticed it"),
+        Column("problem", pl.String, "what failed, in the program's words"),
+    ),
+    if_lost="Nothing to do: it is the log of what went wrong.",
+)
+
+TABLES = (FAILED_RUNS,)
 VIEWS = (DATA_VERSIONS, LINEAGE)

@@ -73,9 +73,19 @@ LIVE_STATES = Table(
             "not_judged",
             pl.String,
             "readings that were not, by reason, as JSON: `late` (after a later one), `repeated`,"
-            " `ahead` of the clock, or the reason of their quarantine",
+            " `ahead` of the clock, all of which the day's run judges in their place, or the reason"
+            " of their quarantine",
         ),
         Column("state", pl.String, "rules and deliveries that were judged last, as JSON"),
+        Column("lag_s", pl.Float64, "how old the newest reading was when it came, s", True),
+        Column("began_at", UTC_US, "when the watch was started; it counts from then", True),
+        Column("anomalies", pl.Int64, "anomalies noticed, a dropout that ended twice", True),
+        Column("untold", pl.Int64, "anomalies that no text tells of yet", True),
+        Column("llm_summaries", pl.Int64, "texts that the language model wrote", True),
+        Column("template_summaries", pl.Int64, "texts that the template wrote", True),
+        Column("failures", pl.Int64, "looks and texts that failed and were repeated", True),
+        Column("waiting", pl.Int64, "deliveries that no run has taken yet", True),
+        Column("oldest_waiting_at", UTC_US, "receipt of the oldest of them", True),
     ),
 )
 

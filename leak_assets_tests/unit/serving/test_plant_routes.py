@@ -13,11 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from leak_assets.pipeline.context import StepContext
 from leak_assets.plant.simulator.simulator import simulate_plant
 from leak_assets.runs.daemonless import process_landing_zone
+from leak_assets.runs.failures import record_failed_run
+from leak_assets.runs.plant_watch import PlantWatch
 from leak_assets.serving.app import build_app
 from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
 from leak_assets.telemetry.sources.deliver import deliver
 from leak_assets.telemetry.sources.landing import SETTLE_S
+from leak_assets_tests.plants import plant_home, said, spool, steady
 
 PLANT = """
 name: works
@@ -125,6 +128,39 @@ def test_status_of_a_stream_that_flows(client: TestClient) -> None:
     assert answer["anomaly_count_24h"] == len(
         client.get("/anomalies", params={"limit": 1000}).json()
     )
+
+
+def test_a_running_watch_is_monitored(tmp_path: Path) -> None:
+    """OPS6: age of the last reading, what waits, anomalies, texts, what was not judged and why."""
+    ctx = plant_home(tmp_path / "home", sensors=2)
+    now = datetime.now(UTC)
+    second = timedelta(seconds=1)
+    watch = PlantWatch(ctx, ctx.site("works"), lambda _: None, take_after_s=None)
+    first = [*steady(now - 20 * second, now - 6 * second), said(now - 4 * second, temperature=45.2)]
+    spool(ctx.settings, [*first, said(now + 1800 * second)], now - second)
+    watch.step(now)
+    watch.tell_now()
+    spool(ctx.settings, [said(now - 2 * second, temperature=45.2)], now)
+    watch.step(now)
+    record_failed_run(ctx.warehouse, "r1", job="micro_batch", site="works", problem="no disk")
+    with TestClient(build_app(ctx.settings)) as client:
+        text = client.get("/metrics/prometheus").text
+    samples = {
+        (s.name.removeprefix("leak_assets_"), *(v for k, v in s.labels.items() if k != "site")): s
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+        if s.labels.get("site") == "works"
+    }
+    value = {key: sample.value for key, sample in samples.items()}
+    assert value["plant_watch_up",] == 1
+    assert 0 < value["plant_watch_last_reading_age_seconds",] < 600
+    assert value["plant_watch_waiting_deliveries",] == 2
+    assert value["plant_watch_anomalies_total",] == 2
+    assert value["plant_watch_untold_anomalies",] == 1
+    assert value["plant_watch_summaries_total", "template"] == 1
+    assert value["plant_watch_not_judged_readings_total", "ahead"] == 3
+    assert value["plant_watch_failures_total",] == 0
+    assert value["failed_runs", "micro_batch"] == 1
 
 
 def test_an_empty_home_answers(empty: TestClient) -> None:
