@@ -30,6 +30,7 @@ from .pages.formats import REASON_WORDS
 from .pages.household import household_view
 from .pages.incident import incident_view
 from .pages.live import changes, version_of
+from .pages.meters import meters_view
 from .pages.models import models_view
 from .pages.overview import overview
 from .pages.plant import plant_view
@@ -93,6 +94,10 @@ def page_router(serving: Serving) -> APIRouter:
     @router.get("/view/household")
     def household(caller: Viewer, site: _Site = None) -> Response:
         return page("household", site, caller, household_view)
+
+    @router.get("/view/meters")
+    def meters(caller: Viewer, site: _Site = None, by: _Name = None) -> Response:
+        return page("meters", site, caller, meters_view, by=by)
 
     def incident_page(
         caller: Caller, incident_id: str, *, notice: str = "", problem: str = "", status: int = 200
@@ -236,4 +241,5 @@ _EMPTY: dict[str, dict[str, Any]] = {
     },
     "plant": {},
     "household": {},
+    "meters": {"day": None},
 }  # fmt: skip

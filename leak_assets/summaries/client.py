@@ -79,6 +79,11 @@ def summarize(facts: dict[str, Any], settings: Settings) -> Summary:
     too long for the model are told with half of what they list, once. The answer takes at most
     twice the time-out of the settings and a second, whatever the server does.
 
+    It is asked for from a thread and not with `ainvoke`: those who want a summary (runs of a day,
+    the watch, commands) have no event loop, and the thread is given up on time where a server
+    sends a byte now and then. The watch asks from a thread of its own (`plant_live`), so nothing
+    that is judged waits for a text.
+
     Parameters
     ----------
     facts

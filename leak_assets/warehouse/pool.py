@@ -37,6 +37,10 @@ Stamp = tuple[int, ...]
 def stamp_of(paths: Iterable[Path]) -> Stamp | None:
     """Return what changes when one of some folders or files does; None: nothing can be said yet.
 
+    A folder changes when a file is published or removed, which is a rename. A file in it that some
+    other program writes over in place changes nothing here: looking at three thousand files for
+    each answer would cost more than the answer, and nothing of this platform writes so.
+
     Raises
     ------
     OSError

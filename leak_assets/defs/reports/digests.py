@@ -1,108 +1,109 @@
 """The daily and the weekly digest as assets, and their schedules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from leak_assets.defs.partitions import SITES
 from leak_assets.defs.resources import Platform
 from leak_assets.pipeline.code import code_version
+from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import find_site
 from leak_assets.warehouse import Warehouse
 
-KEY = ["incidents", "weekly_digests"]
-DAILY_KEY = ["incidents", "daily_digests"]
+_Written = tuple[dict[str, Any], dict[str, dg.MetadataValue | int]]
+"""The row of a digest, and what else the materialization says of it."""
 
 
 class DigestConfig(dg.Config):
-    """A day of the week; empty is the last whole week with incident rows."""
-
-    week: str = ""
-
-
-class DayConfig(dg.Config):
-    """A UTC day; empty is the newest with incident rows."""
+    """A UTC day, of a week any of its days; empty is the newest with incident rows."""
 
     day: str = ""
 
 
-@dg.asset(
-    key=DAILY_KEY,
-    partitions_def=SITES,
-    backfill_policy=dg.BackfillPolicy.multi_run(),
-    deps=[
-        dg.AssetDep(
-            ["incidents", "incident_days"],
-            partition_mapping=dg.MultiToSingleDimensionPartitionMapping("site"),
-        )
-    ],
-    code_version=code_version("leak_assets.summaries.daily"),
-    description="A day of a network's incidents in words and as a row.",
-)
-def daily_digests(
-    context: dg.AssetExecutionContext, platform: Platform, config: DayConfig
-) -> Iterator[dg.MaterializeResult]:
-    """A day of a network's incidents in words, by a language model or by the template."""
+def _digest(
+    name: str, write: Callable[[StepContext, str, date | None], _Written], *, code: str, what: str
+) -> dg.AssetsDefinition:
+    """Return the asset of a kind of digest: one row of a network's incidents when it is asked for.
+
+    Parameters
+    ----------
+    name
+        Table of the schema `incidents`.
+    write
+        Writes the row of a network and a day.
+    code
+        Module that makes it.
+    """
+
+    @dg.asset(
+        key=["incidents", name],
+        partitions_def=SITES,
+        backfill_policy=dg.BackfillPolicy.multi_run(),
+        deps=[
+            dg.AssetDep(
+                ["incidents", "incident_days"],
+                partition_mapping=dg.MultiToSingleDimensionPartitionMapping("site"),
+            )
+        ],
+        code_version=code_version(code),
+        description=what,
+    )
+    def digest(
+        context: dg.AssetExecutionContext, platform: Platform, config: DigestConfig
+    ) -> Iterator[dg.MaterializeResult]:
+        ctx = platform.of(context)
+        day = date.fromisoformat(config.day) if config.day else None
+        row, shown = write(ctx, context.partition_key, day)
+        numbers = {key: row[key] for key in ("opened", "closed", "running", "value_eur")}
+        yield dg.MaterializeResult(metadata={"dagster/row_count": 1, **shown, **numbers})
+
+    return digest
+
+
+def _of_day(ctx: StepContext, network: str, day: date | None) -> _Written:
     from leak_assets.summaries.daily import write_daily_digest
 
-    ctx = platform.of(context)
-    day = date.fromisoformat(config.day) if config.day else None
-    row = write_daily_digest(ctx, ctx.registered_network(context.partition_key).name, day)
+    row = write_daily_digest(ctx, ctx.registered_network(network).name, day)
     is_model = row["generated_by"] == "llm_summarizer"
-    yield dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": 1,
-            "digest": dg.MetadataValue.text(row["summary"]),
-            "by_language_model": int(is_model),
-            "by_template": int(not is_model),
-            **{name: row[name] for name in ("opened", "closed", "running", "value_eur")},
-        }
-    )
+    text = dg.MetadataValue.text(row["summary"])
+    shown = {"digest": text, "by_language_model": int(is_model), "by_template": int(not is_model)}
+    return row, shown
 
 
-@dg.asset(
-    key=KEY,
-    partitions_def=SITES,
-    backfill_policy=dg.BackfillPolicy.multi_run(),
-    deps=[
-        dg.AssetDep(
-            ["incidents", "incident_days"],
-            partition_mapping=dg.MultiToSingleDimensionPartitionMapping("site"),
-        )
-    ],
-    code_version=code_version("leak_assets.reports.digest"),
-    description="A week of a network's incidents as a page and a row.",
-)
-def weekly_digests(
-    context: dg.AssetExecutionContext, platform: Platform, config: DigestConfig
-) -> Iterator[dg.MaterializeResult]:
-    """A week of a network's incidents: what opened, what ended, what runs, what it cost."""
+def _of_week(ctx: StepContext, network: str, day: date | None) -> _Written:
     from leak_assets.reports.digest import write_digest
 
-    ctx = platform.of(context)
-    day = date.fromisoformat(config.week) if config.week else None
-    row = write_digest(ctx, ctx.registered_network(context.partition_key), day)
+    row = write_digest(ctx, ctx.registered_network(network), day)
     page = (ctx.settings.home.resolve() / row["page"]).as_uri()
-    yield dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": 1,
-            "page": dg.MetadataValue.url(page),
-            **{name: row[name] for name in ("opened", "closed", "running", "value_eur")},
-        }
-    )
+    return row, {"page": dg.MetadataValue.url(page)}
 
+
+daily_digests = _digest(
+    "daily_digests",
+    _of_day,
+    code="leak_assets.summaries.daily",
+    what="A day of a network's incidents in words and as a row.",
+)
+weekly_digests = _digest(
+    "weekly_digests",
+    _of_week,
+    code="leak_assets.reports.digest",
+    what="A week of a network's incidents as a page and a row.",
+)
 
 DIGEST = dg.define_asset_job(
     "weekly_digest",
-    selection=dg.AssetSelection.assets(KEY),
+    selection=dg.AssetSelection.assets(weekly_digests),
     description="The digest of a network's last whole week.",
 )
 
 
 DAILY_DIGEST = dg.define_asset_job(
     "daily_digest",
-    selection=dg.AssetSelection.assets(DAILY_KEY),
+    selection=dg.AssetSelection.assets(daily_digests),
     description="The digest of a network's last day.",
 )
 
@@ -119,7 +120,7 @@ def mornings(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Request one run for each network."""
     day = (context.scheduled_execution_time.date() - timedelta(days=1)).isoformat()
-    config = dg.RunConfig(ops={"incidents__daily_digests": DayConfig(day=day)})
+    config = dg.RunConfig(ops={"incidents__daily_digests": DigestConfig(day=day)})
     warehouse = Warehouse(platform.settings().warehouse_dir)
     known = set(context.instance.get_dynamic_partitions(str(SITES.name)))
     names = [
@@ -147,7 +148,7 @@ def weekly(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Request one run for each network."""
     day = (context.scheduled_execution_time.date() - timedelta(days=7)).isoformat()
-    config = dg.RunConfig(ops={"incidents__weekly_digests": DigestConfig(week=day)})
+    config = dg.RunConfig(ops={"incidents__weekly_digests": DigestConfig(day=day)})
     names = [
         name
         for name in context.instance.get_dynamic_partitions(str(SITES.name))

@@ -91,6 +91,12 @@ PAGES: Mapping[str, PageKind] = {
         ("household",),
         ("household.engine_status", "household.alerts", "household.live_states"),
     ),
+    "meters": PageKind(
+        "/view/meters",
+        "Meters",
+        ("meters",),
+        ("household.meter_days", "household.continuous_flow"),
+    ),
 }
 
 

@@ -12,7 +12,10 @@ from leak_assets_tests.unit.incidents.lake import NET
 from leak_assets_tests.unit.serving.served import DAYS, midnight, rows
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-PAGES = ("/", "/view/quality", "/view/water", "/view/models", "/view/plant", "/view/household")
+PAGES = (
+    "/", "/view/quality", "/view/water", "/view/models", "/view/plant", "/view/household",
+    "/view/meters",
+)  # fmt: skip
 
 
 def make_dashboard_home(served: StepContext, home: Path) -> StepContext:
@@ -22,6 +25,7 @@ def make_dashboard_home(served: StepContext, home: Path) -> StepContext:
     write_sensors(ctx)
     write_plant(ctx)
     write_models(ctx)
+    write_meters(ctx)
     day = DAYS[-1]
     ctx.warehouse.write(
         "household.engine_status",
@@ -56,6 +60,20 @@ def write_sensors(ctx: StepContext, health: float = 0.4) -> None:
         is_silent=[False, True, False], reason_names=["", "", "flat_line"], reasons=[0, 0, 1],
         health=[1.0, 0.8, health], evidence=HOSTILE, steps=288, usable=[288, 200, 100],
     ))  # fmt: skip
+
+
+def write_meters(ctx: StepContext) -> None:
+    """Write two days of three meters, of which two never rest and one has a hostile name."""
+    for day in DAYS:
+        partition = {"date": day.isoformat(), "site": "estate"}
+        ctx.warehouse.write("household.meter_days", partition, rows(
+            "household.meter_days", 3, site="estate", day=day, meter=["m1", "m2", HOSTILE],
+            measured_h=[24.0, 0.0, 24.0],
+        ))  # fmt: skip
+        ctx.warehouse.write("household.continuous_flow", partition, rows(
+            "household.continuous_flow", 2, site="estate", day=day, meter=["m1", HOSTILE],
+            rank=[1, 2], rank_by_flow=[2, 1], leak_l_per_h=[5.0, 40.0], lost_m3=[9.0, 2.0],
+        ))  # fmt: skip
 
 
 def write_models(ctx: StepContext) -> None:

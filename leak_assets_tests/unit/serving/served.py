@@ -26,6 +26,13 @@ kind: household
 sensors:
   - {quantity: flow, unit: L/min, ids: [main]}
 """
+METERS = """
+name: estate
+kind: meters
+timezone: Europe/Berlin
+cadence_s: 3600
+sensors: [{quantity: volume, unit: m3, ids: [m0001, m0002]}]
+"""
 _DEFAULTS: dict[Any, Any] = {
     pl.String: "x", pl.Float64: 1.0, pl.Int64: 1, pl.Int8: 1, pl.Boolean: False, pl.Binary: b"",
 }  # fmt: skip
@@ -66,7 +73,7 @@ def make_home(home: Path) -> StepContext:
         + story("third", "......rrrr", pipes="p4", flow_m3_per_h=12.0)
     )
     ctx = lake(home, leaks)
-    for text in (PLANT, HOME):
+    for text in (PLANT, HOME, METERS):
         file = home / "site.yaml"
         file.write_text(text)
         register_site(file, ctx.settings)

@@ -121,7 +121,7 @@ def test_a_tenant_sees_its_sites_alone(guarded: TestClient, keys: dict[str, str]
         f"/readings?site={NET}&sensor=n1&quantity=pressure", "/anomalies?site=works",
     ):  # fmt: skip
         assert guarded.get(foreign, headers=own).status_code == 404, foreign
-    pages = ("", "view/quality", "view/water", "view/models", "view/household")
+    pages = ("", "view/quality", "view/water", "view/models", "view/household", "view/meters")
     for page in (*(f"/{one}" for one in pages), f"/?site={NET}", f"/view/quality?site={NET}"):
         assert f">{NET}" not in guarded.get(page, headers=own).text, page
     assert (

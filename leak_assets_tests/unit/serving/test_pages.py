@@ -111,6 +111,21 @@ def test_models_show_gates_drift_and_their_challenger(shown: TestClient) -> None
         assert needed in page, needed
 
 
+def test_meters_are_listed_by_what_they_lost_or_lose(shown: TestClient) -> None:
+    """Both orders, what all of them cost, how many were measured."""
+
+    def places(path: str) -> list[int]:
+        page = shown.get(path).text
+        return [page.index(f">{name}<") for name in ("m1", escape(HOSTILE))]
+
+    lost, flow = places("/view/meters"), places("/view/meters?by=flow")
+    assert lost == sorted(lost)
+    assert flow == sorted(flow, reverse=True)
+    page = shown.get("/view/meters?by=nothing").text
+    for needed in ("11 m³", "2 of 3", "Continuous flow of all meters"):
+        assert needed in page, needed
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_home_without_anything_has_its_pages_too(path: str, tmp_path: Path) -> None:
     """Each says what is missing and which command brings it."""
