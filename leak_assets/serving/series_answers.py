@@ -12,7 +12,7 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.plant.profile import UNITS
-from leak_assets.units import SI_UNITS
+from leak_assets.units import SI_UNITS, si_factor, unit_choices
 
 from .known_sites import KnownSite
 from .store import Store
@@ -50,6 +50,13 @@ class _Readings:
 _OF_NETWORK = _Readings(
     "telemetry.readings", "value_si", "mask = 1", "sensor_id = $1 AND quantity = $2"
 )
+# Meters have no other readings than what they sent, each in its own unit.
+_METERS = ("volume", "flow", "demand")
+_TO_SI = " ".join(
+    f"WHEN quantity = '{quantity}' AND unit = '{unit}' THEN {si_factor(quantity, unit)!r}"
+    for quantity in _METERS
+    for unit in unit_choices(quantity)
+)
 READINGS: Mapping[str, _Readings] = {
     "network": _OF_NETWORK,
     "zones": _OF_NETWORK,
@@ -60,6 +67,12 @@ READINGS: Mapping[str, _Readings] = {
         "flow_l_per_min",
         "problem IS NULL",
         "($1 <> '' OR true) AND $2 = 'flow'",
+    ),
+    "meters": _Readings(
+        "telemetry.raw_readings",
+        f"value * CASE {_TO_SI} END",
+        "value IS NOT NULL",
+        "sensor_id = $1 AND quantity = $2",
     ),
 }
 

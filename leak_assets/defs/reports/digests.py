@@ -13,7 +13,7 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import find_site
 from leak_assets.warehouse import Warehouse
 
-_Written = tuple[dict[str, Any], dict[str, dg.MetadataValue | int]]
+_Written = tuple[dict[str, Any], dict[str, Any]]
 """The row of a digest, and what else the materialization says of it."""
 
 
@@ -68,9 +68,11 @@ def _of_day(ctx: StepContext, network: str, day: date | None) -> _Written:
 
     row = write_daily_digest(ctx, ctx.registered_network(network).name, day)
     is_model = row["generated_by"] == "llm_summarizer"
-    text = dg.MetadataValue.text(row["summary"])
-    shown = {"digest": text, "by_language_model": int(is_model), "by_template": int(not is_model)}
-    return row, shown
+    return row, {
+        "digest": dg.MetadataValue.text(row["summary"]),
+        "by_language_model": int(is_model),
+        "by_template": int(not is_model),
+    }
 
 
 def _of_week(ctx: StepContext, network: str, day: date | None) -> _Written:

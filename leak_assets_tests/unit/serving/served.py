@@ -79,6 +79,7 @@ def make_home(home: Path) -> StepContext:
         register_site(file, ctx.settings)
     write_network_days(ctx)
     write_home_days(ctx)
+    write_meter_readings(ctx)
     write = ctx.warehouse.write
     write("network.sensors", {"network": NET}, rows(
         "network.sensors", 2, network=NET, sensor_id=["n1", "n2"], quantity="pressure",
@@ -135,6 +136,18 @@ def write_network_days(ctx: StepContext, value: float = 20.0) -> None:
         write("water.minimum_night_flow", partition, rows(
             "water.minimum_night_flow", network=NET, zone_id="0", night=day
         ))  # fmt: skip
+
+
+def write_meter_readings(ctx: StepContext) -> None:
+    """Write a day of a meter's counter, sent in liters."""
+    at = steps(DAYS[-1], timedelta(hours=1))
+    ctx.warehouse.write(
+        "telemetry.raw_readings",
+        {"date": DAYS[-1].isoformat(), "network": "estate"},
+        rows("telemetry.raw_readings", len(at), network="estate", sensor_id="m0001",
+             quantity="volume", unit="L", ts_utc=at, value=[1000.0 + n for n in range(len(at))],
+             message_id=[str(n) for n in range(len(at))]),
+    )  # fmt: skip
 
 
 def write_home_days(ctx: StepContext) -> None:

@@ -32,12 +32,14 @@ SHAPES = {
     f"/readings?site={NET}&sensor=n1&quantity=pressure": series_shapes.ReadingSeries,
     "/readings?site=villa&sensor=main&quantity=flow": series_shapes.ReadingSeries,
     "/readings?site=works&sensor=wtf-pipe-1&quantity=temperature": series_shapes.ReadingSeries,
+    "/readings?site=estate&sensor=m0001&quantity=volume": series_shapes.ReadingSeries,
     f"/scores?network={NET}": series_shapes.ScoreSeries,
     f"/channels?network={NET}&channel=pressure/n1": series_shapes.ChannelSeries,
     "/sites": site_shapes.Sites,
     f"/sites/{NET}": site_shapes.SiteDetail,
     "/sites/villa": site_shapes.SiteDetail,
     "/sites/works": site_shapes.SiteDetail,
+    "/sites/estate": site_shapes.SiteDetail,
     "/households/villa": site_shapes.Household,
     "/keys": site_shapes.KeyList,
 }
@@ -224,6 +226,15 @@ def test_data_that_change_change_the_validator(
         assert after.status_code == 200
         assert min(low for low in after.json()["low"] if low is not None) == 21.0
         assert other.get(path).headers["etag"] == after.headers["etag"]
+
+
+def test_meters_are_told_in_the_unit_that_the_answer_names(asked: TestClient) -> None:
+    """A counter that was sent in liters is told in m3; its site has a sensor and a day."""
+    series = found(asked, "/readings?site=estate&sensor=m0001&quantity=volume&points=24")
+    assert series["unit"] == "m3"
+    assert [value for value in series["low"] if value is not None][:2] == [1.0, 1.002]
+    (site,) = [s for s in found(asked, "/sites")["sites"] if s["name"] == "estate"]
+    assert (site["kind"], site["days"]) == ("meters", 1)
 
 
 def test_monitoring_tells_networks_and_requests(asked: TestClient) -> None:
