@@ -59,9 +59,15 @@ CHANNELS_30M = Table(
     (
         NETWORK,
         Column("ts_utc", UTC_US, "begin of the half-hour"),
-        Column("channel", pl.String, "`pressure/<sensor>` (m) or `balance/<zone>` (m3/h)"),
-        Column("measured", pl.Float64, "mean pressure, or what the zone takes", True),
-        Column("expected", pl.Float64, "twin's pressure with correction, or usual demand", True),
+        Column(
+            "channel",
+            pl.String,
+            "`pressure/<sensor>` (m), `balance/<zone>` or `transfer/<meter between zones>` (m3/h)",
+        ),
+        Column("measured", pl.Float64, "mean pressure, what the zone takes, flow", True),
+        Column(
+            "expected", pl.Float64, "twin's pressure with correction, usual demand; no flow", True
+        ),
         Column("residual", pl.Float64, "measured minus expected", True),
         Column("mask", pl.Int8, "1 = usable, 0 = missing"),
     ),
