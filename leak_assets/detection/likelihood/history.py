@@ -328,7 +328,18 @@ class History:
     def _add_fault(self, fault: int, onset: int, size: float, gain: float, other: float) -> None:
         self._drop_suspicion()
         odds = float(np.exp(min(gain - max(other, 0.0), 700.0)))
-        is_told = fault >= self.explanations.pressures or abs(size) >= _SMALLEST_FAULT_M
+        # A drift is seen as small steps: together they are a fault, and no longer steps.
+        steps = [
+            number
+            for number, event in enumerate(self.events)
+            if event.kind == "fault" and event.index == fault and not event.withdrawn
+        ]
+        moved = size + sum(self.events[number].sign * self.events[number].size for number in steps)
+        is_told = fault >= self.explanations.pressures or abs(moved) >= _SMALLEST_FAULT_M
+        if is_told:
+            size = moved
+            for number in steps:
+                self._change(number, withdrawn=True)
         self.events.append(
             Event(
                 self._name("fault", fault, self.day) if is_told else "",

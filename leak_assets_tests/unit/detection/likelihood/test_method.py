@@ -134,6 +134,16 @@ def test_a_lying_sensor_is_a_fault() -> None:
     assert fault.probability > 0.9
 
 
+def test_a_drifting_sensor_becomes_a_fault() -> None:
+    """A pressure that drifts by 1 cm a day is a fault within weeks, once, and never a leak."""
+    values = quiet_days(60)
+    values[15:, 1] += 0.01 * np.arange(45)
+    state, found = run(detector(), values)
+    (fault,) = last_rows(found).values()
+    assert (fault.kind, fault.element_id) == ("sensor_fault", "pressure/b")
+    assert len([event for event in state.events if not event.withdrawn]) == 1
+
+
 def test_a_leak_beside_a_lying_sensor_is_found() -> None:
     """A known fault takes its sensor out; a leak is still found by the others."""
     values = quiet_days(60)
