@@ -24,6 +24,7 @@ from leak_assets_tests.benchmarks import (
     bench_plant,
     bench_plant_live,
     bench_scenarios,
+    bench_signatures,
     bench_streams,
     bench_warehouse,
 )
@@ -42,6 +43,7 @@ ALL = {
         bench_events,
         bench_lifecycle,
         bench_engine,
+        bench_signatures,
         bench_scenarios,
         bench_streams,
         bench_warehouse,

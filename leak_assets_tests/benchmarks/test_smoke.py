@@ -27,7 +27,7 @@ def test_every_benchmark_gives_its_figures(tmp_path: Path) -> None:
     for word in (
         "Parquet partitions", "× bare", "scenario-days", "node_top5_hit", "fire_flow",
         "drop to the last window in SQL", "step residuals", "a look with 20 files waiting",
-        "against plain DuckDB",
+        "against plain DuckDB", "left to EPANET",
         "invariants hold", "percentile 95", "reading to anomaly in the API",
         *(["first view, median"] if CHROMIUM else []),
         "false alarms of the monitor", "evaluation on a new reading", "two against one",

@@ -6,6 +6,8 @@ leaks are `engine`.
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,18 +19,43 @@ from leak_assets.errors import HydraulicError
 
 from .project import (
     LINK_FLOW,
+    LINK_SETTING,
     LINK_STATUS,
+    NODE_HEAD,
     NODE_PRESSURE,
     NODE_TANK_LEVEL,
     WARN_UNBALANCED,
     WARN_UNSTABLE,
     EpanetProject,
+    Reader,
 )
 
 # L-Town's own 0.01 hardly iterates after a warm start; at 1e-5 pressures are good to 1 mm.
 ACCURACY = 1e-5
 # A character that no EPANET name has, so made names cannot meet the user's.
 _GROUP = "~g{}"
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyState:
+    """All that EPANET found, nodes and links in the order of the WNTR model's names.
+
+    Parameters
+    ----------
+    head_m
+        Of junctions, tanks and reservoirs (N).
+    flow_m3_per_s
+        Of links (L).
+    is_open
+        Whether links are open or active (L).
+    setting
+        Of links: speed of pumps, pressure in m, flow in m3/h or loss coefficient of valves (L).
+    """
+
+    head_m: NDArray[np.float64]
+    flow_m3_per_s: NDArray[np.float64]
+    is_open: NDArray[np.bool_]
+    setting: NDArray[np.float64]
 
 
 class Snapshots:
@@ -84,6 +111,8 @@ class Snapshots:
             [project.node_index(name) for name in pressures], NODE_PRESSURE
         )
         self._flows = project.link_reader([project.link_index(name) for name in flows], LINK_FLOW)
+        self._nodes = (*model.junction_name_list, *model.tank_name_list, *model.reservoir_name_list)
+        self._links = tuple(model.link_name_list)
         project.open_hydraulics()
 
     def __enter__(self) -> Self:
@@ -141,6 +170,21 @@ class Snapshots:
     def flows(self) -> NDArray[np.float64]:
         """Return the link flows in m3/s (N)."""
         return self._flows() / 3600
+
+    def state(self) -> SteadyState:
+        """Return the whole of the last solution."""
+        heads, flows, statuses, settings = self._whole
+        return SteadyState(heads().copy(), flows() / 3600, statuses() > 0, settings().copy())
+
+    @cached_property
+    def _whole(self) -> tuple[Reader, ...]:
+        project = self._project
+        nodes = [project.node_index(name) for name in self._nodes]
+        links = [project.link_index(name) for name in self._links]
+        return (
+            project.node_reader(nodes, NODE_HEAD),
+            *(project.link_reader(links, code) for code in (LINK_FLOW, LINK_STATUS, LINK_SETTING)),
+        )
 
 
 def _prepare(model: Any, groups: Sequence[Mapping[str, float]], closed: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ from .placement import (
     placement_quality,
     random_quality,
 )
-from .signatures import signatures
+from .signatures import signatures_of_sizes
 from .steps import leaking_pipes, unsolvable, worth_workers
 from .table import LEAK_SHARES, leak_sizes_m3_per_s, mean_demand_m3_per_s
 
@@ -45,7 +45,7 @@ NOISE_LEAK_SHARE = 0.005
 MOST_JUNCTIONS = 1000
 
 Floats = NDArray[np.float64]
-_Task = tuple[float, tuple[int, ...]]
+_Task = tuple[tuple[float, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,9 @@ def placement_frames(
     sizes = np.array(leak_sizes_m3_per_s(entry, LEAK_SHARES))
     trial_sizes = np.array(leak_sizes_m3_per_s(entry, TRIAL_SHARES))
     everywhere = _instrumented(layout, junctions)
-    responses = _mean_responses(
-        work,
-        entry,
-        everywhere,
-        [*((s, CHOICE_HOURS) for s in sizes), *((s, TRIAL_HOURS) for s in trial_sizes)],
+    known, trial = _mean_responses(
+        work, entry, everywhere, [(tuple(sizes), CHOICE_HOURS), (tuple(trial_sizes), TRIAL_HOURS)]
     )
-    known, trial = responses[: len(sizes)], responses[len(sizes) :]
     library = known.mean(axis=0)
     noise_m = plan.noise_m
     if noise_m is None:
@@ -135,27 +131,28 @@ def _instrumented(layout: SensorLayout, junctions: Sequence[str]) -> SensorLayou
 
 def _mean_responses(
     work: Work, entry: Network, layout: SensorLayout, tasks: Sequence[_Task]
-) -> Floats:
-    """Return the response per m3/s, mean over a task's hours, at all pressures (Z × P × N)."""
+) -> list[Floats]:
+    """Return per task the response per m3/s at all pressures, mean over hours (Z × P × N)."""
     pipes = leaking_pipes(entry)
     solve = partial(_mean_response, entry, layout, pipes)
-    solutions = len(pipes) * sum(len(hours) for _, hours in tasks)
+    solutions = len(pipes) * sum(len(sizes) * len(hours) for sizes, hours in tasks)
     found: dict[_Task, Floats] = {}
     try:
         for task, response in fan_out(solve, tasks, workers=worth_workers(solutions)):
             found[task] = response
-            work.progress(f"leaks of {task[0] * 1000:g} L/s ({len(found)} of {len(tasks)})")
+            text = ", ".join(f"{size * 1000:g}" for size in task[0])
+            work.progress(f"leaks of {text} L/s ({len(found)} of {len(tasks)})")
     except HydraulicError as error:
         raise unsolvable(entry, error) from error
-    return np.stack([found[task] for task in tasks])
+    return [found[task] for task in tasks]
 
 
 def _mean_response(
     entry: Network, layout: SensorLayout, pipes: tuple[str, ...], task: _Task
 ) -> Floats:
-    size, hours = task
-    found = signatures(entry, layout, pipes, hours=hours, leak_m3_per_s=size)
-    return found.mean()[:, : len(layout.ids("pressure"))]
+    sizes, hours = task
+    found = signatures_of_sizes(entry, layout, pipes, hours=hours, sizes_m3_per_s=sizes)
+    return np.stack([one.mean()[:, : len(layout.ids("pressure"))] for one in found])
 
 
 def _rows(

@@ -7,22 +7,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.errors import HydraulicError
-from leak_assets.hydraulics.epanet.snapshots import Snapshots
-from leak_assets.hydraulics.twin.nominal import Calendar, demand_shares
-from leak_assets.hydraulics.twin.twin import METERED_SHARE, Twin
+from leak_assets.hydraulics.equations.changes import changes
+from leak_assets.hydraulics.equations.linear import Linearized
+from leak_assets.hydraulics.equations.network import NotLinearizedError
 from leak_assets.sites import Network, SensorLayout
 from leak_assets.system.files import publishing
-from leak_assets.units import SECONDS_PER_HOUR
+
+from .leaks import LeakModel
 
 # A mid-sized leak: 7 m3/h. Head loss is not linear in flow; larger leaks respond more strongly.
 LEAK_M3_PER_S = 0.002
-_VERSION = 2
+_VERSION = 3
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +44,8 @@ class Signatures:
         Number of the twin's zone in which a pipe lies, -1 where it lies in none or in two (P).
     spread
         Change of expected per m3/s that a zone's meters read too much (Z × H × S).
+    by_epanet
+        Leaks, counted per hour, that EPANET had to solve.
     """
 
     pipes: tuple[str, ...]
@@ -53,6 +54,7 @@ class Signatures:
     response: Floats
     zone: NDArray[np.int64]
     spread: Floats
+    by_epanet: int = 0
 
     def mean(self, hours: Sequence[int] | None = None) -> Floats:
         """Return the mean response over hours of the day, or over all (P × S)."""
@@ -71,45 +73,71 @@ def signatures(
     leak_m3_per_s: float = LEAK_M3_PER_S,
     cache_dir: Path | None = None,
 ) -> Signatures:
-    """Return the signatures of leaks at the middle of pipes.
+    """Return the signatures of leaks of one size, as `signatures_of_sizes`."""
+    return signatures_of_sizes(
+        network, layout, pipes, hours=hours, sizes_m3_per_s=(leak_m3_per_s,), cache_dir=cache_dir
+    )[0]
+
+
+def signatures_of_sizes(
+    network: Network,
+    layout: SensorLayout,
+    pipes: Sequence[str],
+    *,
+    hours: Sequence[int],
+    sizes_m3_per_s: Sequence[float],
+    cache_dir: Path | None = None,
+) -> tuple[Signatures, ...]:
+    """Return the signatures of leaks of each size at the middle of pipes.
 
     A leak is an extra demand, half at each end of the pipe. The twin sees the larger inflow and
     spreads it over the zone's junctions; the signature is what remains (in a zone that AMR meters
-    drive, the whole response). About 0.2 ms per pipe and hour on L-Town.
+    drive, the whole response). EPANET solves each hour once, without a leak; the network's
+    equations there tell what a leak changes. Where they do not hold, because a valve or a pump
+    would change its status, or an element is unknown to them, EPANET solves with the leak.
 
     Parameters
     ----------
     hours
         Hours of the first pattern day at which the network is solved.
+    sizes_m3_per_s
+        Rising.
     cache_dir
         Folder for results, by content hash of model, layout and options; None keeps nothing.
     """
-    key = _key(network, layout, pipes, hours, leak_m3_per_s)
+    key = _key(network, layout, pipes, hours, sizes_m3_per_s)
     file = None if cache_dir is None else cache_dir / f"signatures-{network.name}-{key}.npz"
     if file is not None and file.is_file():
-        with np.load(file) as stored:
-            return Signatures(
-                tuple(stored["pipes"].tolist()),
-                tuple(stored["sensors"].tolist()),
-                tuple(stored["hours"].tolist()),
-                stored["response"],
-                stored["zone"],
-                stored["spread"],
-            )
-    made = _compute(network, layout, tuple(pipes), tuple(hours), leak_m3_per_s)
+        return _stored(file)
+    made = _compute(network, layout, tuple(pipes), tuple(hours), tuple(sizes_m3_per_s))
     if file is not None:
         # An open file: numpy would append its suffix to another name.
         with publishing(file) as draft, draft.open("wb") as stream:
-            np.savez_compressed(
+            np.savez(
                 stream,
-                pipes=np.array(made.pipes),
-                sensors=np.array(made.sensors),
-                hours=np.array(made.hours),
-                response=made.response,
-                zone=made.zone,
-                spread=made.spread,
+                pipes=np.array(made[0].pipes),
+                sensors=np.array(made[0].sensors),
+                hours=np.array(made[0].hours),
+                response=np.stack([one.response for one in made]),
+                zone=made[0].zone,
+                spread=np.stack([one.spread for one in made]),
+                by_epanet=np.array([one.by_epanet for one in made]),
             )
     return made
+
+
+def epanet_signatures(
+    network: Network,
+    layout: SensorLayout,
+    pipes: Sequence[str],
+    *,
+    hours: Sequence[int],
+    sizes_m3_per_s: Sequence[float],
+) -> tuple[Signatures, ...]:
+    """Return what `signatures_of_sizes` does, each leak solved by EPANET: its reference."""
+    return _compute(
+        network, layout, tuple(pipes), tuple(hours), tuple(sizes_m3_per_s), epanet_only=True
+    )
 
 
 def _compute(
@@ -117,125 +145,74 @@ def _compute(
     layout: SensorLayout,
     pipes: tuple[str, ...],
     hours: tuple[int, ...],
-    leak: float,
-) -> Signatures:
-    twin = Twin(network, layout)
-    model = network.water_network()
-    ends = {p: (model.get_link(p).start_node_name, model.get_link(p).end_node_name) for p in pipes}
-    zone_of = {name: i for i, zone in enumerate(twin.zones) for name in zone.junctions}
-    zone = np.array([_zone(zone_of, ends[p]) for p in pipes], dtype=np.int64)
-    base = _Demands(network, layout, twin, model, np.array(hours))
-    taps = sorted({node for pair in ends.values() for node in pair if node in zone_of})
-    column = {node: base.groups_count + i for i, node in enumerate(taps)}
-    groups = [*base.groups, *({node: 1.0} for node in taps)]
-    sensors = layout.ids("pressure")
-    meters = [n for n in layout.ids("flow") if n not in twin.imposed_pumps]
-    response = np.zeros((len(pipes), len(hours), len(sensors) + len(meters)))
-    spread = np.zeros((len(twin.zones), len(hours), len(sensors) + len(meters)))
-    with Snapshots(
-        network.water_network(),
-        groups,
-        pressures=sensors,
-        flows=meters,
-        closed=sorted(twin.imposed_pumps),
-    ) as solver:
-        values = np.zeros(len(groups))
-
-        def state(what: str) -> Floats:
-            solver.set_multipliers(values)
-            if not solver.solve():
-                raise HydraulicError(f"EPANET finds no steady state of {network.name} {what}")
-            return np.concatenate([solver.pressures(), solver.flows()])
-
-        for h, hour in enumerate(hours):
-            nominal = base.multipliers[h]
-            seen = {}
-            for number in range(len(twin.zones)):
-                values[:] = 0.0
-                values[: base.groups_count] = nominal * base.spread(h, number, leak)
-                seen[number] = state(f"at hour {hour}")
-            values[: base.groups_count] = nominal
-            seen[-1] = state(f"at hour {hour}")
-            for number in range(len(twin.zones)):
-                spread[number, h] = (seen[number] - seen[-1]) / leak
-            for p, pipe in enumerate(pipes):
-                inside = [node for node in ends[pipe] if node in column]
-                for node in inside:
-                    solver.set_multiplier(column[node], leak / len(inside))
-                if not solver.solve():
-                    raise HydraulicError(f"EPANET finds no steady state with a leak at {pipe}")
-                leaking = np.concatenate([solver.pressures(), solver.flows()])
-                response[p, h] = (leaking - seen[int(zone[p])]) / leak
-                for node in inside:
-                    solver.set_multiplier(column[node], 0.0)
-    names = [*(f"pressure/{n}" for n in sensors), *(f"flow/{n}" for n in meters)]
-    return Signatures(pipes, tuple(names), hours, response, zone, spread)
+    sizes: tuple[float, ...],
+    *,
+    epanet_only: bool = False,
+) -> tuple[Signatures, ...]:
+    with LeakModel(network, layout, pipes, hours) as model:
+        known: dict[bytes, tuple[list[Floats], list[int]]] = {}
+        by_hour = []
+        for h in range(len(hours)):
+            alike = model.multipliers[h].tobytes()
+            if alike not in known:
+                known[alike] = _hour(model, h, sizes, epanet_only=epanet_only)
+            by_hour.append(known[alike])
+        names = (
+            *(f"pressure/{n}" for n in model.pressures),
+            *(f"flow/{n}" for n in model.flows),
+        )
+        made = []
+        for i, size in enumerate(sizes):
+            change = np.stack([found[i].T for found, _ in by_hour], axis=1) / size
+            leaks, spread = change[: len(pipes)], change[len(pipes) :]
+            nothing = np.zeros((1, *spread.shape[1:]))
+            # Zone −1, where the twin has no balance to see a leak in, takes the zeros at the end.
+            explained = np.concatenate([spread, nothing])[model.zone]
+            by_epanet = sum(count[i] for _, count in by_hour)
+            response = leaks - explained
+            made.append(Signatures(pipes, names, hours, response, model.zone, spread, by_epanet))
+    return tuple(made)
 
 
-class _Demands:
-    """Nominal demands of all zones at some hours, and how the twin spreads a leak over a zone."""
+def _hour(
+    model: LeakModel, h: int, sizes: tuple[float, ...], *, epanet_only: bool
+) -> tuple[list[Floats], list[int]]:
+    """Return what draws of each size change at one hour (S × P+Z), and how many EPANET solved."""
+    everything = np.arange(model.zone.size + model.zones)
+    if epanet_only:
+        return model.epanet_changes(h, sizes, everything), [everything.size] * len(sizes)
+    state = model.nominal(h)
+    try:
+        linear = Linearized(model.equations, state)
+        found = list(changes(linear, model.draws(h), sizes, model.pressures, model.flows))
+    except NotLinearizedError:
+        return model.epanet_changes(h, sizes, everything), [everything.size] * len(sizes)
+    whole, counts = [], []
+    for size, one in zip(sizes, found, strict=True):
+        left = np.flatnonzero(~one.is_valid)
+        if left.size:
+            one.change[:, left] = model.epanet_changes(h, (size,), left)[0]
+        whole.append(one.change)
+        counts.append(left.size)
+    return whole, counts
 
-    def __init__(
-        self,
-        network: Network,
-        layout: SensorLayout,
-        twin: Twin,
-        model: Any,
-        hours: NDArray[np.int64],
-    ) -> None:
-        calendar = Calendar(network, model)
-        at_s = calendar.midnight_s + hours.astype(np.int64) * SECONDS_PER_HOUR
-        metered = set(layout.ids("demand"))
-        self.groups: list[dict[str, float]] = []
-        self._zone: list[int] = []
-        self._follows_balance: list[bool] = []
-        columns = []
-        for number, zone in enumerate(twin.zones):
-            shares = demand_shares(model, zone.junctions)
-            total = sum(sum(group.values()) for group in shares.values())
-            by_meter = sum(v for g in shares.values() for k, v in g.items() if k in metered)
-            balanced = zone.is_balanced and by_meter < METERED_SHARE * total
-            self._follows_balance.append(balanced)
-            for pattern, group in shares.items():
-                self.groups.append(group)
-                self._zone.append(number)
-                columns.append(calendar.means(pattern, at_s, SECONDS_PER_HOUR))
-        for pump in twin.imposed_pumps:
-            # On average a pump delivers what the zone behind it takes.
-            link = model.get_link(pump)
-            behind = next((i for i, z in enumerate(twin.zones) if (pump, 1) in z.meters), None)
-            taken = sum(
-                (
-                    columns[i] * sum(self.groups[i].values())
-                    for i, number in enumerate(self._zone)
-                    if number == behind
-                ),
-                start=np.zeros(len(hours)),
+
+def _stored(file: Path) -> tuple[Signatures, ...]:
+    with np.load(file) as stored:
+        return tuple(
+            Signatures(
+                tuple(stored["pipes"].tolist()),
+                tuple(stored["sensors"].tolist()),
+                tuple(stored["hours"].tolist()),
+                response,
+                stored["zone"],
+                spread,
+                int(by_epanet),
             )
-            nodes = {link.start_node_name: 1.0, link.end_node_name: -1.0}
-            self.groups.append(
-                {k: v for k, v in nodes.items() if k in set(model.junction_name_list)}
+            for response, spread, by_epanet in zip(
+                stored["response"], stored["spread"], stored["by_epanet"], strict=True
             )
-            self._zone.append(-1)
-            columns.append(taken)
-        self.groups_count = len(self.groups)
-        self.multipliers = np.stack(columns, axis=1)
-
-    def spread(self, hour: int, zone: int, leak: float) -> Floats:
-        """Return factors on the groups with which the twin explains a leak in a zone (G)."""
-        factors = np.ones(self.groups_count)
-        if not self._follows_balance[zone]:
-            return factors
-        inside = [i for i, number in enumerate(self._zone) if number == zone]
-        taken = sum(self.multipliers[hour, i] * sum(self.groups[i].values()) for i in inside)
-        factors[inside] = (taken + leak) / taken if taken > 0 else 1.0
-        return factors
-
-
-def _zone(zone_of: dict[str, int], ends: tuple[str, str]) -> int:
-    """Return the zone of a pipe's ends; an end at a source counts with the other."""
-    found = {zone_of[node] for node in ends if node in zone_of}
-    return found.pop() if len(found) == 1 else -1
+        )
 
 
 def _key(
@@ -243,11 +220,11 @@ def _key(
     layout: SensorLayout,
     pipes: Sequence[str],
     hours: Sequence[int],
-    leak_m3_per_s: float,
+    sizes: Sequence[float],
 ) -> str:
     """Return a hash of all that the signatures depend on."""
     model = network.inp_path.read_bytes()
     rest = repr(
-        (_VERSION, network.pattern_epoch, layout.columns(), list(pipes), list(hours), leak_m3_per_s)
+        (_VERSION, network.pattern_epoch, layout.columns(), list(pipes), list(hours), list(sizes))
     )
     return hashlib.sha256(model + rest.encode()).hexdigest()[:16]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import product
 
 import numpy as np
 
@@ -14,16 +13,14 @@ from leak_assets.settings import Settings
 from leak_assets.sites import Network, SensorLayout, candidate_pipes
 from leak_assets.system.processes import fan_out
 
-from .signatures import Signatures, signatures
+from .signatures import Signatures, signatures_of_sizes
 from .table import HOURS, leak_sizes_m3_per_s, signature_rows
 
 TABLE = "simulation.leak_signatures"
 # Validating and hashing takes some 450 bytes a row: this many stay below 2 GB.
 MOST_ROWS = 4_000_000
-# Below this many solutions starting processes takes longer than solving.
-_WORTH_PROCESSES = 20_000
-
-_Task = tuple[float, tuple[int, ...]]
+# Below this many leaks starting processes takes longer than solving.
+_WORTH_PROCESSES = 150_000
 
 
 def signature_frames(
@@ -52,21 +49,22 @@ def signature_frames(
     hours = _hours(len(pipes) * len(sizes) * sensors)
     if len(hours) < HOURS:
         work.progress(f"{len(pipes)} pipes, {sensors} sensors: {len(hours)} hours of the day only")
-    halves = [hours[: len(hours) // 2], hours[len(hours) // 2 :]]
-    tasks: list[_Task] = [(size, half) for size, half in product(sizes, halves) if half]
-    done: dict[_Task, Signatures] = {}
-    solve = partial(_solve, work.settings, entry, layout, pipes)
-    solutions = len(pipes) * len(hours) * len(sizes)
+    solve = partial(_solve, work.settings, entry, layout, pipes, sizes)
+    workers = worth_workers(len(pipes) * len(hours) * len(sizes))
+    parts = [hours] if workers == 1 else [hours[: len(hours) // 2], hours[len(hours) // 2 :]]
+    parts = [part for part in parts if part]
+    done: dict[tuple[int, ...], tuple[Signatures, ...]] = {}
     try:
-        for task, found in fan_out(solve, tasks, workers=worth_workers(solutions)):
-            done[task] = found
+        for part, found in fan_out(solve, parts, workers=workers):
+            done[part] = found
+            by_epanet = sum(one.by_epanet for one in found)
             work.progress(
-                f"leaks of {task[0] * 1000:g} L/s, hours {task[1][0]} to {task[1][-1]}:"
-                f" {len(pipes)} pipes ({len(done)} of {len(tasks)})"
+                f"hours {part[0]} to {part[-1]}: {len(pipes)} pipes, {len(sizes)} leak sizes,"
+                f" {by_epanet} leaks solved by EPANET"
             )
     except HydraulicError as error:
         raise unsolvable(entry, error) from error
-    by_size = [_joined([done[size, half] for half in halves if half]) for size in sizes]
+    by_size = [_joined([done[part][i] for part in parts]) for i in range(len(sizes))]
     frame = signature_rows(entry.name, sizes, by_size)
     for partition in partitions:
         yield partition, {TABLE: frame}
@@ -114,11 +112,15 @@ def _hours(rows_per_hour: int) -> tuple[int, ...]:
 
 
 def _solve(
-    settings: Settings, entry: Network, layout: SensorLayout, pipes: tuple[str, ...], task: _Task
-) -> Signatures:
-    size, hours = task
-    return signatures(
-        entry, layout, pipes, hours=hours, leak_m3_per_s=size, cache_dir=settings.cache_dir
+    settings: Settings,
+    entry: Network,
+    layout: SensorLayout,
+    pipes: tuple[str, ...],
+    sizes: tuple[float, ...],
+    hours: tuple[int, ...],
+) -> tuple[Signatures, ...]:
+    return signatures_of_sizes(
+        entry, layout, pipes, hours=hours, sizes_m3_per_s=sizes, cache_dir=settings.cache_dir
     )
 
 
