@@ -36,6 +36,8 @@ class LeakModel:
         Names of the leaking pipes (P).
     hours
         Hours since the start of the time patterns' calendar day (H).
+    model
+        WNTR model that leaks, the network's own if None; it is changed.
 
     Attributes
     ----------
@@ -50,10 +52,15 @@ class LeakModel:
     """
 
     def __init__(
-        self, network: Network, layout: SensorLayout, pipes: Sequence[str], hours: Sequence[int]
+        self,
+        network: Network,
+        layout: SensorLayout,
+        pipes: Sequence[str],
+        hours: Sequence[int],
+        model: Any = None,
     ) -> None:
         twin = Twin(network, layout)
-        model = network.water_network()
+        model = network.water_network() if model is None else model
         self._network = network
         self._pipes = tuple(pipes)
         self._hours = tuple(hours)

@@ -155,7 +155,7 @@ def _compute(
         for h in range(len(hours)):
             alike = model.multipliers[h].tobytes()
             if alike not in known:
-                known[alike] = _hour(model, h, sizes, epanet_only=epanet_only)
+                known[alike] = changes_at(model, h, sizes, epanet_only=epanet_only)
             by_hour.append(known[alike])
         names = (
             *(f"pressure/{n}" for n in model.pressures),
@@ -174,10 +174,13 @@ def _compute(
     return tuple(made)
 
 
-def _hour(
-    model: LeakModel, h: int, sizes: tuple[float, ...], *, epanet_only: bool
+def changes_at(
+    model: LeakModel, h: int, sizes: tuple[float, ...], *, epanet_only: bool = False
 ) -> tuple[list[Floats], list[int]]:
-    """Return what draws of each size change at one hour (S × P+Z), and how many EPANET solved."""
+    """Return what draws of each size change at one hour (S × P+Z), and how many EPANET solved.
+
+    `h` is the place of the hour in the model's list.
+    """
     everything = np.arange(model.zone.size + model.zones)
     if epanet_only:
         return model.epanet_changes(h, sizes, everything), [everything.size] * len(sizes)
