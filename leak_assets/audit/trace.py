@@ -14,7 +14,7 @@ import polars as pl
 from leak_assets.detection.methods import METHODS
 from leak_assets.errors import InputError
 from leak_assets.warehouse import Input, Warehouse
-from leak_assets.warehouse.lake import DamagedPartitionError
+from leak_assets.warehouse.partition_files import DamagedPartitionError
 from leak_assets.warehouse.record import WriteRecord
 
 EVENTS = "incidents.incident_events"

@@ -10,7 +10,8 @@ from leak_assets.pipeline.step import Partition, Step
 from leak_assets.pipeline.work import Work
 from leak_assets.quality.breaks import BREAKS, READINGS, known_breaks
 from leak_assets.sites.site import Site
-from leak_assets.warehouse.lake import DamagedPartitionError, partition_name
+from leak_assets.warehouse.lake import partition_name
+from leak_assets.warehouse.partition_files import DamagedPartitionError
 from leak_assets.warehouse.schemas import TABLES
 
 from .graph import GRAPH

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from leak_assets.errors import InputError
 from leak_assets.incidents.transitions import ConflictError, IllegalTransitionError
-from leak_assets.warehouse.lake import DamagedPartitionError
+from leak_assets.warehouse.partition_files import DamagedPartitionError
 
 from . import incident_answers as of
 from . import incident_shapes as shapes

@@ -12,7 +12,7 @@ import polars as pl
 
 from leak_assets.pipeline.context import day_partition
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.lake import DamagedPartitionError
+from leak_assets.warehouse.partition_files import DamagedPartitionError
 
 from .ledger import LEDGER, days_as_text, days_from_text
 from .raw_steps import RAW

@@ -5,7 +5,8 @@ step, so `duckdb -readonly warehouse/leak.duckdb` works at any time.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,22 +27,35 @@ SCHEMA_FILE = "0_schema.parquet"
 OLDER_FILE = "older_columns"
 # People open the file with the DuckDB that they have, which may be older than ours.
 STORAGE_VERSION = "v1.2.0"
+_QUALIFIED = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Path) -> None:
+def create_views(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Path,
+    history: Path,
+    names: Collection[str] | None = None,
+) -> None:
     """Create one view for each table of the lake, and the views over them.
 
     Without comments: `COMMENT ON` for 1,500 columns takes longer than all views do, and a
     connection of ours is asked for none. A table that keeps history has a function
     `<table>_history()` beside it, with all versions kept.
+
+    Parameters
+    ----------
+    names
+        Full names of the only tables and views that are needed; those that they rest on must be
+        among them.
     """
     # Timestamps are UTC; without this DuckDB shows them in the zone of the machine.
     connection.execute("SET TimeZone = 'UTC'")
     quoted_lake = str(lake).replace("'", "''")
-    everything: list[Table | View] = [*TABLES.values(), *VIEWS.values()]
-    for schema in dict.fromkeys(item.schema for item in everything):
+    tables = [t for t in TABLES.values() if names is None or t.full_name in names]
+    views = [v for v in VIEWS.values() if names is None or v.full_name in names]
+    for schema in dict.fromkeys([t.schema for t in tables] + [v.schema for v in views]):
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-    for table in TABLES.values():
+    for table in tables:
         place = f"{quoted_lake}/{table.schema}/{table.name}/*.parquet"
         connection.execute(
             f"CREATE VIEW {table.full_name} AS {_rows_of(table, place)}"
@@ -50,9 +64,28 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Path, history: Pat
         )
         if table.history != "none":
             _create_history(connection, table, quoted_lake, str(history).replace("'", "''"))
-    for view in VIEWS.values():
+    for view in views:
         body = view.sql.replace("{lake}", quoted_lake)
         connection.execute(f"CREATE VIEW {view.full_name} AS {body}")
+
+
+def named_in(query: str) -> frozenset[str] | None:
+    """Return the tables and views that a query rests on, by their full names in its text.
+
+    All views take 160 ms of a core, as each looks for a first file; most queries ask one or two.
+    A word too many does no harm. None: nothing in the text shows which they are.
+    """
+    found: set[str] = set()
+    waiting = [query]
+    while waiting:
+        words = {
+            word.removesuffix("_history") for word in _QUALIFIED.findall(waiting.pop().lower())
+        }
+        named = {word.removesuffix("_history") for word in words}
+        new = {name for name in named if name in TABLES or name in VIEWS} - found
+        found |= new
+        waiting += [VIEWS[name].sql for name in new if name in VIEWS]
+    return frozenset(found) or None
 
 
 def _comment_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from .catalogue import SCHEMA_FILE
-from .lake import Warehouse, damage, validate
+from .lake import Warehouse
+from .partition_files import damage
 from .record import METADATA_KEY, WriteRecord, is_version_of
 from .schemas import TABLES, Table
+from .validation import validate
 
 
 @dataclass(frozen=True)

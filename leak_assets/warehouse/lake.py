@@ -5,50 +5,38 @@ new one, never half of one, and nobody takes a lock. No table is declared here, 
 is done here.
 """
 
-import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 
 from leak_assets import __version__
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.settings import Settings
-from leak_assets.system.files import publish
 
-from .catalogue import OLDER_FILE, SCHEMA_FILE, confine, create_as_of_views, create_views
+from .catalogue import OLDER_FILE, SCHEMA_FILE, confine, create_as_of_views, create_views, named_in
 from .history import files_at, is_revision, keep, retired_path
+from .partition_files import (
+    columns_of,
+    is_damaged,
+    read_record,
+    read_rows,
+    replace_rows,
+    sound_content,
+)
 from .record import METADATA_KEY, Input, WriteRecord, content_hash, now_iso, time_range
 from .schemas import TABLES, Table
-from .seal import SEAL_KEY, is_broken, open_seal, seal
+from .validation import validate
 
-_MAGIC = b"PAR1"
 # A partition value becomes part of a file name, so it may hold neither separators nor `..`.
 _PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-
-
-class DamagedPartitionError(InputError):
-    """A partition file that does not hold what was written."""
-
-    @classmethod
-    def of(cls, path: Path, reason: str) -> "DamagedPartitionError":
-        """Return the error for a partition file, with the way to get it back."""
-        table = TABLES.get(f"{path.parent.parent.name}.{path.parent.name}")
-        again = "run again what makes it, for example leak-assets ingest"
-        return cls(
-            f"the partition is damaged ({reason})",
-            remedy=f"Delete the file, then {(table.if_lost if table else '') or again}",
-            file=path,
-        )
 
 
 @dataclass(frozen=True)
@@ -92,17 +80,17 @@ class Warehouse:
         """Write the zero-row schema file of every table whose file is missing or outdated."""
         for table in TABLES.values():
             path = self._folder(table) / SCHEMA_FILE
-            known = _schema_of(path)
+            known = columns_of(path)
             if known != dict(table.polars_schema):
                 if known is not None:
                     path.with_name(OLDER_FILE).touch()
-                _replace(path, table.empty(), {})
+                replace_rows(path, table.empty(), {})
             elif path.with_name(OLDER_FILE).exists():
                 self._forget_older(table)
             if table.history != "none":
                 kept = self.history / table.schema / table.name / SCHEMA_FILE
                 if not kept.exists():
-                    _replace(kept, table.empty(), {})
+                    replace_rows(kept, table.empty(), {})
 
     def _forget_older(self, table: Table) -> None:
         """Take note where all days of a table have been made anew with the columns of today."""
@@ -178,13 +166,13 @@ class Warehouse:
             first_written_at=now,
             published_at=now,
         )
-        previous = _read_record(path)
+        previous = read_record(path)
         if record.says_the_same_as(previous):
             assert previous is not None  # noqa: S101 - for the type checker
             return Written(previous, changed=False)
         schema_file = self._folder(table) / SCHEMA_FILE
         if not schema_file.exists():
-            _replace(schema_file, table.empty(), {})
+            replace_rows(schema_file, table.empty(), {})
         if previous is not None:
             revision = previous.revision
             if is_revision(table, partition, previous, record, path):
@@ -195,7 +183,7 @@ class Warehouse:
             if record.data_version == previous.data_version:
                 since = previous.published_at or previous.written_at
                 record = replace(record, published_at=since)
-        _replace(path, frame, {METADATA_KEY: record.after(previous).to_json()})
+        replace_rows(path, frame, {METADATA_KEY: record.after(previous).to_json()})
         return Written(record, changed=True)
 
     # ---------------------------------------------------------------- read
@@ -211,23 +199,11 @@ class Warehouse:
 
     def read(self, table_name: str, partition: Mapping[str, str]) -> pl.DataFrame | None:
         """Return one partition, or None where it does not exist."""
-        path = self.path(table_name, partition)
-        content = _content(path)
-        if content is None:
-            return None
-        try:
-            return _as_declared(pl.read_parquet(content), TABLES[table_name])
-        except pl.exceptions.PolarsError as error:
-            raise DamagedPartitionError.of(path, _first_line(error)) from error
+        return read_rows(self.path(table_name, partition), TABLES[table_name])
 
     def is_damaged(self, table_name: str, partition: Mapping[str, str]) -> bool:
         """Whether a partition exists and cannot be read; looked at once for each file."""
-        path = self.path(table_name, partition)
-        try:
-            state = path.stat()
-        except FileNotFoundError:
-            return False
-        return _is_damaged(path, state.st_ino, state.st_mtime_ns, state.st_size)
+        return is_damaged(self.path(table_name, partition))
 
     def require(
         self, table_name: str, partition: Mapping[str, str], *, remedy: str
@@ -248,7 +224,7 @@ class Warehouse:
 
     def record(self, table_name: str, partition: Mapping[str, str]) -> WriteRecord | None:
         """Return the record of a partition's last write, or None where it does not exist."""
-        return _read_record(self.path(table_name, partition))
+        return read_record(self.path(table_name, partition))
 
     def is_retired(self, table_name: str, partition: Mapping[str, str]) -> bool:
         """Whether retention removed a partition: that it is missing is meant."""
@@ -302,10 +278,10 @@ class Warehouse:
         """
         table = _table(table_name)
         paths = (self.path(table_name, p) for p in self.partitions(table_name, **fixed))
-        contents = [content for path in paths if (content := _content(path)) is not None]
+        contents = [content for path in paths if (content := sound_content(path)) is not None]
         if not contents:
             return table.empty().lazy()
-        # Files of an older version lack columns, as `_as_declared` says of one.
+        # Files of an older version lack columns, as `read_rows` says of one.
         return pl.scan_parquet(
             contents,
             schema=table.polars_schema,
@@ -318,10 +294,19 @@ class Warehouse:
         return self.scan(table_name, **fixed).collect()
 
     @contextmanager
-    def connect(self, as_of: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(
+        self, as_of: datetime | None = None, *, names: Collection[str] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield an in-memory connection with all views, or with those of a moment that has passed.
 
         It never locks a file, and knows no other file than those of the lake.
+
+        Parameters
+        ----------
+        as_of
+            The moment; by default now.
+        names
+            Tables and views that will be asked, where nothing else will.
 
         Raises
         ------
@@ -332,7 +317,7 @@ class Warehouse:
         connection = duckdb.connect()
         try:
             if as_of is None:
-                create_views(connection, self.lake, self.history)
+                create_views(connection, self.lake, self.history, names)
             else:
                 create_as_of_views(connection, self.lake, files_at(self.root, as_of), as_of)
             confine(connection, self.lake, self.history)
@@ -351,12 +336,27 @@ class Warehouse:
         """Refuse a damaged partition that DuckDB met; it does not always name the file."""
         named = [Path(found) for found in re.findall(r"/[^'\"]*?\.parquet", message)]
         for path in named or sorted(self.lake.glob("*/*/*.parquet")):
-            _content(path)
-            _read_record(path)
+            sound_content(path)
+            read_record(path)
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:
         """Return the result of a query over the views; values go in as parameters."""
-        with self.connect() as connection:
+        names = named_in(query)
+        try:
+            return self._answer(query, parameters, names)
+        except duckdb.CatalogException:
+            if names is None:
+                raise
+            # It means a table in a way that its words do not show.
+            return self._answer(query, parameters, None)
+
+    def _answer(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any],
+        names: Collection[str] | None,
+    ) -> pl.DataFrame:
+        with self.connect(names=names) as connection:
             result = connection.sql(query, params=parameters or None)
             return pl.DataFrame() if result is None else result.pl()
 
@@ -364,59 +364,6 @@ class Warehouse:
 def partition_name(partition: Mapping[str, str]) -> str:
     """Return the partition as it stands in file names: `date=2019-03-04__network=l-town`."""
     return "__".join(f"{name}={value}" for name, value in partition.items()) or "all"
-
-
-def validate(frame: pl.DataFrame, table: Table) -> None:
-    """Raise ValueError unless columns, order, types, nulls and key are those of the schema."""
-    expected, actual = table.polars_schema, frame.schema
-    if list(expected.items()) != list(actual.items()):
-        differences = [
-            f"{name}: expected {expected.get(name, 'nothing')}, got {actual.get(name, 'nothing')}"
-            for name in dict.fromkeys([*expected, *actual])
-            if expected.get(name) != actual.get(name)
-        ] or [f"order: expected {list(expected)}, got {list(actual)}"]
-        raise ValueError(f"{table.full_name}: " + "; ".join(differences))
-    if frame.is_empty():
-        return
-    nulls = frame.select(pl.all().null_count())
-    for column in table.columns:
-        if not column.nullable and nulls[column.name][0]:
-            raise ValueError(
-                f"{table.full_name}.{column.name}: {nulls[column.name][0]} nulls"
-                " in a column that has none"
-            )
-    if _is_in_order(frame, table.key):
-        return
-    # Different hashes are of different keys: comparing the keys themselves takes twice as long.
-    key = pl.struct(table.key)
-    if frame.select(key.hash().n_unique()).item() == frame.height:
-        return
-    if frame.select(key.n_unique()).item() != frame.height:
-        doubled = frame.filter(pl.struct(table.key).is_duplicated()).select(table.key).row(0)
-        raise ValueError(f"{table.full_name}: key {table.key} is not unique, e.g. {doubled}")
-
-
-def _is_in_order(frame: pl.DataFrame, key: Sequence[str]) -> bool:
-    """Whether rows are told apart by names that come once each, and by times that rise with them.
-
-    Days of readings are in such an order, and are seen to be unique in a fifth of the time that
-    hashing their keys takes. False says nothing.
-    """
-    texts = [name for name in key if frame.schema[name] == pl.String]
-    others = [name for name in key if name not in texts]
-    if len(others) != 1:
-        return False
-    texts = texts[: list(key).index(others[0])]
-    changes = [pl.col(name).ne_missing(pl.col(name).shift()) for name in texts]
-    starts = np.ones(frame.height, dtype=bool)
-    if changes:
-        starts = frame.select(pl.any_horizontal(changes)).to_series().to_numpy().copy()
-        starts[0] = True
-        runs = np.flatnonzero(starts)
-        if len(runs) > frame.height // 4 or frame.select(texts)[runs].n_unique() < len(runs):
-            return False
-    numbers = frame.get_column(others[0]).to_physical().to_numpy()
-    return bool((starts[1:] | (np.diff(numbers) > 0)).all())
 
 
 def _dates(folder: Path, ending: str) -> set[str]:
@@ -436,109 +383,3 @@ def _table(name: str) -> Table:
         raise InputError(
             f"there is no table {name!r}", remedy=f"Tables are: {', '.join(TABLES)}"
         ) from None
-
-
-def _content(path: Path) -> bytes | None:
-    """Return a partition's bytes, or None where it does not exist.
-
-    polars opens a path twice, for the footer and for the pages: between the two another process
-    may put a new file in place. Bytes that were read once are one file.
-
-    Raises
-    ------
-    DamagedPartitionError
-        They are not those that were written.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    if problem := damage(content):
-        raise DamagedPartitionError.of(path, problem)
-    return content
-
-
-@lru_cache(maxsize=4096)
-def _is_damaged(path: Path, _inode: int, _mtime_ns: int, _size: int) -> bool:
-    try:
-        _content(path)
-        _read_record(path)
-    except DamagedPartitionError:
-        return True
-    return False
-
-
-def damage(content: bytes) -> str:
-    """Return what is wrong with the bytes of a partition file; empty where nothing is."""
-    if not content:
-        return "the file is empty"
-    if not (content.startswith(_MAGIC) and content.endswith(_MAGIC)):
-        return "the file is cut off or no Parquet"
-    return "its bytes changed since it was written" if is_broken(content) else ""
-
-
-def _read_record(path: Path) -> WriteRecord | None:
-    try:
-        state = path.stat()
-    except FileNotFoundError:
-        return None
-    return _record_of(path, state.st_ino, state.st_mtime_ns, state.st_size)
-
-
-# A day asks for the records of its reference days, as all others do. A replaced file is another
-# one: files are never changed in place.
-@lru_cache(maxsize=4096)
-def _record_of(path: Path, _inode: int, _mtime_ns: int, _size: int) -> WriteRecord | None:
-    try:
-        text = pl.read_parquet_metadata(path).get(METADATA_KEY)
-    except FileNotFoundError:
-        return None
-    except pl.exceptions.PolarsError as error:
-        raise DamagedPartitionError.of(path, _first_line(error)) from error
-    if text is None:
-        return None
-    try:
-        return WriteRecord.from_json(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedPartitionError.of(path, "its record cannot be read") from error
-
-
-def _schema_of(path: Path) -> dict[str, pl.DataType] | None:
-    """Return the columns of a schema file, or None where there is none or it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        return dict(pl.read_parquet_schema(path))
-    except pl.exceptions.PolarsError:
-        return None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
-
-
-def _replace(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
-    """Write and seal a partition and put it in place in one step."""
-    buffer = io.BytesIO()
-    frame.write_parquet(
-        buffer,
-        compression="zstd",
-        # As small as the default level within half a percent, in four fifths of the time.
-        compression_level=1,
-        metadata=metadata | {SEAL_KEY: open_seal()},
-    )
-    publish(path, seal(buffer.getvalue()))
-
-
-def _as_declared(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Return rows of an older version with the columns of today: their day can be made anew.
-
-    What was not there then is null; what is not there any more is left out.
-    """
-    declared = table.polars_schema
-    if frame.columns == declared.names():
-        return frame
-    return frame.select(
-        pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name)
-        for name, dtype in declared.items()
-    )

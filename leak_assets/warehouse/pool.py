@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,7 +96,9 @@ class PooledWarehouse(Warehouse):
         self._lock = threading.Lock()
 
     @contextmanager
-    def connect(self, as_of: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(
+        self, as_of: datetime | None = None, *, names: Collection[str] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection with all views; of a moment that has passed, one of its own.
 
         Raises
@@ -105,7 +107,7 @@ class PooledWarehouse(Warehouse):
             A table has no file at all, or a query met a partition that cannot be read.
         """
         if as_of is not None:
-            with super().connect(as_of) as connection:
+            with super().connect(as_of, names=names) as connection:
                 yield connection
             return
         with self._lock:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from leak_assets.sites.site import NetworkSite
-from leak_assets.warehouse.lake import validate
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
+from leak_assets.warehouse.validation import validate
 
 from .source import D, DeliveredReadings, Source
 

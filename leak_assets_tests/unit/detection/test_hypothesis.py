@@ -8,8 +8,8 @@ import pytest
 from leak_assets.detection.hypothesis import Contribution, Hypothesis, frames, hypothesis_id
 from leak_assets.detection.methods import METHODS, method
 from leak_assets.errors import InputError
-from leak_assets.warehouse.lake import validate
 from leak_assets.warehouse.schemas import TABLES
+from leak_assets.warehouse.validation import validate
 
 AT = datetime(2019, 1, 8, tzinfo=UTC)
 LEAK = Hypothesis(

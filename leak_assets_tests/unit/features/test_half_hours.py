@@ -21,8 +21,8 @@ from leak_assets.hydraulics.twin.calibration import Calibration
 from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.sites import Network
-from leak_assets.warehouse.lake import validate
 from leak_assets.warehouse.schemas.features import CHANNEL_REFERENCES, CHANNELS_30M
+from leak_assets.warehouse.validation import validate
 from leak_assets_tests.channels import reference as made_reference
 from leak_assets_tests.channels import rows_of
 from leak_assets_tests.towns import write_hanoi_export

@@ -12,13 +12,13 @@ from polars.testing import assert_frame_equal
 from leak_assets.errors import InputError
 from leak_assets.incidents.policy import TrackerPolicy
 from leak_assets.incidents.tracker import Tracked, incident_id, track
-from leak_assets.warehouse.lake import validate
 from leak_assets.warehouse.schemas.incidents import (
     CANDIDATES,
     EVIDENCE,
     INCIDENT_DAYS,
     INCIDENT_EVENTS,
 )
+from leak_assets.warehouse.validation import validate
 from leak_assets_tests.hypotheses import (
     FIRST_DAY,
     NETWORK,

@@ -7,9 +7,10 @@ import pytest
 
 from leak_assets.errors import InputError
 from leak_assets.warehouse import Warehouse
+from leak_assets.warehouse.catalogue import SCHEMA_FILE
 from leak_assets.warehouse.check import check_lake
 from leak_assets.warehouse.clean import DERIVED, derived_partitions, remove_derived
-from leak_assets.warehouse.lake import SCHEMA_FILE, DamagedPartitionError
+from leak_assets.warehouse.partition_files import DamagedPartitionError
 from leak_assets.warehouse.schemas import TABLES
 from leak_assets.warehouse.seal import SEAL_KEY, is_broken, open_seal, seal
 

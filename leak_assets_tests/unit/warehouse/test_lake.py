@@ -12,9 +12,9 @@ import pytest
 
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.warehouse import Input, Warehouse
-from leak_assets.warehouse.catalogue import OLDER_FILE, SCHEMA_FILE, build_catalogue
+from leak_assets.warehouse.catalogue import OLDER_FILE, SCHEMA_FILE, build_catalogue, named_in
 from leak_assets.warehouse.record import content_hash, is_version_of
-from leak_assets.warehouse.schemas import TABLES
+from leak_assets.warehouse.schemas import TABLES, VIEWS
 from leak_assets_tests.towns import table_rows
 
 DAY = {"date": "2019-03-04", "network": "l-town"}
@@ -70,6 +70,33 @@ def test_views_are_valid_before_any_data(warehouse: Warehouse) -> None:
         for (name,) in names:
             assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
     assert {name for (name,) in names} >= set(TABLES)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM incidents.incidents",
+        "SELECT count(*) FROM Incidents.Incident_Events_History()",
+        'SELECT count(*) FROM "incidents"."incidents"',
+        "SELECT count(*) FROM v_incidents",
+        'SELECT count(*) FROM telemetry.gaps, "incidents"."incidents", audit.lineage',
+    ],
+)
+def test_a_query_finds_what_it_rests_on_however_it_says_so(
+    warehouse: Warehouse, query: str
+) -> None:
+    """Views are made for what its words name, and all of them where words do not show it."""
+    assert warehouse.sql(query).row(0) == (0,)
+
+
+def test_every_view_finds_what_it_rests_on(warehouse: Warehouse) -> None:
+    """Asked for alone, none misses another; what is nowhere is told."""
+    for name in VIEWS:
+        assert name in (named_in(f"SELECT * FROM {name}") or ()), name
+        with warehouse.connect(names=named_in(f"SELECT * FROM {name}")) as connection:
+            assert connection.sql(f"SELECT * FROM {name}").fetchall() == []
+    with pytest.raises(duckdb.CatalogException, match="nothing"):
+        warehouse.sql("SELECT * FROM telemetry.nothing")
 
 
 def test_writing_the_same_again_changes_nothing(warehouse: Warehouse) -> None:

@@ -18,8 +18,8 @@ from leak_assets.telemetry.raw import merge_raw
 from leak_assets.telemetry.readers.mapping import SiteMapping, load_mapping
 from leak_assets.telemetry.readers.parsed_file import ParsedFile
 from leak_assets.telemetry.validate import validate_day
-from leak_assets.warehouse.lake import validate
 from leak_assets.warehouse.schemas.telemetry import QUARANTINE, RAW_READINGS
+from leak_assets.warehouse.validation import validate
 
 Parse = Callable[..., ParsedFile]
 Map = Callable[[str], SiteMapping]
