@@ -266,11 +266,12 @@ class TownEngine:
         for name, tank in self._model.model.tanks():
             level = float(tank_levels.get(name, tank.init_level))
             project.set_node(project.node_index(name), epanet.NODE_TANK_LEVEL, level)
-        # Duration last: EPANET refuses steps beyond it.
+        # In this order: EPANET refuses steps beyond the duration, and cuts a hydraulic step down to
+        # the pattern's and the report's that it has, those of the model or of the run before.
         project.set_time(epanet.TIME_DURATION, max(duration_s, step_s))
-        project.set_time(epanet.TIME_HYDSTEP, step_s)
         project.set_time(epanet.TIME_PATTERNSTEP, step_s)
         project.set_time(epanet.TIME_REPORTSTEP, step_s)
+        project.set_time(epanet.TIME_HYDSTEP, step_s)
         project.set_time(epanet.TIME_PATTERNSTART, 0)
         project.set_time(epanet.TIME_STARTTIME, int(start_at.timestamp()) % 86400)
         for node, coefficient in self._base_emitter.items():

@@ -93,6 +93,18 @@ def test_water_is_conserved(net1, monday) -> None:
     assert np.allclose(np.diff(level) * area, to_tank[:-1] * 300, atol=0.02)
 
 
+def test_a_longer_step_is_one_step_whatever_ran_before(net1, monday) -> None:
+    """The tank takes what flows at a step's begin for all of it: nothing is solved in between."""
+    with TownEngine(net1, load_layout(net1), Town.nominal(net1)) as engine:
+        area = pi * net1.water_network().get_node("2").diameter ** 2 / 4
+        for step_s in (300, 1800, 3600):
+            run = engine.run(start_at=monday, duration_s=4 * 3600, step_s=step_s, record="all")
+            flow = run.everything["flow"]
+            to_tank = -flow.values[:-1, flow.ids.index("110")]
+            level = run.true["level"].values[:, 0]
+            assert np.diff(level) * area == pytest.approx(to_tank * step_s, rel=1e-4), step_s
+
+
 def test_two_leaks_on_one_pipe_share_its_outflow(net3, monday) -> None:
     """Leaks at one place add up, each by its area; the frame shows their sum."""
     leaks = [Leak("123", monday, 0.02), Leak("123", monday, 0.04)]
