@@ -14,9 +14,10 @@ dev: $(INSTALLED)  ## Dagster's user interface and daemon on http://127.0.0.1:30
 serve: $(INSTALLED)  ## dashboard and REST API on http://127.0.0.1:8000
 	$(BIN)/leak-assets serve
 
-# The long files first: what waits for daemons leaves its core to the others.
+# The long files first, as named here: what waits for daemons leaves its core to the others, and
+# so does a process beyond the cores.
 test: lint  ## linter, types, all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
 		$(addprefix leak_assets_tests/,e2e benchmarks defs unit)
 
 lint: $(INSTALLED)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from leak_assets.models.plan import TrainingPlan
 from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
+from leak_assets.system.locks import exclusive
 from leak_assets_tests.days import TOWN_DAYS, land
 from leak_assets_tests.towns import write_town_files
 
@@ -34,6 +35,8 @@ PLAN = ScenarioPlan(
     seed=3,
 )
 
+
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 # The town's ten days leave no room for a week without leaks.
 FEW_REFERENCE_DAYS = "reference_days: 4\n"
@@ -65,9 +68,32 @@ def write_quick_configs(settings: Settings, **changes: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Return `(name, make) -> folder`: made by the process that asks first, taken by the others."""
+    root = tmp_path_factory.getbasetemp()
+    # Each of xdist's processes has a folder of its own in one of all.
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, is_whole = root / "made-once" / name, root / "made-once" / f"{name}.whole"
+        with exclusive(root / "made-once" / f"{name}.lock"):
+            if not is_whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                is_whole.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained(made_once: MadeOnce) -> Path:
     """A home with models of Hanoi in use; copy it before changing it."""
-    home = tmp_path_factory.mktemp("trained")
+    return made_once("trained", _train)
+
+
+def _train(home: Path) -> None:
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="training")
     ctx.settings.networks_dir.mkdir(parents=True)
     (ctx.settings.networks_dir / "hanoi.yaml").write_text(FEW_REFERENCE_DAYS)
@@ -75,36 +101,41 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = TrainingPlan.of(ctx.settings)
     failures = train_network(Training(ctx, ctx.registered_network("hanoi"), plan, PLAN))
     assert failures == {}, "the gates must hold on leaks of this size"
-    return home
 
 
 @pytest.fixture(scope="session")
-def town_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def town_files(made_once: MadeOnce) -> Path:
     """Ten days of a town like Hanoi with two leaks: `landing/hanoi/*.csv` and `truth/`."""
-    folder = tmp_path_factory.mktemp("town")
-    write_town_files(network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)), folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        write_town_files(network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)), folder)
+
+    return made_once("town", make)
 
 
 @pytest.fixture(scope="session")
-def ten_days_progress() -> list[str]:
-    """Lines of progress of the run that made `ten_days`."""
-    return []
-
-
-@pytest.fixture(scope="session")
-def ten_days(
-    trained: Path,
-    town_files: Path,
-    ten_days_progress: list[str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def ten_days(trained: Path, town_files: Path, made_once: MadeOnce) -> Path:
     """A home in which Dagster took the town's ten days to incidents; for reading only."""
-    home = tmp_path_factory.mktemp("ten-days") / "home"
-    shutil.copytree(trained, home)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(trained, folder / "home")
+        told = _take_ten_days(folder / "home", town_files)
+        (folder / "progress.txt").write_text("\n".join(told))
+
+    return made_once("ten-days", make) / "home"
+
+
+@pytest.fixture(scope="session")
+def ten_days_progress(ten_days: Path) -> list[str]:
+    """Lines of progress of the run that made `ten_days`."""
+    return (ten_days.parent / "progress.txt").read_text("utf-8").splitlines()
+
+
+def _take_ten_days(home: Path, town_files: Path) -> list[str]:
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
     land(town_files, ctx)
-    defs = build_defs(platform=Platform(home=str(home)), progress=ten_days_progress.append)
+    told: list[str] = []
+    defs = build_defs(platform=Platform(home=str(home)), progress=told.append)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("site", ["hanoi"])
         for job, asked in (
@@ -113,7 +144,7 @@ def ten_days(
         ):
             result = defs.resolve_job_def(job).execute_in_process(instance=instance, **asked)
             assert result.success
-    return home
+    return told
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ _NOT_SETTINGS = ("version", "change_request")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class DataConfig(_Strict):

@@ -6,8 +6,9 @@ and lines that hold only a comment do not count.
 """
 
 import hashlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,11 +54,13 @@ class SourceTree:
     """
 
     def __init__(self, roots: Mapping[str, Path], machinery: tuple[str, ...] = MACHINERY) -> None:
-        self.roots = dict(roots)
         self.machinery = machinery
+        self._paths = {
+            name: path for top, root in roots.items() for name, path in _files(top, root)
+        }
+        self._texts: dict[str, str] = {}
         self._imports: dict[str, tuple[str, ...]] = {}
         self._content: dict[str, bytes] = {}
-        self._paths: dict[str, Path | None] = {}
 
     def version(self, *modules: str) -> str:
         """Return the hash of modules and of all that they lead to, 12 digits."""
@@ -74,7 +77,7 @@ class SourceTree:
         ValueError
             The module has no source file.
         """
-        if self._path(module) is None:
+        if module not in self._paths:
             raise ValueError(f"module {module} has no source file, so its code has no version")
         found: set[str] = set()
         waiting = [module]
@@ -94,39 +97,37 @@ class SourceTree:
         return self._imports[name]
 
     def _find_imports(self, name: str) -> list[str]:
-        path = self._path(name)
-        if path is None:
-            return []
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        text = path.read_text("utf-8")
+        package = name if self._paths[name].name == "__init__.py" else name.rpartition(".")[0]
+        text = self._text(name)
         found = [match["module"] for match in _IMPORT.finditer(text)]
         for match in _FROM.finditer(text):
             module = _absolute(match["module"], package)
             names = re.findall(r"\w+", match["names"])
             found += [module, *(f"{module}.{item}" for item in names)]
-        return [module for module in found if self._path(module) is not None]
+        return [module for module in found if module in self._paths]
 
     def _code(self, name: str) -> bytes:
         if name not in self._content:
-            path = self._path(name)
-            text = "" if path is None else path.read_text("utf-8")
+            text = self._text(name)
             code = _TEXT_OR_REMARK.sub(lambda match: match[1] or "", text)
             self._content[name] = f"{name}\n{code}".encode()
         return self._content[name]
 
-    def _path(self, name: str) -> Path | None:
-        """Return the file of a module, or None where the name is no module of the tree."""
-        if name not in self._paths:
-            self._paths[name] = self._find(name)
-        return self._paths[name]
+    def _text(self, name: str) -> str:
+        if name not in self._texts:
+            self._texts[name] = self._paths[name].read_text("utf-8")
+        return self._texts[name]
 
-    def _find(self, name: str) -> Path | None:
-        top, *parts = name.split(".")
-        if top not in self.roots:
-            return None
-        folder = self.roots[top].joinpath(*parts)
-        file = folder.with_suffix(".py") if parts else folder
-        return next((p for p in (file, folder / "__init__.py") if p.is_file()), None)
+
+def _files(top: str, root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the modules of a package with their files; a package stands before a module."""
+    for folder, _, names in os.walk(root):
+        package = ".".join([top, *Path(folder).relative_to(root).parts])
+        for name in names:
+            if name == "__init__.py":
+                yield package, Path(folder) / name
+            elif name.endswith(".py"):
+                yield f"{package}.{name.removesuffix('.py')}", Path(folder) / name
 
 
 def _absolute(module: str, package: str) -> str:

@@ -25,7 +25,7 @@ DEFAULT_PROFILE = "wtf_strict"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Limits(_Strict):

@@ -26,7 +26,7 @@ DescribedKind = Literal["zones", "plant", "household", "meters"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SensorGroup(_Strict):

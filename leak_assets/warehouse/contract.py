@@ -26,7 +26,7 @@ SAMPLE_ROWS = 5
 class Strict(BaseModel):
     """A part of a contract: keys that it does not know are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ColumnRule(Strict):

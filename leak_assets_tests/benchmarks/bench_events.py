@@ -50,7 +50,7 @@ def windows_of(name: str, plan: ScenarioPlan, batch: str) -> tuple[pl.DataFrame,
 def trained_detector(name: str, plan: ScenarioPlan) -> LeakDetector:
     """Return a detector trained on a plan."""
     config = load_config(DETECTOR)
-    parts = [part for _, part in _parts(name, plan)]
+    parts = [part for _, part in towns_of(name, plan)]
     leak_truth = pl.concat([tables.leak_truth for _, tables in parts])
     windows = training_set((features for features, _ in parts), config.statistics)
     result = train(
@@ -69,7 +69,7 @@ def trained_detector(name: str, plan: ScenarioPlan) -> LeakDetector:
 def alarms(name: str, detector: LeakDetector, plan: ScenarioPlan) -> list[Share]:
     """Return for each kind of event or fault in how many scenarios a window alarmed during it."""
     found: dict[str, list[bool]] = {}
-    for _, (features, tables) in _parts(name, plan):
+    for _, (features, tables) in towns_of(name, plan):
         windows = training_set([features], detector.statistics_, channels=detector.channels_)
         index = windows.index.with_columns(alarm=pl.Series(detector.predict(windows)))
         happened = pl.concat(
@@ -91,8 +91,12 @@ def alarms(name: str, detector: LeakDetector, plan: ScenarioPlan) -> list[Share]
     return [Share(kind, len(hits), sum(hits)) for kind, hits in sorted(found.items())]
 
 
-def _parts(name: str, plan: ScenarioPlan) -> list[tuple[str, tuple[pl.DataFrame, BatchTables]]]:
-    return sorted(fan_out(partial(windows_of, name, plan), plan.batch_names()), key=_first)
+def towns_of(name: str, plan: ScenarioPlan) -> list[tuple[str, tuple[pl.DataFrame, BatchTables]]]:
+    """Return window features and tables of each batch of a plan, in order."""
+    # Processes take longer to begin than a few towns to simulate.
+    workers = 1 if plan.batches < 6 else None
+    work = partial(windows_of, name, plan)
+    return sorted(fan_out(work, plan.batch_names(), workers=workers), key=_first)
 
 
 def _first(part: tuple[str, object]) -> str:

@@ -226,26 +226,36 @@ def _parts(instance: dg.DagsterInstance, run_id: str, latency: Latency) -> dict[
 def measure(
     network: str, numbers: Sequence[int], batches: int, home: Path | None = None
 ) -> list[Latency]:
-    """Train, start the daemon, deliver and take apart what each file took."""
+    """Train, start the daemon, deliver and take apart what each file took.
+
+    Parameters
+    ----------
+    home
+        Where models of the network are in use already; by default a new home, and they are trained.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        home = (home or Path(folder)).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        settings = Settings(LEAK_ASSETS_HOME=home)
+        settings = Settings(LEAK_ASSETS_HOME=home or Path(folder).resolve())
         rows = telemetry(settings, network)
-        train_models(settings, network, batches)
+        if home is None:
+            home = settings.home
+            train_models(settings, network, batches)
         with running_dev(home, os.environ | {"LEAK_ASSETS_HOME": str(home)}):
             found = deliver(home, network, rows, numbers)
         return with_parts(home, found)
 
 
 def figures(
-    *, smoke: bool = False, network: str = "l-town", numbers: Sequence[int] = range(PER_DAY)
+    *,
+    smoke: bool = False,
+    network: str = "l-town",
+    numbers: Sequence[int] = range(PER_DAY),
+    home: Path | None = None,
 ) -> list[Figure]:
-    """Return latency over a day, by quarter of the day, and where it goes."""
+    """Return latency over a day, by quarter of the day, and where it goes; `home` as `measure`."""
     command = "python -m leak_assets_tests.benchmarks.bench_latency --network l-town --files 48"
     if smoke:
-        network, numbers = "hanoi", range(24, 26)
-    found = measure(network, numbers, batches=8)
+        network, numbers = "hanoi", [24]
+    found = measure(network, numbers, batches=8, home=home)
     seconds = [latency.seconds for latency in found]
     topic = (
         f"File to scored window: {network}, {len(found)} files of 30 minutes, real daemon, two"

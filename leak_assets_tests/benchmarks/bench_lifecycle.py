@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,7 @@ from leak_assets.models.training import TrainingResult, train
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
 from leak_assets.sites.tables import links_frame, pipe_distance_frame
-from leak_assets.system.processes import fan_out
-from leak_assets_tests.benchmarks.bench_events import windows_of
+from leak_assets_tests.benchmarks.bench_events import towns_of
 from leak_assets_tests.benchmarks.figures import Figure, print_figures
 
 COMMAND = "python -m leak_assets_tests.benchmarks.bench_lifecycle"
@@ -62,10 +60,7 @@ def figures(*, smoke: bool = False) -> Iterator[Figure]:
     """Yield latency, throughput, training time, reproducibility, agreement of the two runtimes."""
     size = SMOKE if smoke else FULL
     site = network_site(size.network, Settings())
-    parts = sorted(
-        fan_out(partial(windows_of, size.network, size.plan), size.plan.batch_names()),
-        key=lambda part: part[0],
-    )
+    parts = towns_of(size.network, size.plan)
     features = [frame for _, (frame, _) in parts]
     truth = pl.concat([tables.leak_truth for _, (_, tables) in parts])
     pipes = CandidatePipes.from_tables(links_frame(site.network), pipe_distance_frame(site.network))

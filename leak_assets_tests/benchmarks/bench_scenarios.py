@@ -26,7 +26,8 @@ from leak_assets_tests.benchmarks.figures import Figure, print_figures
 NETWORK = "l-town"
 # A reference run of 4 days and 46 scenarios of a day for each of 20 towns: 1,000 days.
 FULL = ScenarioPlan(batches=20, scenarios_per_batch=47, record_all=False)
-SMOKE = ScenarioPlan(batches=2, scenarios_per_batch=2, reference_days=1, record_all=False)
+# One batch and one core: processes take longer to begin.
+SMOKE = ScenarioPlan(batches=1, scenarios_per_batch=2, reference_days=1, record_all=False)
 _DAYS_EACH = 30
 
 
@@ -48,9 +49,8 @@ def bare_days(home: str, days: int, seed: int) -> float:
         bare.close()
 
 
-def bare_day_s(home: str, days: int) -> float:
-    """Return the wall time of one day of bare stepping when every core steps."""
-    cores = worker_count()
+def bare_day_s(home: str, days: int, cores: int) -> float:
+    """Return the wall time of one day of bare stepping when so many cores step."""
     work = partial(bare_days, home, days)
     spent = [seconds for _, seconds in fan_out(work, range(cores), workers=cores)]
     return sum(spent) / len(spent) / days / cores
@@ -60,20 +60,20 @@ def figures(*, smoke: bool = False) -> Iterator[Figure]:
     """Yield wall time, memory and rows of scenario batches, and the time of signatures."""
     plan = SMOKE if smoke else FULL
     days = planned_days(plan)
-    cores = worker_count()
+    cores = 1 if smoke else worker_count()
     topic = f"Scenarios: {days} scenario-days of L-Town in {plan.batches} towns, {cores} cores"
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(LEAK_ASSETS_HOME=home)
         ctx = StepContext.local(settings, run_id="bench")
         site = network_site(NETWORK, settings)
         batches = batch_partitions(plan.batch_names(), site.name)
-        each = 2 if smoke else _DAYS_EACH
-        before_s = bare_day_s(home, each)
+        each = 1 if smoke else _DAYS_EACH
+        before_s = bare_day_s(home, each, cores)
         begin = time.perf_counter()
         written = run_step(SCENARIO_STEP, ctx, site, batches, plan=plan)
         wall_s = time.perf_counter() - begin
         # Before and after: machines slow down and recover.
-        bare_s = (before_s + bare_day_s(home, each)) / 2
+        bare_s = (before_s + bare_day_s(home, each, cores)) / 2
         peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         rows = sum(w.record.rows for w in written if w.record.table == "simulation.telemetry")
         yield Figure(topic, "plan to partition", wall_s, "s")

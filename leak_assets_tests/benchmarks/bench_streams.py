@@ -195,9 +195,12 @@ def figures(
     """Yield the figures of each broker that is installed; their rows say how long each ran."""
     if smoke:
         seconds, rounds, messages = 2.0, 1, 300
-    for kind in kinds():
+    for number, kind in enumerate(kinds()):
         with tempfile.TemporaryDirectory() as folder:
             yield from sustained(kind, Path(folder), seconds)
+        if smoke and number:
+            # An end-to-end test kills with each broker; here one shows that the benchmark runs.
+            continue
         with tempfile.TemporaryDirectory() as folder:
             yield from killed(kind, Path(folder), rounds, messages)
 

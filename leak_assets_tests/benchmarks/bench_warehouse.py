@@ -87,12 +87,17 @@ def _duckdb_reader(root: Path, _reader: int, seconds: float, counts: Any) -> Non
 
 
 def _measure(
-    writer: Callable[..., None], reader: Callable[..., None], root: Path, seconds: float
+    writer: Callable[..., None],
+    reader: Callable[..., None],
+    root: Path,
+    seconds: float,
+    counted: tuple[int, int],
 ) -> dict[str, tuple[int, int]]:
     spawn = multiprocessing.get_context("spawn")
     with spawn.Manager() as manager:
         counts = manager.list()
-        jobs = [(writer, n) for n in range(WRITERS)] + [(reader, n) for n in range(READERS)]
+        writers, readers = counted
+        jobs = [(writer, n) for n in range(writers)] + [(reader, n) for n in range(readers)]
         processes = [spawn.Process(target=f, args=(root, n, seconds, counts)) for f, n in jobs]
         for process in processes:
             process.start()
@@ -110,7 +115,8 @@ def _measure(
 def figures(*, smoke: bool = False) -> Iterator[Figure]:
     """Yield writes and reads per second and failures of both patterns."""
     seconds = 1.0 if smoke else 10.0
-    topic = f"Warehouse: {WRITERS} writers and {READERS} readers, {seconds:.0f} s"
+    writers, readers = (1, 1) if smoke else (WRITERS, READERS)
+    topic = f"Warehouse: {writers} writers and {readers} readers, {seconds:.0f} s"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         Warehouse(root).ensure_schemas()
@@ -122,7 +128,7 @@ def figures(*, smoke: bool = False) -> Iterator[Figure]:
             ("Parquet partitions, views", _lake_writer, _lake_reader, "0"),
             ("one DuckDB file, retry", _duckdb_writer, _duckdb_reader, ""),
         ):
-            found = _measure(writer, reader, root, seconds)
+            found = _measure(writer, reader, root, seconds, (writers, readers))
             for kind, (done, failed) in found.items():
                 yield Figure(topic, f"{name}: {kind}s", done / seconds, "1/s")
                 yield Figure(topic, f"{name}: failed {kind}s", float(failed), reach=reach)

@@ -233,11 +233,8 @@ def test_days_back_are_in_the_lineage(lineage: Lineage) -> None:
     }
 
 
-def test_progress_of_runs_in_this_process_can_be_had(
-    ten_days: Path, ten_days_progress: list[str]
-) -> None:
+def test_progress_of_runs_in_this_process_can_be_had(ten_days_progress: list[str]) -> None:
     """`build_defs(progress=…)`: a line for each step, in the order of the graph."""
-    del ten_days
     names = [f"{step.name} of hanoi" for step in GRAPH.by_day() if "network" in step.kinds]
     told = [line for line in ten_days_progress if line in names]
     assert set(told) == set(names)
