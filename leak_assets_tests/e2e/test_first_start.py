@@ -243,7 +243,8 @@ def test_the_services_of_the_compose_file_work_without_containers(
             stack.enter_context(machine.running(name))
         for name in STARTED:
             log = home / f"{name}.log"
-            wait_for(partial(machine.is_healthy, name), 180, log.read_text)
+            # Each check is a process, which takes from those that start.
+            wait_for(partial(machine.is_healthy, name), 180, log.read_text, every_s=2.0)
         publish_redis(broker.port, "plant")(
             [json.dumps(said(datetime.now(UTC), temperature=45.2)).encode()]
         )
