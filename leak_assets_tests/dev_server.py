@@ -34,7 +34,7 @@ def running_dev(
         url = f"http://127.0.0.1:{port}"
         (folder / "dev.pid").write_text(str(process.pid))
         try:
-            wait_for(lambda: _is_up(url), 120, lambda: _tail(folder, "no webserver"))
+            wait_for(lambda: _is_up(url), 300, lambda: _tail(folder, "no webserver"))
             yield url
         finally:
             os.killpg(process.pid, signal.SIGTERM)

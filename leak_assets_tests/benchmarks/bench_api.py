@@ -102,7 +102,7 @@ def server(home: Path) -> Iterator[int]:
     environment = {**os.environ, "LEAK_ASSETS_HOME": str(home)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not _is_up(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the server did not start")
