@@ -7,6 +7,7 @@ ones in the same order. What a step does is its room's matter.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from leak_assets.audit.shadow_report import TABLE as SHADOW_REPORT
 from leak_assets.audit.shadow_report import write_shadow_reports
 from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.hydraulics.steps import batch_partitions
@@ -118,10 +119,16 @@ def register(asked: Training) -> list[Written]:
 
 def shadow(asked: Training) -> list[Written]:
     """Score the days there are by what is in use and by what is in shadow mode; compare."""
-    process_landing_zone(asked.ctx, asked.site)
-    for row in write_shadow_reports(asked.ctx, asked.site).iter_rows(named=True):
-        asked.ctx.progress(f"{row['model']} {row['version']} in shadow mode: {row['reason']}")
-    return []
+    ctx, network = asked.ctx, asked.site.name
+    for line in process_landing_zone(ctx, asked.site).problems:
+        ctx.progress(line)
+    written = []
+    for row in write_shadow_reports(ctx, asked.site).iter_rows(named=True):
+        name = f"{row['model']}-{row['version']}"
+        ctx.progress(f"{name} in shadow mode: {row['reason']}")
+        record = ctx.warehouse.record(SHADOW_REPORT, {"version": name, "network": network})
+        written += [Written(record, changed=True)] if record else []
+    return written
 
 
 Stage = Callable[[Training], list[Written]]

@@ -114,13 +114,17 @@ def days_by_site(
 
 def dagster_key(partition: Mapping[str, str], available: Sequence[str]) -> str | None:
     """Return the key among `available` that a lake partition belongs to, if there is one."""
+    key = key_of(partition)
+    return key if key in available else None
+
+
+def key_of(partition: Mapping[str, str]) -> str | None:
+    """Return Dagster's key of a lake partition; None where it is no site's."""
     site = partition.get("network") or partition.get("site")
     if site is None:
         return None
     if "date" in partition:
-        key = day_key(date.fromisoformat(partition["date"]), site)
-    elif "batch" in partition:
-        key = batch_key(partition["batch"], site)
-    else:
-        key = site
-    return key if key in available else None
+        return day_key(date.fromisoformat(partition["date"]), site)
+    if "batch" in partition:
+        return batch_key(partition["batch"], site)
+    return site

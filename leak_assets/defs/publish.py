@@ -9,7 +9,7 @@ import dagster as dg
 from leak_assets.warehouse import Written
 from leak_assets.warehouse.record import combined_hash
 
-from .partitions import dagster_key
+from .partitions import dagster_key, key_of
 
 # Pictures live in the event log; larger ones would slow down the pages that list events.
 LARGEST_PLOT_BYTES = 200_000
@@ -40,18 +40,11 @@ def publish(
     for number, table in enumerate(tables):
         asset_key = dg.AssetKey(table.split("."))
         mine = [w for w in written if w.record.table == table]
-        totals: dict[str, Any] = {
-            "dagster/row_count": sum(w.record.rows for w in mine),
-            "partitions": len(mine),
-            "changed_partitions": sum(w.changed for w in mine),
-            **_time_range(mine),
-            **(metadata or {}),
-        }
+        totals = _totals(mine) | dict(metadata or {})
         if number == 0:
             totals |= {title: picture(png) for title, png in (plots or {}).items()}
         for item in mine:
-            values = dict(part.split("=", 1) for part in item.record.partition.split("__"))
-            key = dagster_key(values, keys)
+            key = dagster_key(_values(item), keys)
             if key is not None and len(keys) > 1:
                 context.add_asset_metadata(
                     {
@@ -71,6 +64,38 @@ def publish(
         yield dg.MaterializeResult(
             asset_key=asset_key, metadata=totals, data_version=dg.DataVersion(version[:16])
         )
+
+
+def materializations(
+    written: Sequence[Written], shown: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield what an operation that is no asset wrote, as the assets of its tables would tell it.
+
+    Parameters
+    ----------
+    shown
+        Further entries by table.
+    """
+    found: dict[tuple[str, str | None], list[Written]] = {}
+    for item in written:
+        found.setdefault((item.record.table, key_of(_values(item))), []).append(item)
+    for (table, key), mine in found.items():
+        yield dg.AssetMaterialization(
+            table.split("."), partition=key, metadata={**_totals(mine), **shown.get(table, {})}
+        )
+
+
+def _values(item: Written) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in item.record.partition.split("__"))
+
+
+def _totals(written: Sequence[Written]) -> dict[str, Any]:
+    return {
+        "dagster/row_count": sum(w.record.rows for w in written),
+        "partitions": len(written),
+        "changed_partitions": sum(w.changed for w in written),
+        **_time_range(written),
+    }
 
 
 def _time_range(written: Sequence[Written]) -> dict[str, str]:

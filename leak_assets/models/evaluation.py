@@ -28,7 +28,7 @@ from .session import ExportedModel
 from .split import Split
 
 GATED_SPLIT, FROZEN = "test", "frozen"
-SPLITS = ("validation", GATED_SPLIT)
+HELD_OUT = ("validation", GATED_SPLIT)
 CROSS_VALIDATION = "cross_validation"
 _BEST_PIPES = 5
 
@@ -99,7 +99,7 @@ def evaluate_artefact(
     model = ExportedModel(artefact)
     found: dict[str, Metrics] = {}
     tested: tuple[WindowSet, NDArray[Any]] | None = None
-    for name in SPLITS:
+    for name in HELD_OUT:
         held_out = kind.measured(windows.select(split.rows(name, windows.index["scenario_id"])))
         if len(held_out) == 0:
             raise InputError(

@@ -100,6 +100,45 @@ def grouped_split(
     return Split(grouped_by, sets)
 
 
+def split_frame(
+    split: Split,
+    scenarios: pl.DataFrame,
+    *,
+    folds: int,
+    seed: int,
+    frozen: frozenset[str] = frozenset(),
+) -> pl.DataFrame:
+    """Return scenario_id, batch, split, grouped_by, fold, is_frozen of each scenario of a split.
+
+    Parameters
+    ----------
+    scenarios
+        As of `grouped_split`.
+    folds, seed
+        Of the cross-validation; fold is null without, and where there are too few groups for it.
+    """
+    towns = scenarios.group_by("scenario_id").agg(pl.col("batch").first())
+    try:
+        dealt = grouped_folds(scenarios, folds=folds, seed=seed) if folds else []
+    except ValueError:
+        dealt = []
+    fold = {name: number for number, members in enumerate(dealt) for name in members}
+    rows = [
+        (scenario, name, split.grouped_by, fold.get(scenario), scenario in frozen)
+        for name, members in split.sets.items()
+        for scenario in members
+    ]
+    schema = {
+        "scenario_id": pl.String,
+        "split": pl.String,
+        "grouped_by": pl.String,
+        "fold": pl.Int64,
+        "is_frozen": pl.Boolean,
+    }
+    members = pl.DataFrame(rows, schema=schema, orient="row")
+    return members.join(towns, on="scenario_id").sort("scenario_id")
+
+
 def grouped_folds(scenarios: pl.DataFrame, *, folds: int, seed: int) -> list[tuple[str, ...]]:
     """Return the scenarios of each fold of a grouped cross-validation, none of them in two.
 

@@ -52,6 +52,7 @@ from .registry import current
 from .versions import model_version, training_code_version
 
 TRAINING_RUNS = "models.training_runs"
+SPLITS = "models.splits"
 EVALUATIONS = "models.evaluations"
 BREAKDOWNS, RELIABILITY = "models.breakdowns", "models.reliability"
 PACKAGED = PACKAGES.full_name
@@ -71,7 +72,7 @@ def train_models(
     Returns
     -------
     list of Written
-        One partition of `models.training_runs` per model.
+        One partition of `models.training_runs` and of `models.splits` per model.
 
     Raises
     ------
@@ -102,7 +103,8 @@ def train_models(
         kept = ctx.warehouse.up_to_date(TRAINING_RUNS, partition, inputs, code)
         if kept is not None and trained_artefact(ctx, name, version) is not None:
             ctx.progress(f"{name} {version} is trained already")
-            written.append(kept)
+            known = ctx.warehouse.up_to_date(SPLITS, partition, inputs, code)
+            written += [kept, *([known] if known else [])]
             continue
         _refuse_to_replace(ctx, site.name, name, version)
         leak_truth = pl.concat(batches.frames(ctx.warehouse, TRUTH))
@@ -122,11 +124,11 @@ def train_models(
             frozen=frozen,
         )
         write_draft(result, ctx.settings.drafts_dir)
-        written.append(
-            ctx.warehouse.write(
-                TRAINING_RUNS, partition, result.history, inputs=inputs, code_version=code
-            )
-        )
+        # The run last: with it the training counts as done.
+        written += [
+            ctx.warehouse.write(table, partition, frame, inputs=inputs, code_version=code)
+            for table, frame in ((SPLITS, result.members), (TRAINING_RUNS, result.history))
+        ]
     return written
 
 
@@ -385,7 +387,7 @@ CONFIGS = Given("config", _configurations)
 TRAINING_RUNS_STEP = Step(
     name="training_runs",
     partition="site",
-    writes=(TRAINING_RUNS,),
+    writes=(TRAINING_RUNS, SPLITS),
     reads=(Read(FEATURES), Read(TRUTH), Read("simulation.scenarios"), Read(JUDGED), Read(FROZEN)),
     given=(NETWORK, CONFIGS),
     run=_train,

@@ -13,18 +13,18 @@ import polars as pl
 from leak_assets.errors import InputError
 from leak_assets.sites.provenance import Provenance
 from leak_assets.system.code import commit
-from leak_assets.warehouse.schemas.models import TRAINING_RUNS
+from leak_assets.warehouse.schemas.models import SPLITS, TRAINING_RUNS
 
 from .config import DetectorConfig, PinpointerConfig, sha256_of
 from .dataset import WindowSet
 from .detector import LeakDetector
 from .estimator import WindowModel
-from .evaluation import SPLITS
+from .evaluation import HELD_OUT
 from .kinds import KINDS
 from .metrics import Metrics
 from .options import Progress
 from .pipes import CandidatePipes
-from .split import Split, grouped_split
+from .split import Split, grouped_split, split_frame
 from .versions import model_version
 
 _MORE = "Simulate more scenarios (`leak-assets train --batches`), or hold out less (`split`)"
@@ -38,6 +38,8 @@ class TrainingResult:
     ----------
     history
         Rows of `models.training_runs`.
+    members
+        Rows of `models.splits`.
     metrics
         Metrics by split (`validation`, `test`) and name.
     data_versions
@@ -51,6 +53,7 @@ class TrainingResult:
     version: str
     model: WindowModel
     history: pl.DataFrame
+    members: pl.DataFrame
     split: Split
     metrics: dict[str, Metrics]
     data_versions: dict[str, str]
@@ -112,9 +115,10 @@ def train(
     kind = KINDS[config.model]
     windows = windows.of(config.statistics)
     _check_features(windows)
+    scenarios = windows.index.select("scenario_id", "batch", "is_leak")
     try:
         split = grouped_split(
-            windows.index.select("scenario_id", "batch", "is_leak"),
+            scenarios,
             validation=config.split.validation,
             test=config.split.test,
             seed=config.seed,
@@ -131,19 +135,18 @@ def train(
     _check_classes(sets)
     model = kind.fit(config, sets["train"], sets["validation"], pipes, progress)
     threshold = model.threshold_ if isinstance(model, LeakDetector) else 1.0
-    held_out = {name: kind.measured(sets[name]) for name in SPLITS}
+    held_out = {name: kind.measured(sets[name]) for name in HELD_OUT}
     metrics = {
         name: kind.metrics(part, model.predict_proba(part), threshold, leak_truth, pipes)
         for name, part in held_out.items()
     }
     version = model_version(config, data_versions, provenance)
+    identity = {"network": network, "model": config.model, "version": version}
     history = pl.DataFrame(
         [
             row
+            | identity
             | {
-                "network": network,
-                "model": config.model,
-                "version": version,
                 "is_best": row["epoch"] == model.best_epoch_,
                 "seed": config.seed,
                 "config_sha256": config.sha256,
@@ -157,12 +160,17 @@ def train(
         ],
         schema=TRAINING_RUNS.polars_schema,
     )
+    members = split_frame(
+        split, scenarios, folds=config.split.folds, seed=config.seed, frozen=frozen
+    )
+    named = members.with_columns(pl.lit(value).alias(name) for name, value in identity.items())
     return TrainingResult(
         config,
         network,
         version,
         model,
         history,
+        named.select(SPLITS.polars_schema.names()),
         split,
         metrics,
         dict(data_versions),

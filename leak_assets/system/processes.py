@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -103,6 +103,43 @@ def fan_out(
             "a worker process was killed (out of memory?); not done:"
             f" {', '.join(str(item) for item in lost)}. Run again: what is done is kept"
         )
+
+
+def share_out(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Iterator[Result]:
+    """Yield `function(item)` of many short items, in their order; this process does its share.
+
+    The items are drawn one by one, as there is somebody to do them, and this process works while
+    the others start. `function` and the items must be picklable.
+
+    Raises
+    ------
+    RuntimeError
+        A process was killed.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    done: list[Result | Future[Result]] = []
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers - 1, mp_context=context)
+    try:
+        with _one_thread_each():
+            for item in items:
+                waiting = sum(isinstance(one, Future) and not one.done() for one in done)
+                # One more than each is at: none waits while this process is at one of its own.
+                if waiting < 2 * (workers - 1):
+                    done.append(pool.submit(function, item))
+                else:
+                    done.append(function(item))
+            for one in done:
+                yield one.result() if isinstance(one, Future) else one
+    except BrokenProcessPool as error:
+        message = "a worker process was killed (out of memory?); try fewer workers"
+        raise RuntimeError(message) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Slot(Generic[Item, Result]):

@@ -7,10 +7,15 @@ import dagster as dg
 
 from leak_assets.defs.hydraulics.config import ScenarioRunConfig
 from leak_assets.defs.partitions import SITES
+from leak_assets.defs.publish import materializations, picture
 from leak_assets.defs.resources import Platform
+from leak_assets.defs.shown import SHOWN
 from leak_assets.models.config import DETECTOR
 from leak_assets.models.plan import TrainingPlan
-from leak_assets.warehouse import Written
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.site import NetworkSite
+
+from .checks import EVALUATIONS, GATES, gate_verdict
 
 WATCHED = dg.AssetSelection.assets(["models", "drift"], ["models", "shadow_report"])
 
@@ -39,6 +44,12 @@ STAGES = (
     "shadow",
 )
 
+# Tables whose pictures a step shows.
+SHOWN_TABLES: Mapping[str, tuple[str, ...]] = dict.fromkeys(STAGES, ()) | {
+    "train": ("models.training_runs",),
+    "evaluate_and_gate": ("models.evaluations",),
+}
+
 
 def _carry_out(
     context: dg.OpExecutionContext, platform: Platform, name: str, asked: Mapping[str, Any]
@@ -52,10 +63,19 @@ def _carry_out(
         TrainingPlan.of(ctx.settings),
         ScenarioRunConfig(**asked).plan(),
     )
-    for written in retraining.STAGES[name](training):
-        _materialized(context, written)
-    if name == "train":
-        context.add_output_metadata(_curves(training))
+    written = retraining.STAGES[name](training)
+    shown = {table: _shown(ctx, training.site, table) for table in SHOWN_TABLES[name]}
+    for event in materializations(written, shown):
+        context.log_event(event)
+    if shown:
+        context.add_output_metadata({k: v for one in shown.values() for k, v in one.items()})
+    if name == "evaluate_and_gate":
+        gates = gate_verdict(ctx, training.site)
+        told = dg.AssetCheckEvaluation(
+            EVALUATIONS, GATES, **gates, blocking=True, partition=context.partition_key
+        )
+        # Taken, although the signature names other events only.
+        context.log_event(told)  # type: ignore[arg-type]
     if name == "register":
         rejected = retraining.rejections(training)
         if DETECTOR in rejected:
@@ -67,32 +87,10 @@ def _carry_out(
             )
 
 
-def _curves(training: Any) -> dict[str, Any]:
-    from leak_assets.defs.publish import picture
-    from leak_assets.models.in_use import about_versions, newest_artefacts
-    from leak_assets.reports.figures import training_figure
-
-    artefacts = newest_artefacts(training.ctx, training.site, training.plan)
-    runs = about_versions(
-        training.ctx.warehouse, "models.training_runs", training.site.name, artefacts
-    )
-    return {"loss by epoch": picture(training_figure(runs))}
-
-
-def _materialized(context: dg.OpExecutionContext, written: Written) -> None:
-    """Tell Dagster of a table that an operation wrote, as the asset of that table would."""
-    record = written.record
-    context.log_event(
-        dg.AssetMaterialization(
-            record.table.split("."),
-            metadata={
-                "dagster/row_count": record.rows,
-                "partition": record.partition,
-                "lake_data_version": record.data_version,
-                "changed": written.changed,
-            },
-        )
-    )
+def _shown(ctx: StepContext, site: NetworkSite, table: str) -> dict[str, Any]:
+    """Return what the asset of a table shows beside rows: figures of merit and pictures."""
+    entries, plots = SHOWN[table.split(".")[1]](ctx, site, [])
+    return entries | {title: picture(png) for title, png in plots.items()}
 
 
 @dg.op(name=STAGES[0], description="Check contracts and configurations of the network's models.")

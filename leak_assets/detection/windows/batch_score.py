@@ -6,11 +6,11 @@ same bytes. Operation's days are scored by `scoring`.
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,12 +23,14 @@ from leak_assets.models.config import DETECTOR
 from leak_assets.models.dataset import WindowSet, window_set
 from leak_assets.models.session import ExportedModel
 from leak_assets.system.files import publish
-from leak_assets.system.processes import fan_out
+from leak_assets.system.processes import share_out
 
 from .scoring import MAX_MISSING_SHARE
 
 # Windows of one call of the network: its last bits depend on the call.
 CHUNK = 4096
+# Rows whose keys are read at once: in less time than others take for the chunks given to them.
+_KEY_ROWS = 1 << 19
 _KEYS = ("scenario_id", "window_start", "window_end")
 _CHANNEL = ("sensor_id", "quantity")
 _RESIDUALS = ("ts_utc", *_CHANNEL, "residual_z", "residual_si", "mask")
@@ -76,60 +78,119 @@ def batch_score(model: Path, data: Path, output: Path, *, workers: int = 1) -> B
         The package was changed, or the files lack a column, or are of other sensors.
     """
     artefact = load_artefact(model)
+    files = _files(data)
     with tempfile.TemporaryDirectory(prefix="leak-assets-batch-") as folder:
-        source = _as_windows(_files(data), artefact, Path(folder) / "windows.parquet")
-        names = [n for n in _KEYS if n in pl.scan_parquet(source).collect_schema()]
-        keys = _keys(source, names, data)
-        chunks = [keys[begin : begin + CHUNK] for begin in range(0, keys.height, CHUNK)]
-        tasks = [
-            _Task(chunk.select(names[:-1]).row(0), chunk.select(names[:-1]).row(-1), chunk.height)
-            for chunk in chunks
-        ]
-        score = partial(_scored, model, artefact.manifest_sha256, str(source), tuple(names))
-        found = dict(fan_out(score, tasks, workers=workers))
+        source = _file_of_windows(files, artefact)
+        try:
+            # Nearly every file is in order; the first chunks tell where one is not.
+            keys, parts = _score_file(source or _sorted(files, artefact, folder), model, workers)
+        except _OrderError:
+            keys, parts = _score_file(_sorted(files, artefact, folder), model, workers)
+    if not parts:
+        raise InputError("there is no window in it", remedy="Give a file with rows", file=data)
     named = keys.with_columns(model=pl.lit(artefact.model), version=pl.lit(artefact.version))
-    rows = named.hstack(pl.concat([found[task] for task in tasks]).rechunk())
+    rows = named.hstack(pl.concat(parts).rechunk())
     _write(rows, output)
     alarms = int(rows["is_alarm"].sum()) if "is_alarm" in rows.columns else 0
     return BatchScores(rows.height, alarms, rows.filter(state="insufficient_data").height)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A chunk: keys of its first and last window, and how many windows it has."""
+class _OrderError(Exception):
+    """The windows of a file are not in order of run and time."""
 
-    first: tuple[Any, ...]
-    last: tuple[Any, ...]
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Rows of a file that hold so many whole windows."""
+
+    first_row: int
+    rows: int
     windows: int
 
 
-def _scored(
-    model: Path, manifest_sha256: str, source: str, names: tuple[str, ...], task: _Task
-) -> pl.DataFrame:
+def _score_file(source: Path, model: Path, workers: int) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Return the windows of a file in order, and their scores chunk by chunk.
+
+    This process reads on and takes its share of the chunks while others score: neither their
+    start nor the reading of the keys is waited for.
+    """
+    found: list[pl.DataFrame] = []
+    score = partial(_scored, model, load_artefact(model).manifest_sha256, str(source))
+    parts = list(share_out(score, _chunks(source, found), workers=workers))
+    return pl.concat(found) if found else pl.DataFrame(), parts
+
+
+def _chunks(source: Path, found: list[pl.DataFrame]) -> Iterator[_Chunk]:
+    """Yield the chunks of a file, and keep the keys of its windows in `found`.
+
+    Raises
+    ------
+    _OrderError
+        A window does not begin after the one before it.
+    InputError
+        A key is missing.
+    """
+    frame = pl.scan_parquet(source)
+    names = [name for name in _KEYS if name in frame.collect_schema()]
+    # First rows of windows that are not in a chunk yet.
+    starts: list[int] = []
+    last: pl.DataFrame | None = None
+    height = 0
+    while (rows := frame.select(names).slice(height, _KEY_ROWS).collect()).height:
+        for name in names:
+            if rows[name].null_count():
+                raise InputError(
+                    f"column {name} is empty in a row of a window",
+                    remedy="Give each row the keys of its window",
+                    column=name,
+                )
+        begins = _begins(rows, last)
+        keys = rows.filter(begins)
+        _check_order(keys if last is None else pl.concat([last, keys]), names[:-1])
+        found.append(keys)
+        last = rows.tail(1)
+        starts += (begins.arg_true() + height).to_list()
+        height += rows.height
+        # The last window may go on in the rows that follow.
+        while len(starts) > CHUNK:
+            yield _Chunk(starts[0], starts[CHUNK] - starts[0], CHUNK)
+            starts = starts[CHUNK:]
+    if starts:
+        yield _Chunk(starts[0], height - starts[0], len(starts))
+
+
+def _begins(rows: pl.DataFrame, last: pl.DataFrame | None) -> pl.Series:
+    """Return where a window begins: where a key differs from that of the row before."""
+    before = [
+        (rows[name] != rows[name].shift()).fill_null(
+            value=last is None or rows[name][0] != last[name][0]
+        )
+        for name in rows.columns
+    ]
+    return reduce(or_, before)
+
+
+def _check_order(keys: pl.DataFrame, order: Sequence[str]) -> None:
+    later = pl.col(order[-1]) > pl.col(order[-1]).shift()
+    if len(order) > 1:
+        outer = pl.col(order[0])
+        later = (outer > outer.shift()) | ((outer == outer.shift()) & later)
+    if not keys.select(later.fill_null(value=True).all()).item():
+        raise _OrderError
+
+
+def _scored(model: Path, manifest_sha256: str, source: str, chunk: _Chunk) -> pl.DataFrame:
     """Score one chunk, in a process of its own or in this one."""
     exported = _exported(model, manifest_sha256)
     artefact = exported.artefact
-    order = names[:-1]
-    rows = pl.scan_parquet(source).filter(_between(order, task)).collect()
+    rows = pl.scan_parquet(source).slice(chunk.first_row, chunk.rows).collect()
     _check_rows(rows, artefact)
     windows = window_set(rows, artefact.statistics, channels=artefact.channels)
     _check_values(windows)
-    if len(windows) != task.windows:
-        message = f"{len(windows)} windows were read, {task.windows} are there"
+    if len(windows) != chunk.windows:
+        message = f"{len(windows)} windows were read, {chunk.windows} are there"
         raise RuntimeError(message)
     return _score_chunk(exported, windows)
-
-
-def _between(order: Sequence[str], task: _Task) -> pl.Expr:
-    """Return the rows of a chunk: one key from first to last, or two in order."""
-    first, last = ([pl.lit(value) for value in values] for values in (task.first, task.last))
-    if len(order) == 1:
-        return pl.col(order[0]).is_between(first[0], last[0])
-    outer, inner = (pl.col(name) for name in order)
-    after = (outer > first[0]) | ((outer == first[0]) & (inner >= first[1]))
-    before = (outer < last[0]) | ((outer == last[0]) & (inner <= last[1]))
-    # The bounds of the outer key alone let whole row groups be passed over.
-    return outer.is_between(first[0], last[0]) & after & before
 
 
 def _score_chunk(exported: ExportedModel, windows: WindowSet) -> pl.DataFrame:
@@ -182,16 +243,17 @@ def _files(data: Path) -> list[Path]:
     return usable
 
 
-def _as_windows(files: Sequence[Path], artefact: Artefact, target: Path) -> Path:
-    """Return one Parquet file of window features in order; a sorted one is used as it is."""
-    if len(files) == 1 and files[0].suffix == ".parquet":
-        frame = _scan(files[0])
-        schema = frame.collect_schema()
-        _check_columns(schema, artefact, files[0])
-        key = next(name for name in _KEYS if name in schema) if "window_start" in schema else ""
-        # In order, a chunk is a few row groups; else each chunk would read the whole file.
-        if key and schema["window_start"] == _UTC and _is_sorted(frame, key):
-            return files[0]
+def _file_of_windows(files: Sequence[Path], artefact: Artefact) -> Path | None:
+    """Return the one Parquet file of window features that can be read as it is."""
+    if len(files) > 1 or files[0].suffix != ".parquet":
+        return None
+    schema = _scan(files[0]).collect_schema()
+    _check_columns(schema, artefact, files[0])
+    return files[0] if schema.get("window_start") == _UTC else None
+
+
+def _sorted(files: Sequence[Path], artefact: Artefact, folder: str) -> Path:
+    """Return one Parquet file of the window features of files, in order of run and time."""
     parts = []
     for path in files:
         part = _scan(path)
@@ -202,13 +264,18 @@ def _as_windows(files: Sequence[Path], artefact: Artefact, target: Path) -> Path
         residuals = frame.with_columns(pl.col("ts_utc").cast(_UTC), pl.col("mask").cast(pl.Int8))
         frame = window_features(residuals.collect(), network=artefact.network).lazy()
     order = [n for n in (*_KEYS[:2], "quantity", "sensor_id") if n in frame.collect_schema()]
-    windows = frame.with_columns(pl.col("window_start", "window_end").cast(_UTC))
-    windows.sort(order).collect().write_parquet(target, row_group_size=64 * 1024)
+    keys = [name for name in order if name in _KEYS]
+    windows = frame.with_columns(pl.col("window_start", "window_end").cast(_UTC)).sort(order)
+    rows = windows.collect()
+    if (rows.group_by(keys).agg(pl.col("window_end").n_unique())["window_end"] > 1).any():
+        raise InputError(
+            "a window has two ends",
+            remedy="Give windows of one length; several runs need a column scenario_id",
+            file=files[0],
+        )
+    target = Path(folder) / "windows.parquet"
+    rows.write_parquet(target, row_group_size=64 * 1024)
     return target
-
-
-def _is_sorted(frame: pl.LazyFrame, key: str) -> bool:
-    return bool(frame.select(key).collect().to_series().is_sorted())
 
 
 def _scan(path: Path) -> pl.LazyFrame:
@@ -237,34 +304,6 @@ def _check_columns(schema: pl.Schema, artefact: Artefact, file: Path) -> None:
             file=file,
             column=missing[0],
         )
-
-
-def _keys(source: Path, names: Sequence[str], data: Path) -> pl.DataFrame:
-    """Return the windows of a file in order."""
-    rows = pl.scan_parquet(source).select(names).collect()
-    if rows.is_empty():
-        raise InputError("there is no window in it", remedy="Give a file with rows", file=data)
-    # In a file in order a window begins where a key changes: a fifth of the time of a sort.
-    changes = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in names)
-    keys = rows.filter(changes.fill_null(value=True))
-    order = list(names[:-1])
-    if not _is_in_order(keys, order):
-        keys = rows.unique(maintain_order=False).sort(order)
-    if keys.select(order).is_duplicated().any():
-        raise InputError(
-            "a window has two ends",
-            remedy="Give windows of one length; several runs need a column scenario_id",
-            file=data,
-        )
-    return keys
-
-
-def _is_in_order(keys: pl.DataFrame, order: Sequence[str]) -> bool:
-    later = pl.col(order[-1]) > pl.col(order[-1]).shift()
-    if len(order) > 1:
-        outer = pl.col(order[0])
-        later = (outer > outer.shift()) | ((outer == outer.shift()) & later)
-    return bool(keys.select(later.fill_null(value=True).all()).item())
 
 
 def _check_rows(rows: pl.DataFrame, artefact: Artefact) -> None:

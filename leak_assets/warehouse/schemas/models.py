@@ -48,6 +48,26 @@ TRAINING_RUNS = Table(
     known_at="trained_at",
 )
 
+SPLITS = Table(
+    "models",
+    "splits",
+    "One scenario in the set that a training run put it into.",
+    ("version", "network"),
+    ("network", "model", "version", "scenario_id", "split"),
+    (
+        NETWORK,
+        _MODEL,
+        _VERSION,
+        Column("scenario_id", pl.String, "scenario"),
+        Column("batch", pl.String, "its town"),
+        Column("split", pl.String, "`train`, `validation` or `test`"),
+        Column("grouped_by", pl.String, "what was split: whole towns (`batch`) or `scenario_id`"),
+        Column("fold", pl.Int64, "fold of the cross-validation in which it is tested on", True),
+        Column("is_frozen", pl.Boolean, "in the test set that never changes"),
+    ),
+    if_lost=_FROM_BACKUP,
+)
+
 EVALUATIONS = Table(
     "models",
     "evaluations",
@@ -250,6 +270,7 @@ TABLES = (
     JUDGED_WINDOWS,
     FROZEN_WINDOWS,
     TRAINING_RUNS,
+    SPLITS,
     EVALUATIONS,
     BREAKDOWNS,
     RELIABILITY,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leak_assets.models.split import grouped_split
+from leak_assets.models.split import grouped_split, split_frame
 
 
 def _scenarios(batches: int, per_batch: int, leak_every: int) -> pl.DataFrame:
@@ -77,3 +77,16 @@ def test_too_few_scenarios_and_shares_are_refused() -> None:
         grouped_split(_scenarios(1, 2, 2), validation=0.2, test=0.2, seed=0)
     with pytest.raises(ValueError, match="leave nothing"):
         grouped_split(_scenarios(6, 2, 2), validation=0.5, test=0.5, seed=0)
+
+
+def test_each_scenario_has_one_row_with_its_set_and_its_fold() -> None:
+    """As `models.splits` has it; no folds where there are too few groups."""
+    scenarios = _scenarios(6, 6, 2)
+    split = grouped_split(scenarios, validation=0.2, test=0.2, seed=3)
+    frozen = frozenset(split.sets["test"][:1])
+    found = split_frame(split, scenarios, folds=3, seed=3, frozen=frozen)
+    assert found["scenario_id"].to_list() == scenarios["scenario_id"].sort().to_list()
+    assert found.group_by("batch").agg(pl.col("split", "fold").n_unique())["split"].max() == 1
+    assert found.group_by("fold").len().sort("fold")["len"].to_list() == [12, 12, 12]
+    assert found.filter("is_frozen")["split"].to_list() == ["test"]
+    assert split_frame(split, scenarios, folds=99, seed=3)["fold"].null_count() == found.height

@@ -32,6 +32,26 @@ def test_a_model_says_which_network_and_sensors_it_is_of(ctx: StepContext) -> No
         assert artefact.manifest["code_version"] == training_code_version()
 
 
+def test_no_scenario_and_no_town_stands_in_two_sets(ctx: StepContext) -> None:
+    """MOD3, as somebody asks who trusts nothing but the tables; and nothing is left out."""
+    for group in ("scenario_id", "batch"):
+        twice = ctx.warehouse.sql(
+            f"SELECT network, model, version, {group} FROM models.splits"
+            f" GROUP BY ALL HAVING count(DISTINCT split) > 1 OR count(DISTINCT fold) > 1"
+        )
+        assert twice.height == 0
+    sizes = ctx.warehouse.sql(
+        "SELECT model, grouped_by, count(*) AS n, count(DISTINCT split) AS splits,"
+        " count(DISTINCT fold) AS folds, count(*) FILTER (is_frozen AND split <> 'test') AS leaked"
+        " FROM models.splits GROUP BY ALL ORDER BY model"
+    )
+    assert sizes["model"].to_list() == ["leak_detector", "leak_pinpointer"]
+    rows = ctx.warehouse.sql("SELECT count(DISTINCT scenario_id) FROM features.training_windows")
+    scenarios = rows.item()
+    for row in sizes.iter_rows(named=True):
+        assert row == row | {"grouped_by": "batch", "n": scenarios, "splits": 3, "leaked": 0}
+
+
 def test_training_again_from_the_same_keeps_everything(ctx: StepContext) -> None:
     """Nothing is trained, nothing is written."""
     assert not any(written.changed for written in train_models(ctx, ctx.network("hanoi")))

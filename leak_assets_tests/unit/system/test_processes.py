@@ -2,13 +2,14 @@
 
 import importlib
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from leak_assets.system.processes import fan_out, worker_count
+from leak_assets.system.processes import fan_out, share_out, worker_count
 
 # A module on the path, because spawned processes find functions by their module's name.
 _WORK = """
@@ -74,6 +75,28 @@ def test_every_item_is_yielded_once(workers: int) -> None:
     assert sorted(fan_out(abs, [-2, -1, 0, 3], workers=workers)) == [
         (-2, 2), (-1, 1), (0, 0), (3, 3)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_shared_items_come_in_their_order(workers: int) -> None:
+    """Also where there are fewer items than processes, or none."""
+    for count in (0, 1, 20):
+        found = list(share_out(abs, (-n for n in range(count)), workers=workers))
+        assert found == list(range(count))
+
+
+def test_shared_work_ends_with_its_first_error(work: ModuleType) -> None:
+    """An error of an item, or of what makes the items; nobody is left behind."""
+
+    def items() -> Iterator[int]:
+        yield 1
+        message = "no more"
+        raise OSError(message)
+
+    with pytest.raises(OSError, match="no more"):
+        list(share_out(abs, items(), workers=2))
+    with pytest.raises(RuntimeError, match="worker process was killed"):
+        list(share_out(work.dies, ["a"], workers=2))
 
 
 def test_cores_are_counted_where_the_system_does_not_tell_which(

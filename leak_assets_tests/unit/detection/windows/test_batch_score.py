@@ -44,11 +44,14 @@ def parquet(features: pl.DataFrame, tmp_path: Path) -> Path:
 def test_any_number_of_workers_gives_the_same_bytes(
     detector: Path, parquet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MOD15: chunks follow from the data."""
+    """MOD15: chunks follow from the data, wherever reading it pauses."""
     monkeypatch.setattr(room, "CHUNK", 16)  # several chunks of a small file
-    for workers in (1, 2):
-        batch_score(detector, parquet, tmp_path / f"{workers}.parquet", workers=workers)
-    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
+    contents = []
+    for workers, at_once in ((1, room._KEY_ROWS), (2, room._KEY_ROWS), (1, 7), (1, 1)):
+        monkeypatch.setattr(room, "_KEY_ROWS", at_once)
+        batch_score(detector, parquet, tmp_path / "out.parquet", workers=workers)
+        contents.append((tmp_path / "out.parquet").read_bytes())
+    assert len(set(contents)) == 1
 
 
 def test_csv_parquet_residuals_and_operation_say_the_same(
@@ -91,6 +94,16 @@ def test_a_pinpointer_names_the_likeliest_pipe(
         (lambda f: f.with_columns(sensor_id=pl.lit("x9")), "no channel of leak_detector"),
         (lambda f: f.with_columns(network=pl.lit("other")), "windows of other"),
         (lambda f: f.with_columns(mean=pl.lit(float("inf"))), "column mean holds an infinite"),
+        (
+            lambda f: f.with_columns(window_start=pl.lit(None, pl.Datetime("us", "UTC"))),
+            "column window_start is empty in a row",
+        ),
+        (
+            lambda f: pl.concat(
+                [f, f.with_columns(window_end=pl.col("window_end").dt.offset_by("1h"))]
+            ),
+            "a window has two ends",
+        ),
     ],
 )
 def test_files_that_cannot_be_scored_are_refused_in_one_line(
