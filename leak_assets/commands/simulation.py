@@ -15,6 +15,8 @@ from .leak_options import EVENT_FORM, FAULT_FORM, LEAK_FORM
 from .options import LARGEST_SEED, AnyNetwork, RegisteredNetwork
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from leak_assets.sites import Network
 
 # L per km and h: a thousand times what a network in good order loses.
@@ -104,7 +106,7 @@ def simulate(
         clear_run(out)
     files = write_run(entry, run, out, formats)
     write_list(entry, run, out, files)
-    remarks = [*_shared_names(site.network, leak or ()), *run.outside()]
+    remarks = [*_shared_names(site.network, leak or ()), *run.outside(), *_standing(run.wide())]
     lost_m3 = float(run.leak_volume_m3().sum())
     names = sorted(str(path.relative_to(out)) for path in files)
     if as_json:
@@ -124,6 +126,18 @@ def simulate(
     for warning in (*remarks, *run.warnings):
         console().print(warning, style="yellow", soft_wrap=True, markup=False)
     _list_files(out, names)
+
+
+def _standing(values: "pl.DataFrame") -> list[str]:
+    """Return a line where most sensors show one value all the time, which no town's do."""
+    sensors = values.drop("ts_utc")
+    still = [name for name in sensors.columns if sensors[name].n_unique() == 1]
+    if len(still) * 2 <= sensors.width:
+        return []
+    return [
+        f"{len(still)} of {sensors.width} sensors stand still: demand does not vary in this model,"
+        " and ingest takes them for stuck. --town-seed 1 draws a town with habits"
+    ]
 
 
 def _shared_names(network: "Network", leaks: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from leak_assets.hydraulics.engine.scenario_run import ScenarioRun
 from leak_assets.hydraulics.truth import event_truth, fault_labels
 from leak_assets.sites.registry import Network
 from leak_assets.system.files import publish
+from leak_assets.telemetry.sources.deliver import SIMULATION_LIST as MANIFEST
 
 from .battledim.names import EVENTS, SENSOR_FAULTS, TRUTH_FOLDER
 from .battledim.telemetry import write_scada_csv
@@ -24,7 +25,6 @@ from .leakdb import write_leakdb_scenario
 from .windows_jsonl import scenario_frames, write_windows_jsonl
 
 FORMATS = ("csv", "parquet", "leakdb", "ldim", "jsonl", "inp")
-MANIFEST = "simulation.json"
 
 
 def write_run(

@@ -3,14 +3,15 @@
 What is learned on them belongs to the rooms that use them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import polars as pl
 
 from leak_assets.pipeline.context import day_partition
 from leak_assets.pipeline.work import Work
+from leak_assets.quality.reasons import names_of
 from leak_assets.sites.site import Site
 from leak_assets.warehouse import Warehouse
 
@@ -34,13 +35,13 @@ class ReferencePeriod:
     wanted
         How many the network's settings ask for.
     missing, incomplete
-        Days among them without readings, and with too few.
+        Days among them without readings, and with too few; why most of those cannot be used.
     """
 
     days: tuple[date, ...]
     wanted: int
     missing: tuple[date, ...] = ()
-    incomplete: tuple[date, ...] = ()
+    incomplete: Mapping[date, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -50,7 +51,7 @@ class ReferencePeriod:
     def __str__(self) -> str:
         """Return the state in words, naming the days that do not count."""
         gaps = [f"{day} is missing" for day in self.missing]
-        gaps += [f"{day} is incomplete" for day in self.incomplete]
+        gaps += [f"{day} is incomplete ({why})" for day, why in self.incomplete.items()]
         return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *sorted(gaps)])
 
 
@@ -73,25 +74,35 @@ def _period(
     warehouse: Warehouse, site: Site, found: Sequence[date], first: date, wanted: int
 ) -> ReferencePeriod:
     days: list[date] = []
-    incomplete: list[date] = []
+    incomplete: dict[date, str] = {}
     seen: list[date] = []
     for day in found:
         if day < first or len(days) == wanted:
             continue
         seen.append(day)
-        (days if _is_complete(warehouse, site, day) else incomplete).append(day)
+        if why := _why_incomplete(warehouse, site, day):
+            incomplete[day] = why
+        else:
+            days.append(day)
     span = range((seen[-1] - first).days) if seen else range(0)
     missing = {first + timedelta(days=number) for number in span} - set(seen)
-    return ReferencePeriod(tuple(days), wanted, tuple(sorted(missing)), tuple(incomplete))
+    return ReferencePeriod(tuple(days), wanted, tuple(sorted(missing)), incomplete)
 
 
-def _is_complete(warehouse: Warehouse, site: Site, day: date) -> bool:
+def _why_incomplete(warehouse: Warehouse, site: Site, day: date) -> str:
+    """Return why a day teaches nothing, in words; nothing where it does."""
     readings = warehouse.read(_READINGS, day_partition(day, site.name))
-    if readings is None:
-        return False
+    if readings is None or readings.is_empty():
+        return "no reading"
     shares = readings.group_by("ts_utc").agg(pl.col("mask").mean().alias("share"))
     steps = shares.filter(pl.col("share") >= SENSORS_FROM_SHARE).height
-    return steps * site.contract.cadence_s >= COMPLETE_FROM_SHARE * _DAY_S
+    if steps * site.contract.cadence_s >= COMPLETE_FROM_SHARE * _DAY_S:
+        return ""
+    masked = readings.filter(pl.col("mask") == 0)
+    if masked.height < (1 - SENSORS_FROM_SHARE) * readings.height:
+        return "too few readings"
+    flags = masked.group_by("flags").len().sort("len", "flags")["flags"][-1]
+    return f"{masked.height / readings.height:.0%} of its readings are {names_of(flags) or 'bad'}"
 
 
 def chosen_reference_days(work: Work, day: date, *, table: str) -> tuple[date, ...]:

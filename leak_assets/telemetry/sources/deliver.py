@@ -21,6 +21,8 @@ from leak_assets.telemetry.readers.mapping import MAPPING_FILE, load_mapping
 
 from .landing import SETTLE_S, is_inside, is_unfinished, names_like, reserve
 
+# The list that a simulation leaves beside its files (`exchange.run_folder`): no delivery.
+SIMULATION_LIST = "simulation.json"
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -177,7 +179,11 @@ def _visible_files(path: Path) -> list[Path]:
                 f"`{path.name}` is named like an unfinished file", remedy="Rename it", file=path
             )
         return [path]
-    files = [f for f in sorted(path.iterdir()) if f.is_file() and not is_unfinished(f.name)]
+    files = [
+        file
+        for file in sorted(path.iterdir())
+        if file.is_file() and not is_unfinished(file.name) and file.name != SIMULATION_LIST
+    ]
     for file in files:
         if not is_inside(file, path.resolve()):
             raise InputError(

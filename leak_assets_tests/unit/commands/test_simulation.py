@@ -37,6 +37,16 @@ def simulate(out: Path, *more: object) -> dict:
     return json.loads(result.output)
 
 
+def test_a_town_without_habits_is_told(tmp_path: Path) -> None:
+    """Hanoi's model has one demand all year: its sensors would be taken for stuck."""
+    asked = ("simulate", "--network", "hanoi", "--start", "2019-01-07", "--days", "1", "--json")
+    (still,) = json.loads(invoke(*asked, "--out", tmp_path / "a").output)["remarks"]
+    assert still.startswith("11 of 11 sensors stand still")
+    assert "--town-seed" in still
+    drawn = invoke(*asked, "--out", tmp_path / "b", "--town-seed", 1)
+    assert json.loads(drawn.output)["remarks"] == []
+
+
 def test_every_format_lies_in_the_folder(tmp_path: Path) -> None:
     """All formats at once; the list beside them names every file."""
     formats = [

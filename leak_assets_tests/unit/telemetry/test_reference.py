@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from leak_assets.pipeline.context import StepContext, day_partition
+from leak_assets.quality.reasons import Reason
 from leak_assets.settings import Settings
 from leak_assets.telemetry.judged import reference_statistics
 from leak_assets.telemetry.reference import reference_days, reference_periods
@@ -29,7 +30,14 @@ def ctx(tmp_path: Path) -> StepContext:
     return ctx
 
 
-def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, ...] = ()) -> None:
+def put(
+    ctx: StepContext,
+    number: int,
+    *,
+    steps: int = STEPS,
+    dead: tuple[str, ...] = (),
+    flags: int = 0,
+) -> None:
     """Write the readings of three sensors from midnight on, made with the reference in use."""
     start = datetime(2019, 1, number, tzinfo=UTC)
     frames = [
@@ -41,7 +49,7 @@ def put(ctx: StepContext, number: int, *, steps: int = STEPS, dead: tuple[str, .
                 "quantity": "pressure",
                 "value_si": [None if sensor in dead else 50.0 + number] * steps,
                 "quality": "missing" if sensor in dead else "good",
-                "flags": 0,
+                "flags": int(flags) if sensor in dead else 0,
                 "mask": int(sensor not in dead),
                 "estimator": None,
                 "offset_s": 0,
@@ -92,7 +100,9 @@ def test_a_missing_or_incomplete_day_is_passed_over_and_named(ctx: StepContext) 
     put(ctx, 4)
     (period,) = reference_periods(ctx.warehouse, ctx.network(NETWORK))
     assert not period.is_whole
-    assert str(period) == ("2 of 4 leak-free days; 2019-01-02 is missing; 2019-01-03 is incomplete")
+    assert str(period) == (
+        "2 of 4 leak-free days; 2019-01-02 is missing; 2019-01-03 is incomplete (too few readings)"
+    )
     for number in (5, 6, 7):
         put(ctx, number)
     assert in_use(ctx, 7) == [1, 4, 5, 6]
@@ -103,8 +113,10 @@ def test_a_dead_sensor_does_not_keep_the_network_learning(ctx: StepContext) -> N
     for number in (1, 2, 3, 4):
         put(ctx, number, dead=("4",))
     assert in_use(ctx, 5) == [1, 2, 3, 4]
-    put(ctx, 4, dead=("3", "4"))
+    put(ctx, 4, dead=("3", "4"), flags=Reason.FLAT_LINE)
     assert in_use(ctx, 5) == []
+    (period,) = reference_periods(ctx.warehouse, ctx.network(NETWORK))
+    assert "2019-01-04 is incomplete (67% of its readings are flat_line)" in str(period)
 
 
 def test_the_newest_period_that_ended_before_a_day_holds(ctx: StepContext) -> None:

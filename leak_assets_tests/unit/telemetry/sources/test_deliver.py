@@ -58,10 +58,11 @@ def test_deliveries_at_the_same_time_lose_nothing(tmp_path: Path, put: Put) -> N
 
 
 def test_folder_delivers_its_visible_files(tmp_path: Path, put: Put) -> None:
-    """A folder stands for its visible files."""
+    """A folder stands for its visible files; a simulation's list of them is none."""
     put(tmp_path / "export" / "b_Flows.csv", "b")
     put(tmp_path / "export" / "a_Flows.csv", "a")
     put(tmp_path / "export" / ".hidden", "h")
+    put(tmp_path / "export" / "simulation.json", "{}")
     delivered = deliver([tmp_path / "export"], tmp_path / "landing", "hanoi")
     assert [d.path.name for d in delivered] == ["a_Flows.csv", "b_Flows.csv"]
 
