@@ -10,10 +10,11 @@ from leak_assets.sites.site import NetworkSite
 
 from .artefact import load_artefact
 from .config import DETECTOR
+from .dataset import stored_windows
 from .decisions import registry_events
 from .euro_gate import WINDOWS, network_backtests
 from .evaluation import frozen_metrics
-from .frozen import frozen_set
+from .frozen import TABLE as FROZEN
 from .in_use import pipes_of
 from .registry import current, find
 
@@ -48,7 +49,9 @@ def compared(
         artefact = load_artefact(
             ctx.settings.models_dir / row["artefact_path"], manifest_sha256=row["manifest_sha256"]
         )
-        windows = frozen_set(ctx.warehouse, site.name, artefact.statistics, artefact.channels)
+        windows = stored_windows(
+            ctx.warehouse, FROZEN, site.name, artefact.statistics, artefact.channels
+        )
         if windows is None:
             raise MissingInputError(
                 f"no frozen test set of {site.name} is there",

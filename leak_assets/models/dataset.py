@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from leak_assets.warehouse import Warehouse
+
 # What identifies a window, and what is known of one; the latter two only in training.
 _KEYS = ("scenario_id", "window_start")
 _INDEX = (
@@ -157,6 +159,26 @@ def window_set(
     for i, name in enumerate(statistics):
         values[row, i, column] = cells[name].cast(pl.Float32).to_numpy()
     return WindowSet(tuple(channels), tuple(statistics), values, index)
+
+
+def stored_windows(
+    warehouse: Warehouse,
+    table: str,
+    network: str,
+    statistics: Sequence[str],
+    channels: tuple[str, ...],
+) -> WindowSet | None:
+    """Return the labelled windows that a table keeps of a whole network; None without any.
+
+    Parameters
+    ----------
+    table
+        `models.frozen_windows` or `models.judged_windows`.
+    """
+    rows = warehouse.read(table, {"network": network})
+    if rows is None or rows.is_empty():
+        return None
+    return window_set(rows, statistics, channels=channels)
 
 
 def training_set(

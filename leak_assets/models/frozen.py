@@ -20,7 +20,6 @@ from leak_assets.warehouse.schemas.models import FROZEN_WINDOWS
 
 from .batches import FEATURES, TrainingBatches, training_batches
 from .config import DETECTOR, load_config
-from .dataset import WindowSet, window_set
 from .split import grouped_split
 
 TABLE = FROZEN_WINDOWS.full_name
@@ -72,16 +71,6 @@ def frozen_scenarios(warehouse: Warehouse, batches: TrainingBatches) -> frozense
     same = {i.partition for i in batches.inputs if i in record.inputs}
     names = [name for name in batches.batches if any(f"batch={name}__" in p for p in same)]
     return frozenset(rows.filter(pl.col("batch").is_in(names))["scenario_id"])
-
-
-def frozen_set(
-    warehouse: Warehouse, network: str, statistics: Sequence[str], channels: tuple[str, ...]
-) -> WindowSet | None:
-    """Return the windows of the frozen test set, or None where there is none yet."""
-    rows = warehouse.read(TABLE, {"network": network})
-    if rows is None or rows.is_empty():
-        return None
-    return window_set(rows, statistics, channels=channels)
 
 
 def _write(work: Work, _partitions: Sequence[Partition]) -> list[Written]:

@@ -18,8 +18,6 @@ from leak_assets.sites.site import NetworkSite
 from leak_assets.warehouse import Input, Warehouse, Written
 from leak_assets.warehouse.schemas.models import JUDGED_WINDOWS
 
-from .dataset import WindowSet, window_set
-
 TABLE = JUDGED_WINDOWS.full_name
 WINDOWS = "features.windows"
 BATCH = "operation"
@@ -87,16 +85,6 @@ def _judged(windows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 def judged_input(warehouse: Warehouse, network: str) -> Input | None:
     """Return the snapshot as an input of a training, also where nobody has judged anything yet."""
     return warehouse.as_input(TABLE, {"network": network})
-
-
-def judged_set(
-    warehouse: Warehouse, network: str, statistics: Sequence[str], channels: tuple[str, ...]
-) -> WindowSet | None:
-    """Return the windows that people judged, with the channels of a training; None without any."""
-    rows = warehouse.read(TABLE, {"network": network})
-    if rows is None or rows.is_empty():
-        return None
-    return window_set(rows, statistics, channels=channels)
 
 
 def _write(work: Work, _partitions: Sequence[Partition]) -> list[Written]:

@@ -22,7 +22,7 @@ from leak_assets.warehouse.schemas.models import PACKAGES
 from .artefact import DRAFT_FILES, Artefact, artefact_folder, draft_folder, load_artefact
 from .batches import FEATURES, TrainingBatches, training_batches
 from .config import MODELS, PINPOINTER, load_config, parse_config
-from .dataset import WindowSet, training_set
+from .dataset import WindowSet, stored_windows, training_set
 from .decisions import registry_events
 from .evaluation import (
     CROSS_VALIDATION,
@@ -32,7 +32,7 @@ from .evaluation import (
     evaluations_frame,
 )
 from .frozen import TABLE as FROZEN
-from .frozen import frozen_scenarios, frozen_set
+from .frozen import frozen_scenarios
 from .gates import failed_gates
 from .in_use import (
     model_input,
@@ -43,7 +43,6 @@ from .in_use import (
     version_partition,
 )
 from .judged import TABLE as JUDGED
-from .judged import judged_set
 from .metrics import Metrics
 from .pipes import CandidatePipes
 from .plan import TrainingPlan
@@ -120,7 +119,9 @@ def train_models(
             trained_at=datetime.now(UTC),
             provenance=provenance,
             pipes=pipes_of(site.network) if name == PINPOINTER else None,
-            judged=judged_set(ctx.warehouse, site.name, windows.statistics, windows.channels),
+            judged=stored_windows(
+                ctx.warehouse, JUDGED, site.name, windows.statistics, windows.channels
+            ),
             frozen=frozen,
         )
         write_draft(result, ctx.settings.drafts_dir)
@@ -180,7 +181,9 @@ def write_evaluations(
             windows,
             leak_truth,
             pipes,
-            frozen=frozen_set(ctx.warehouse, site.name, artefact.statistics, artefact.channels),
+            frozen=stored_windows(
+                ctx.warehouse, FROZEN, site.name, artefact.statistics, artefact.channels
+            ),
             zones=zones,
         )
         folds = _cross_validation(ctx, artefact, windows, leak_truth, pipes, made_from)

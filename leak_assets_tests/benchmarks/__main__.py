@@ -11,6 +11,7 @@ from pathlib import Path
 from leak_assets_tests.benchmarks import (
     bench_api,
     bench_dashboard,
+    bench_drift,
     bench_engine,
     bench_events,
     bench_flags,
@@ -42,6 +43,7 @@ ALL = {
         bench_hanoi,
         bench_events,
         bench_lifecycle,
+        bench_drift,
         bench_engine,
         bench_signatures,
         bench_scenarios,

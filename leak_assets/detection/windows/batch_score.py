@@ -83,9 +83,9 @@ def batch_score(model: Path, data: Path, output: Path, *, workers: int = 1) -> B
         source = _file_of_windows(files, artefact)
         try:
             # Nearly every file is in order; the first chunks tell where one is not.
-            keys, parts = _score_file(source or _sorted(files, artefact, folder), model, workers)
+            keys, parts = _score_file(source or _sorted(files, artefact, folder), artefact, workers)
         except _OrderError:
-            keys, parts = _score_file(_sorted(files, artefact, folder), model, workers)
+            keys, parts = _score_file(_sorted(files, artefact, folder), artefact, workers)
     if not parts:
         raise InputError("there is no window in it", remedy="Give a file with rows", file=data)
     named = keys.with_columns(model=pl.lit(artefact.model), version=pl.lit(artefact.version))
@@ -108,14 +108,16 @@ class _Chunk:
     windows: int
 
 
-def _score_file(source: Path, model: Path, workers: int) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _score_file(
+    source: Path, artefact: Artefact, workers: int
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Return the windows of a file in order, and their scores chunk by chunk.
 
     This process reads on and takes its share of the chunks while others score: neither their
     start nor the reading of the keys is waited for.
     """
     found: list[pl.DataFrame] = []
-    score = partial(_scored, model, load_artefact(model).manifest_sha256, str(source))
+    score = partial(_scored, artefact.folder, artefact.manifest_sha256, str(source))
     parts = list(share_out(score, _chunks(source, found), workers=workers))
     return pl.concat(found) if found else pl.DataFrame(), parts
 

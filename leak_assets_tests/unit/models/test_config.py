@@ -24,6 +24,7 @@ def test_detector_gates_are_those_of_the_requirements() -> None:
     assert gates["far_without_leak"].max == 0.05
     assert gates["far_as_labelled"].max == 0.10
     assert gates["latency_ms_p95"].max == 50
+    assert gates["ece"].max == 0.1
 
 
 def _changed(tmp_path, change):

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from leak_assets.incidents.people import record
-from leak_assets.models.judged import TABLE, judged_input, judged_set, write_judged_windows
+from leak_assets.models.dataset import stored_windows
+from leak_assets.models.judged import TABLE, judged_input, write_judged_windows
 from leak_assets.models.training import train
 from leak_assets.models.versions import model_version
 from leak_assets.pipeline.context import StepContext
@@ -50,7 +51,8 @@ def test_five_false_alarms_change_the_next_training_set(tmp_path: Path) -> None:
     write_judged_windows(ctx, site)
     # Nobody has said anything yet: an input of the training all the same, without a window in it.
     assert judged_input(ctx.warehouse, NET) is not None
-    assert judged_set(ctx.warehouse, NET, ("mean",), ("pressure/n1", "pressure/n2")) is None
+    channels = ("pressure/n1", "pressure/n2")
+    assert stored_windows(ctx.warehouse, TABLE, NET, ("mean",), channels) is None
     query = "SELECT incident_id FROM incidents.incidents ORDER BY hypothesis_id"
     first, *others = ctx.warehouse.sql(query)["incident_id"]
     for name in others:
@@ -63,7 +65,7 @@ def test_five_false_alarms_change_the_next_training_set(tmp_path: Path) -> None:
     after = judged_input(ctx.warehouse, NET)
     assert after is not None
     assert after.version != before.version
-    found = judged_set(ctx.warehouse, NET, ("mean",), ("pressure/n1", "pressure/n2"))
+    found = stored_windows(ctx.warehouse, TABLE, NET, ("mean",), channels)
     assert found is not None
     by_incident = found.index.group_by("scenario_id").agg(
         pl.col("is_leak").first(), pl.col("link_id").first()
