@@ -47,11 +47,13 @@ def dev(
     ] = 3000,
 ) -> None:
     """Start Dagster's user interface and daemon on this warehouse."""
+    from leak_assets.defs.known_sites import tell_sites
     from leak_assets.deployment.instance import prepare_dagster_home
 
     _check_port(port)
     settings = Settings.from_environment()
     home = prepare_dagster_home(settings)
+    tell_sites(home, settings)
     typer.echo(f"Dagster: http://127.0.0.1:{port}   landing zone: {settings.landing_dir}/<network>")
     os.environ["DAGSTER_HOME"] = str(home)
     arguments = ["dev", "--module-name", "leak_assets.definitions", "--host", "127.0.0.1"]
@@ -70,6 +72,7 @@ def prepare(
 
     Dagster's storage, the catalogue of views, sites. Repeated, it changes nothing.
     """
+    from leak_assets.defs.known_sites import tell_sites
     from leak_assets.deployment.instance import prepare_dagster_home
     from leak_assets.sites.described import register_site
 
@@ -81,6 +84,7 @@ def prepare(
         register_site(path, settings).description.name
         for path in sorted(sites.glob("*.yaml") if sites else ())
     ]
+    tell_sites(home, settings)
     if as_json:
         print_json({"dagster_home": str(home), "sites": names})
         return
