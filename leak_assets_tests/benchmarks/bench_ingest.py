@@ -68,7 +68,7 @@ def write_exports(folder: Path, days: int) -> int:
     return count
 
 
-def plain(folder: Path) -> None:
+def plain(folder: Path) -> duckdb.DuckDBPyConnection:
     """Read and unpivot all exports with DuckDB."""
     connection = duckdb.connect()
     connection.execute("CREATE TABLE r (ts TIMESTAMP, sensor VARCHAR, quantity VARCHAR, v DOUBLE)")
@@ -80,6 +80,7 @@ def plain(folder: Path) -> None:
             " ON COLUMNS(* EXCLUDE Timestamp) INTO NAME sensor VALUE v)",
             [quantity],
         )
+    return connection
 
 
 def plain_tables(folder: Path) -> None:
@@ -88,21 +89,12 @@ def plain_tables(folder: Path) -> None:
     The files alone, without a judgement, a position, a hash or an fsync: what is left of the way
     to readings for the platform's own work.
     """
-    connection = duckdb.connect()
-    for path in sorted(folder.glob("*_SCADA_*.csv.gz")):
-        quantity = path.name.split("_")[-1].partition(".")[0]
+    connection = plain(folder)
+    for table in ("raw", "readings"):
         connection.execute(
-            "CREATE OR REPLACE TABLE r AS SELECT Timestamp AS ts, sensor, ? AS quantity, v,"
-            " Timestamp::DATE AS day FROM (UNPIVOT (SELECT * FROM"
-            f" read_csv('{path}', delim=';', decimal_separator=',', header=true))"
-            " ON COLUMNS(* EXCLUDE Timestamp) INTO NAME sensor VALUE v)",
-            [quantity],
+            f"COPY (SELECT *, ts::DATE AS day FROM r) TO '{folder / table}'"
+            " (FORMAT parquet, COMPRESSION zstd, PARTITION_BY day)"
         )
-        for table in ("raw", "readings"):
-            connection.execute(
-                f"COPY r TO '{folder / table / path.name}' (FORMAT parquet, COMPRESSION zstd,"
-                " PARTITION_BY day, OVERWRITE_OR_IGNORE)"
-            )
 
 
 def platform(folder: Path, days: int) -> None:
@@ -128,8 +120,6 @@ def _report(what: str, folder: Path, days: int) -> None:
         case "plain":
             plain(folder)
         case "plain_tables":
-            for table in ("raw", "readings"):
-                (folder / table).mkdir()
             plain_tables(folder)
         case _:
             platform(folder, days)
