@@ -20,7 +20,7 @@ TABLE = "simulation.leak_signatures"
 # Validating and hashing takes some 450 bytes a row: this many stay below 2 GB.
 MOST_ROWS = 4_000_000
 # Below this many leaks starting processes takes longer than solving.
-_WORTH_PROCESSES = 150_000
+_WORTH_PROCESSES = 30_000
 
 
 def signature_frames(
