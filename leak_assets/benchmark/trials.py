@@ -1,7 +1,7 @@
-"""Detection on many generated towns: drawn and prepared once, judged again with every change.
+"""Methods on many generated towns: drawn and prepared once, judged again with every change.
 
-What a town is stands in `town_plan`; here towns are kept by content, detection runs over their
-stored features, and what it says is valued.
+What a town is stands in `town_plan`; here towns are kept by content, methods of `detection` and
+baselines run over what is stored of them, and what they say is valued by one scorer.
 """
 
 import hashlib
@@ -17,10 +17,13 @@ from typing import Any
 
 import leak_assets
 from leak_assets.audit.rescore import Variant, rescore
+from leak_assets.detection.likelihood.repairs import repairs_file
 from leak_assets.detection.likelihood.responses import flow_scale
+from leak_assets.detection.methods import METHODS
+from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.export import open_export
-from leak_assets.exchange.battledim.submission import write_submission
-from leak_assets.exchange.battledim.truth import read_truth
+from leak_assets.exchange.battledim.submission import read_submission, write_submission
+from leak_assets.exchange.battledim.truth import Truth, read_truth
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import prepare_site
 from leak_assets.settings import Settings
@@ -28,16 +31,19 @@ from leak_assets.sites.site import NetworkSite, network_site
 from leak_assets.system.files import publish
 from leak_assets.system.processes import fan_out
 
+from .baselines.every import BASELINES, in_period
+from .baselines.town_data import read_town
 from .battledim_run import take_export
 from .losses import delays, losses
 from .score import CREW_EUR, PRICE_EUR_PER_M3, score
-from .submission import SMALLEST_M3_PER_H, submission
+from .submission import SMALLEST_M3_PER_H, Report, submission
 from .town_plan import TownPlan
 from .towns import write_town
 
 VARIANTS = ("plain", "faults", "events")
 DEAR_CREW_EUR = 2000.0
 CHANNELS = "features.channels_30m"
+REFERENCES = "features.channel_references"
 _FEATURES = ("readings", "calibrations", "channels_30m")
 # Rooms whose code decides what a town's features are: another code makes them anew.
 _ROOMS = ("benchmark/town_plan.py", "hydraulics", "features", "telemetry", "quality", "sites")
@@ -61,10 +67,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Judged:
-    """What detection was worth on a town.
+    """What a method was worth on a town.
 
     Parameters
     ----------
+    method
+        Of detection, or a baseline.
     score_pct, score_dear_pct
         Share of the perfect euro score at a crew of 500 and of 2,000 euro; None without leaks.
     per_call
@@ -76,6 +84,7 @@ class Judged:
     """
 
     trial: Trial
+    method: str
     score_pct: float | None
     score_dear_pct: float | None
     leaks: int
@@ -102,16 +111,44 @@ def trials(plan: TownPlan, seeds: Sequence[int], clean_seeds: Sequence[int]) -> 
     return out
 
 
+def own_methods() -> tuple[str, ...]:
+    """Return the methods of detection that need no trained model: a town has none."""
+    return tuple(name for name, one in METHODS.items() if set(one.tables) <= {CHANNELS, REFERENCES})
+
+
+def chosen_methods(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the methods of names, `all` being each of `own_methods` and of the baselines.
+
+    Raises
+    ------
+    InputError
+        A name is unknown, or of a method that asks trained models.
+    """
+    every = (*own_methods(), *BASELINES)
+    wanted = [one for name in names for one in (every if name == "all" else (name,))]
+    for name in wanted:
+        if name in METHODS and name not in every:
+            raise InputError(
+                f"{name} asks trained models, and generated towns have none",
+                remedy="`leak-assets backtest` compares it with the others",
+            )
+        if name not in every:
+            raise InputError(
+                f"there is no method {name!r}", remedy=f"Methods are: {', '.join(every)}, all"
+            )
+    return tuple(dict.fromkeys(wanted))
+
+
 def judge_all(
     network: str,
     chosen: Sequence[Trial],
     cache: Path,
     *,
-    method: str,
+    methods: Sequence[str],
     workers: int | None = None,
     progress: Callable[[str], None],
 ) -> Iterator[Judged]:
-    """Yield what a method is worth on each town as it is done, several at once.
+    """Yield what each method is worth on each town as the town is done, several at once.
 
     Parameters
     ----------
@@ -119,41 +156,77 @@ def judge_all(
         Name or path, as users give it.
     cache
         Folder in which towns are kept with their features.
+    methods
+        As of `chosen_methods`.
     """
-    one = partial(_judge_one, network, cache, method)
+    one = partial(_judge_town, network, cache, tuple(methods))
     for number, (trial, judged) in enumerate(fan_out(one, chosen, workers=workers), 1):
         progress(f"town {trial.name} is judged ({number} of {len(chosen)})")
-        yield judged
+        yield from judged
 
 
-def _judge_one(network: str, cache: Path, method: str, trial: Trial) -> Judged:
+def _judge_town(
+    network: str, cache: Path, methods: tuple[str, ...], trial: Trial
+) -> tuple[Judged, ...]:
     site = network_site(network, Settings())
     folder = cache / _key(site, trial)
     if not (folder / _READY).is_file():
         _prepare(site, trial, folder)
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=folder / "home"), progress=_silent)
     own = ctx.network(site.name)
+    truth = read_truth(folder / "truth")
+    baselines = [name for name in methods if name in BASELINES]
+    reports = {name: _detected(ctx, own, name, truth) for name in methods if name in METHODS}
+    reports |= _by_baselines(ctx, own, baselines, truth)
+    return tuple(_judged(trial, name, folder / "truth", truth, reports[name]) for name in methods)
+
+
+def _detected(ctx: StepContext, own: NetworkSite, method: str, truth: Truth) -> list[Report]:
+    """Return what a method of detection reports, by the incidents that it raises."""
     partitions = ctx.warehouse.partitions(CHANNELS, network=own.name)
     known = sorted(date.fromisoformat(partition["date"]) for partition in partitions)
     days = [known[0] + timedelta(days=n) for n in range((known[-1] - known[0]).days + 1)]
     rescored = rescore(ctx, own, Variant(method=method), days, is_anew=True)
-    truth = read_truth(folder / "truth")
-    reports = submission(
+    return submission(
         rescored.tracked.incident_events,
         rescored.tracked.incident_days,
         start=truth.start_at.date(),
         end=truth.end_at.date() + timedelta(days=1),
         smallest_m3_per_h=SMALLEST_M3_PER_H * flow_scale(own.network),
     )
+
+
+def _by_baselines(
+    ctx: StepContext, own: NetworkSite, names: Sequence[str], truth: Truth
+) -> dict[str, list[Report]]:
+    """Return what baselines report, from the same readings and list of repairs."""
+    if not names:
+        return {}
+    path = repairs_file(ctx.settings, own.name)
+    lines = read_submission(path) if path.is_file() else []
+    repairs = [(pipe, when) for _, pipe, when in lines]
+    town = read_town(ctx, own)
+    return {
+        name: in_period(
+            BASELINES[name].reports(town), repairs, own.network, truth.start_at, truth.end_at
+        )
+        for name in names
+    }
+
+
+def _judged(
+    trial: Trial, method: str, folder: Path, truth: Truth, reports: Sequence[Report]
+) -> Judged:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "submission.txt"
         write_submission(path, [(one.link_id, one.start_at) for one in reports])
-        result = score(folder / "truth", path)
-        dear = score(folder / "truth", path, crew_eur=DEAR_CREW_EUR)
+        result = score(folder, path)
+        dear = score(folder, path, crew_eur=DEAR_CREW_EUR)
     calls = result.true_positives + result.false_positives + result.repeated
     away = result.detections["distance_m"].drop_nulls().to_list()
     return Judged(
         trial,
+        method,
         result.score_pct,
         dear.score_pct,
         result.leaks,

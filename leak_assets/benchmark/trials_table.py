@@ -1,4 +1,4 @@
-"""Judged towns as rows for people: each town, and mean, median and worst by kind of town.
+"""Judged towns as rows for people: each town, mean and worst by kind, methods side by side.
 
 Presentation only; the figures are `trials`'.
 """
@@ -12,10 +12,12 @@ from .trials import VARIANTS, Judged
 
 
 def town_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Return a row for each town."""
+    """Return a row for each town, and for each method where there are several."""
+    is_one = len({one.method for one in judged}) == 1
     return [
         {
             "town": one.trial.name,
+            **({} if is_one else {"method": one.method}),
             "% of perfect": _rounded(one.score_pct, 1),
             "% crew 2000": _rounded(one.score_dear_pct, 1),
             "leaks": one.leaks,
@@ -34,6 +36,40 @@ def town_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
+def leaderboard(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Return a row for each kind of town and method, best first: means over the towns."""
+    rows = []
+    is_one = len({j.trial.variant for j in judged}) == 1
+    for variant in VARIANTS:
+        of_kind = [j for j in judged if j.trial.variant == variant]
+        methods = dict.fromkeys(j.method for j in of_kind)
+        found = [_standing(name, [j for j in of_kind if j.method == name]) for name in methods]
+        kind = {} if is_one else {"variant": variant}
+        found.sort(key=lambda row: -(row["% of perfect"] or 0.0))
+        rows += [kind | row for row in found]
+    return rows
+
+
+def _standing(method: str, judged: Sequence[Judged]) -> dict[str, Any]:
+    leaky = [j for j in judged if j.score_pct is not None]
+    clean = [j for j in judged if j.score_pct is None]
+    scores = [j.score_pct for j in leaky if j.score_pct is not None]
+    return {
+        "method": method,
+        "% of perfect": _of(mean, scores),
+        "± se": _error(scores),
+        "worst": _of(min, scores),
+        "crew 2000": _of(mean, [j.score_dear_pct for j in leaky]),
+        "precision": _of(mean, [j.precision for j in leaky], 2),
+        "per call": _of(mean, [j.per_call for j in leaky], 2),
+        "recall": _of(mean, [j.recall for j in leaky], 2),
+        "abrupt h": _of(median, [j.delays["abrupt_h"] for j in leaky], 0),
+        "incipient d": _of(median, [j.delays["incipient_d"] for j in leaky]),
+        "distance m": _of(mean, [j.median_distance_m for j in leaky], 0),
+        "false/clean town": _of(mean, [j.false_positives for j in clean]),
+    }
+
+
 def summary(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Return a row for each kind of town: what detection is worth there."""
     rows: list[dict[str, Any]] = []
@@ -47,7 +83,7 @@ def summary(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "variant": variant,
             "towns": len(leaky),
             "mean %": _of(mean, scores),
-            "± se": _rounded(stdev(scores) / len(scores) ** 0.5, 1) if len(scores) > 1 else None,
+            "± se": _error(scores),
             "median %": _of(median, scores),
             "worst %": _of(min, scores),
             "crew 2000": _of(mean, [j.score_dear_pct for j in leaky]),
@@ -69,9 +105,16 @@ def lost_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return rows
 
 
-def _of(what: Callable[[Sequence[float]], float], values: Sequence[float | None]) -> float | None:
+def _error(scores: Sequence[float]) -> float | None:
+    """Return the standard error of a mean over towns."""
+    return round(stdev(scores) / len(scores) ** 0.5, 1) if len(scores) > 1 else None
+
+
+def _of(
+    what: Callable[[Sequence[float]], float], values: Sequence[float | None], digits: int = 1
+) -> float | None:
     known = [value for value in values if value is not None]
-    return round(what(known), 1) if known else None
+    return round(what(known), digits) if known else None
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -124,7 +124,14 @@ def detection(
         list[str] | None,
         typer.Option(help="plain, faults or events; all by default. May be repeated."),
     ] = None,
-    method: Annotated[str, typer.Option(help="Method of detection.")] = "likelihood",
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            "--method",
+            help="Methods and baselines, with commas; `all`: every one, side by side.",
+        ),
+    ] = "likelihood",
     history_days: Annotated[int, typer.Option(help="Days of the history.")] = 365,
     days: Annotated[int, typer.Option(help="Days of the evaluated period after it.")] = 365,
     workers: Annotated[
@@ -135,13 +142,14 @@ def detection(
 ) -> None:
     """Judge detection on generated towns; they are kept, so that a change is judged in minutes."""
     from leak_assets.benchmark.town_plan import TownPlan
-    from leak_assets.benchmark.trials import VARIANTS, judge_all, trials
-    from leak_assets.benchmark.trials_table import lost_rows, summary, town_rows
+    from leak_assets.benchmark.trials import VARIANTS, chosen_methods, judge_all, trials
+    from leak_assets.benchmark.trials_table import leaderboard, lost_rows, summary, town_rows
 
     settings = Settings()
     wanted = tuple(variant or VARIANTS)
     if unknown := [name for name in wanted if name not in VARIANTS]:
         raise InputError(f"there is no variant {unknown[0]!r}", remedy=", ".join(VARIANTS))
+    named = chosen_methods([name.strip() for name in methods.split(",")])
     plan = TownPlan(history_days=history_days, evaluated_days=days)
     seeds = range(seed, seed + towns), range(seed + towns, seed + towns + clean)
     chosen = [one for one in trials(plan, *seeds) if one.variant in wanted]
@@ -150,16 +158,23 @@ def detection(
             network,
             chosen,
             settings.cache_dir / "towns",
-            method=method,
+            methods=named,
             workers=workers,
             progress=progress(as_json=as_json),
         ),
-        key=lambda one: chosen.index(one.trial),
+        key=lambda one: (chosen.index(one.trial), named.index(one.method)),
     )
+    if len(named) > 1:
+        if as_json:
+            print_json({"towns": town_rows(judged), "leaderboard": leaderboard(judged)})
+            return
+        print_rows(town_rows(judged), as_json=False, title="Each town")
+        print_rows(leaderboard(judged), as_json=False, title=f"{len(chosen)} towns of {network}")
+        return
     if as_json:
         about = {"summary": summary(judged), "lost_percent": lost_rows(judged)}
         print_json({"towns": town_rows(judged), **about})
         return
-    print_rows(town_rows(judged), as_json=False, title=f"{method} on {len(judged)} towns")
+    print_rows(town_rows(judged), as_json=False, title=f"{named[0]} on {len(judged)} towns")
     print_rows(summary(judged), as_json=False, title="By kind of town")
     print_rows(lost_rows(judged), as_json=False, title="Lost, % of the perfect score")

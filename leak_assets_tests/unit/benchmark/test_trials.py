@@ -1,5 +1,6 @@
 """Detection judged on generated towns: where euros go, and that a town is made once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from leak_assets.benchmark.baselines.every import BASELINES
 from leak_assets.benchmark.losses import CAUSES, delays, losses
 from leak_assets.benchmark.score import score
 from leak_assets.benchmark.town_plan import TownPlan
-from leak_assets.benchmark.trials import trials
+from leak_assets.benchmark.trials import chosen_methods, own_methods, trials
 from leak_assets.cli import app
 from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.submission import write_submission
@@ -90,5 +92,20 @@ def test_a_town_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert '"lost_percent"' in again.output
     (kept,) = tmp_path.rglob("READY")
     assert kept.stat().st_mtime_ns == made_ns
+    board = CliRunner().invoke(app, [*arguments, "--json", "--methods", "all"])
+    assert board.exit_code == 0, board.output
+    rows = json.loads(board.output)["leaderboard"]
+    assert {row["method"] for row in rows} == {*own_methods(), *BASELINES}
+    assert next(row for row in rows if row["method"] == "null")["% of perfect"] == 0
     wrong = CliRunner().invoke(app, [*arguments, "--variant", "noise"])
     assert isinstance(wrong.exception, InputError)
+
+
+def test_methods_are_named_with_commas() -> None:
+    """`all` has everything once; what asks trained models, or is unknown, is refused."""
+    assert chosen_methods(["likelihood", "null", "likelihood"]) == ("likelihood", "null")
+    assert chosen_methods(["null", "all"])[0] == "null"
+    assert set(BASELINES) < set(chosen_methods(["all"]))
+    for name in ("windows", "guess"):
+        with pytest.raises(InputError):
+            chosen_methods([name])
