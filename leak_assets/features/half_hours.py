@@ -209,7 +209,8 @@ def learn_reference(
     residual = measured - np.stack([day.corrected(names, calibration) for day in seen])
     for number in range(len(seen)):
         residual[number][:, _is_stuck(measured[number])] = np.nan
-    window = residual.reshape(-1, len(names))
+    # Without a pressure sensor there are no columns: the shape cannot be inferred.
+    window = residual.reshape(len(days) * PER_DAY, len(names))
     spread = np.zeros((0, 0))
     if names:
         spread = np.ma.cov(np.ma.masked_invalid(window), rowvar=False).filled(0.0)
@@ -221,7 +222,7 @@ def learn_reference(
             "no pressure and no zone balance has usable half-hours on the reference days",
             remedy="Name reference days on which sensors deliver",
         )
-    usual = [float(_mean(column, 1)) for column in measured.reshape(-1, len(names)).T]
+    usual = [float(_mean(column, 1)) for column in measured.reshape(window.shape).T]
     reference = ChannelReference(
         tuple(days),
         (*names, *(f"balance/{zone}" for zone in seen[0].balances)),

@@ -1,4 +1,4 @@
-"""The map of a network as geometry: pipes, sensors by residual, candidates of incidents.
+"""The map of a network as geometry: pipes, sensors by residual, candidates or shades of pipes.
 
 The one map of reports and dashboard. The template `look/figures.html.j2` writes it,
 `look/explore.js` adds tips and zoom. Marks are strokes of a fixed width on the screen, so they
@@ -40,6 +40,22 @@ class CandidatePipe:
 
 
 @dataclass(frozen=True)
+class Shades:
+    """Colors of pipes that say something of each; pipes without stay as they are.
+
+    Parameters
+    ----------
+    heat
+        1 to `HEATS` by pipe.
+    legend
+        What the colors mean: steps (0: no color) and their text.
+    """
+
+    heat: Mapping[str, int]
+    legend: Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True)
 class Mark:
     """A sensor or a source on the map.
 
@@ -69,6 +85,8 @@ class NetworkMap:
     marks: Sequence[Mark]
     candidates: Mapping[str, Sequence[CandidatePipe]]
     places: Mapping[str, tuple[float, float]] = field(repr=False)
+    shaded: Sequence[tuple[int, str]] = ()
+    shades_legend: Sequence[tuple[int, str]] = ()
 
     @property
     def kinds(self) -> list[str]:
@@ -97,6 +115,7 @@ def draw_map(
     candidates: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     residuals: Mapping[tuple[str, str], tuple[str, float | None]] | None = None,
     truth: Sequence[tuple[str, str]] = (),
+    shades: Shades | None = None,
 ) -> NetworkMap:
     """Return the map of a network.
 
@@ -110,6 +129,8 @@ def draw_map(
         Text and z-score of sensors by name and quantity; None: not colored.
     truth
         Pipe and text of leaks that are known.
+    shades
+        Colors of pipes.
     """
     at = _placed(nodes)
     ends = {
@@ -136,6 +157,8 @@ def draw_map(
         ],
         {name: _heated(pipes, ends) for name, pipes in (candidates or {}).items()},
         {name: (round(x, 1), round(y, 1)) for name, (x, y) in middle.items()},
+        _shaded(shades, ends),
+        shades.legend if shades else (),
     )
 
 
@@ -184,6 +207,17 @@ def _heated(
         for pipe in pipes
         if pipe["link_id"] in ends
     ]
+
+
+def _shaded(
+    shades: Shades | None, ends: Mapping[str, tuple[float, float, float, float]]
+) -> list[tuple[int, str]]:
+    """Return one path for each step of color."""
+    paths: dict[int, str] = {}
+    for link, heat in shades.heat.items() if shades else ():
+        if link in ends and heat:
+            paths[heat] = paths.get(heat, "") + _segment(ends[link])
+    return sorted(paths.items())
 
 
 def _segment(ends: tuple[float, float, float, float], decimals: int = 1) -> str:

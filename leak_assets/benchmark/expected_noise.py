@@ -1,0 +1,133 @@
+"""The scatter without leaks that a layout is judged under: of reference days, or of a made week.
+
+Where telemetry was ingested its reference days say it; before, a week of a town that the engine
+makes, with its demand noise, sensor noise and differences from the model.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leak_assets.benchmark.town_plan import REFERENCE_DAYS
+from leak_assets.detection.likelihood.leak_filter import SLOW_DAYS
+from leak_assets.detection.likelihood.noise import Noise
+from leak_assets.features.half_hours import (
+    ChannelReference,
+    half_hour_means,
+    learn_correction,
+    learn_reference,
+)
+from leak_assets.hydraulics.engine.run import run_scenario
+from leak_assets.hydraulics.towns.town import Town
+from leak_assets.hydraulics.twin.twin import Twin
+from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.site import NetworkSite
+
+Floats = NDArray[np.float64]
+
+REFERENCES = "features.channel_references"
+_MADE_WEEK = date(2019, 1, 7)
+_TOWN_SEED = 1
+
+
+@dataclass(frozen=True, eq=False)
+class DailyNoise:
+    """Scatter of daily channels, and how it goes on from day to day.
+
+    Parameters
+    ----------
+    weight
+        Inverse of the covariance of a day's scatter (S × S).
+    root
+        Upper factor of it: `root.T @ root` is the weight (S × S).
+    slow
+        Variance of what forgets itself within `SLOW_DAYS`, in parts of a day's scatter (S).
+    """
+
+    weight: Floats
+    root: Floats
+    slow: Floats
+
+    @classmethod
+    def of(cls, reference: ChannelReference) -> "DailyNoise":
+        """Return the noise that the likelihood method takes a reference to have."""
+        noise = Noise.of(reference)
+        weight = np.linalg.inv(noise.fast)
+        slow = np.diag(noise.slow) / np.diag(noise.fast)
+        # All pressures go on alike, so that a step in them is whitened by days and by channels.
+        if count := reference.pressures:
+            slow[:count] = slow[:count].mean()
+        return cls(weight, np.linalg.cholesky(weight).T, slow)
+
+    def precision(self, days: int, before: int) -> Floats:
+        """Return what so many days tell of a lasting change, in parts of one free day (S).
+
+        Parameters
+        ----------
+        days
+            Since the change.
+        before
+            Quiet days before it; the offset is known as well as one day tells it.
+        """
+        number = np.arange(days + before)
+        apart = np.abs(number[:, None] - number[None])
+        changed = (number >= before).astype(float)
+        out = np.zeros(len(self.slow))
+        for slow in np.unique(self.slow):
+            course = np.eye(len(number)) + slow * np.exp(-apart / SLOW_DAYS) + 1.0
+            out[self.slow == slow] = changed @ np.linalg.solve(course, changed)
+        return out
+
+
+def known_reference(ctx: StepContext, site: NetworkSite) -> ChannelReference | None:
+    """Return what the newest ingested reference days of a network say; None before there are."""
+    if not site.network.is_registered:
+        return None
+    for partition in reversed(ctx.warehouse.partitions(REFERENCES, network=site.name)):
+        rows = ctx.warehouse.read(REFERENCES, partition)
+        if rows is not None and (found := ChannelReference.from_frame(rows)) is not None:
+            return _usable(found)
+    return None
+
+
+def made_reference(site: NetworkSite) -> ChannelReference | None:
+    """Return the reference of a leak-free week of a town that differs from the model.
+
+    None where the layout has no pressure and no metered zone.
+    """
+    twin = Twin(site.network, site.layout)
+    if not site.layout.ids("pressure") and not any(zone.is_balanced for zone in twin.zones):
+        return None
+    days = [_MADE_WEEK + timedelta(days=number) for number in range(REFERENCE_DAYS)]
+    run = run_scenario(
+        site.network,
+        site.layout,
+        start_at=datetime.combine(_MADE_WEEK, time(), UTC),
+        duration_s=REFERENCE_DAYS * 86400 - 300,
+        town=Town.draw(site.network, _TOWN_SEED),
+        seed=_TOWN_SEED,
+    )
+    wide = run.wide()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A zone without demand takes nothing: its balance has no factor, and is left out.
+        found = learn_reference(twin, half_hour_means(wide), days, learn_correction(twin, wide))
+    return _usable(found)
+
+
+def _usable(reference: ChannelReference) -> ChannelReference | None:
+    """Return the reference without channels that say nothing on its days; None without any."""
+    kept = np.flatnonzero(np.isfinite(reference.daily).any(axis=0))
+    if len(kept) == 0:
+        return None
+    pressures = kept[kept < reference.pressures]
+    return replace(
+        reference,
+        names=tuple(reference.names[i] for i in kept),
+        is_metered=tuple(reference.is_metered[i] for i in kept),
+        factor=reference.factor[kept],
+        usual=reference.usual[kept],
+        covariance=reference.covariance[np.ix_(pressures, pressures)],
+        daily=reference.daily[:, kept],
+    )
