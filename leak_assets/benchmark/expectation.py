@@ -195,7 +195,7 @@ def _drawn(
         numbers, scores = open_ones[alarms], scores[alarms]
         if len(numbers) == 0:
             continue
-        covariance = np.linalg.inv(information)
+        covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
         seen = scores @ covariance
         best, chance, leak = _placed(explanations, seen, covariance, size, is_near)
         fault = _fault_likelihood(explanations, seen, covariance)

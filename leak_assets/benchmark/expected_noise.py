@@ -54,7 +54,7 @@ class DailyNoise:
     def of(cls, reference: ChannelReference) -> "DailyNoise":
         """Return the noise that the likelihood method takes a reference to have."""
         noise = Noise.of(reference)
-        weight = np.linalg.inv(noise.fast)
+        weight = np.asarray(np.linalg.inv(noise.fast), dtype=np.float64)
         slow = np.diag(noise.slow) / np.diag(noise.fast)
         # All pressures go on alike, so that a step in them is whitened by days and by channels.
         if count := reference.pressures:

@@ -33,7 +33,7 @@ _HOURS = (
     (2, 8, 14, 20),
     (14,),
 )
-_MOST_SHARE = 0.9
+_MOST_SHARE, _ENOUGH_SHARE = 0.9, 0.1
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,12 @@ class LayoutExpectation:
         return []
 
     def _placing(self) -> list[str]:
-        reported = [one for one in self.expectation.sizes if one.median_m is not None]
+        # Of a size that is hardly ever reported the place is an accident.
+        reported = [
+            one
+            for one in self.expectation.sizes
+            if one.median_m is not None and one.found_share(MONTH) >= _ENOUGH_SHARE
+        ]
         if not reported:
             return []
         best = max(reported, key=lambda one: one.near_share or 0.0)
