@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leak_assets.detection.likelihood.coordinates import Coordinates
 from leak_assets.detection.likelihood.explanations import COMMON_MISMATCH, HIT_M, Explanations
+from leak_assets.detection.likelihood.noise import Course, Noise
+from leak_assets.detection.likelihood.placing import SIZES_M3_PER_H as PLACED_SIZES_M3_PER_H
 from leak_assets.detection.likelihood.policy import LikelihoodPolicy
-
-from .expected_noise import DailyNoise
 
 Floats = NDArray[np.float64]
 
@@ -24,11 +25,11 @@ SIZES_M3_PER_H = (1.0, 2.5, 5.0, 10.0, 20.0)
 DAYS = (1, 3, 7, 14, 30)
 """After so many whole days the evidence is looked at."""
 _HISTORY_DAYS = 60
-# A leak that a lying sensor explains so much better, and nearly alone, is taken for one, as in the
-# method.
-_FAULT_MARGIN, _FAULT_SHARE = 3.0, 0.8
-# Leaks drawn of a size, and products of draws, pipes and pairs of channels worth computing.
-_DRAWS, _MOST_WORK = 2000, 4e9
+# A lying sensor, of about this size, that explains a change so much better than a leak, and nearly
+# alone, is believed instead, as in the method.
+_FAULT_MARGIN, _FAULT_SHARE, _SENSOR_SD_M = 3.0, 0.8, 1.0
+# Leaks drawn of a size, and products of draws, pipes and channels worth computing at once.
+_DRAWS, _MOST_WORK, _AT_ONCE = 2000, 4e8, 100
 _SEED = 0
 
 
@@ -122,7 +123,7 @@ class Expectation:
 
 def expect(
     explanations: Explanations,
-    noise: DailyNoise | None,
+    noise: Noise | None,
     *,
     sizes_m3_per_h: Sequence[float] = SIZES_M3_PER_H,
     policy: LikelihoodPolicy | None = None,
@@ -143,31 +144,42 @@ def expect(
         In a network of L-Town's demand.
     """
     policy = policy or LikelihoodPolicy()
-    tried = _tried(len(explanations.pipes), explanations.leaks.shape[1])
+    channels = explanations.leaks.shape[1]
+    tried = _tried(len(explanations.pipes), channels)
     if noise is None:
         return Expectation(explanations.pipes, tried, (), 0, 0, explanations.distance_m)
+    coordinates = Coordinates.of(explanations, noise, tuple(range(channels)))
     sizes = [size * explanations.flow_scale for size in sizes_m3_per_h]
     return Expectation(
         explanations.pipes,
         tried,
-        tuple(_drawn(explanations, noise, size, tried, policy) for size in sizes),
+        tuple(_drawn(explanations, coordinates, size, tried, policy) for size in sizes),
         explanations.pressures,
-        explanations.leaks.shape[1] - explanations.pressures,
+        channels - explanations.pressures,
         explanations.distance_m,
     )
 
 
+def precision(course: Course, days: int) -> float:
+    """Return what so many days tell of a change that lasts, in parts of one day of free scatter.
+
+    Before the change lie two quiet months, from which offset and slow departures are known as well
+    as they let themselves.
+    """
+    changed = (np.arange(_HISTORY_DAYS + days) >= _HISTORY_DAYS).astype(float)
+    return float(changed @ np.linalg.solve(course.covariance(len(changed)), changed))
+
+
 def _tried(pipes: int, channels: int) -> NDArray[np.int64]:
     """Return the pipes of the drawn leaks, each as often; of many pipes evenly spaced ones."""
-    pairs = channels * (channels + 1) / 2
-    most = max(50, int(min(_DRAWS, _MOST_WORK / max(1.0, pairs * pipes))))
+    most = max(50, int(min(_DRAWS, _MOST_WORK / max(1, channels * pipes))))
     chosen = np.unique(np.linspace(0, pipes - 1, min(pipes, most)).round().astype(np.int64))
     return np.repeat(chosen, max(1, most // len(chosen)))
 
 
 def _drawn(
     explanations: Explanations,
-    noise: DailyNoise,
+    coordinates: Coordinates,
     size: float,
     tried: NDArray[np.int64],
     policy: LikelihoodPolicy,
@@ -176,33 +188,31 @@ def _drawn(
     from scipy.sparse import csr_array
 
     rng = np.random.default_rng(_SEED)
-    shape = (len(tried), explanations.leaks.shape[1])
-    effect = size * _true_effects(explanations, tried, rng)
+    effect = size * _true_effects(explanations, tried, rng) @ coordinates.turn.T
     smallest = policy.smallest_m3_per_h * explanations.flow_scale
-    found, reported = np.full(shape[0], np.inf), np.full(shape[0], np.nan)
-    is_fault = np.zeros(shape[0], dtype=bool)
+    found, reported = np.full(len(tried), np.inf), np.full(len(tried), np.nan)
+    is_fault = np.zeros(len(tried), dtype=bool)
     is_near = csr_array((explanations.distance_m <= HIT_M).astype(np.float64))
-    scatter, known = np.zeros(shape), np.zeros(shape[1])
+    scatter, known = np.zeros(effect.shape), np.zeros(effect.shape[1])
     for days in DAYS:
-        precision = noise.precision(days, _HISTORY_DAYS)
-        more = np.sqrt(np.maximum(precision - known, 0.0))
-        scatter += more * (rng.normal(size=shape) @ noise.root)
-        known = precision
-        information = np.sqrt(precision)[:, None] * noise.weight * np.sqrt(precision)[None]
+        information = known.copy()
+        for group in coordinates.groups:
+            information[group.part] = precision(group.course, days)
+        more = np.sqrt(np.maximum(information - known, 0.0))
+        scatter += more * rng.normal(size=effect.shape)
+        known = information
         open_ones = np.flatnonzero(np.isnan(reported) & ~is_fault)
-        scores = effect[open_ones] @ information + scatter[open_ones]
-        alarms = _alarms(explanations, information, scores, policy.alarm, smallest)
-        numbers, scores = open_ones[alarms], scores[alarms]
-        if len(numbers) == 0:
-            continue
-        covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
-        seen = scores @ covariance
-        best, chance, leak = _placed(explanations, seen, covariance, size, is_near)
-        fault = _fault_likelihood(explanations, seen, covariance)
+        scores = effect[open_ones] * information + scatter[open_ones]
+        best, chance, flow, gain = _placed(
+            coordinates, scores, information, is_near, explanations.flow_scale
+        )
+        of_fault = _fault_gain(coordinates, explanations.pressures, scores, information)
+        alarms = 2 * np.maximum(gain, of_fault) > policy.alarm
         # A fault that is believed once takes the sensor out, and the leak with it.
-        is_leak = (fault <= leak + _FAULT_MARGIN) | np.isfinite(found[numbers])
-        is_fault[numbers] = ~is_leak
-        numbers, best, chance = numbers[is_leak], best[is_leak], chance[is_leak]
+        lies = alarms & (of_fault >= gain + _FAULT_MARGIN) & ~np.isfinite(found[open_ones])
+        is_fault[open_ones[lies]] = True
+        is_leak = (2 * gain > policy.alarm) & (flow >= smallest) & ~lies
+        numbers, best, chance = open_ones[is_leak], best[is_leak], chance[is_leak]
         found[numbers] = np.minimum(found[numbers], days)
         waited = days - found[numbers] >= policy.longest_wait_days
         told = (chance >= policy.chance_to_report) | waited | (days == DAYS[-1])
@@ -221,60 +231,62 @@ def _true_effects(
     return effect + explanations.mismatch[tried] * rng.normal(size=effect.shape)
 
 
-def _alarms(
-    explanations: Explanations, information: Floats, scores: Floats, alarm: float, smallest: float
-) -> NDArray[np.bool_]:
-    """Say for which leaks the largest ratio of a pipe's signature is over the alarm (E)."""
-    leaks = explanations.leaks
-    known = ((leaks @ information) * leaks).sum(axis=1)
-    signal = scores @ leaks.T
-    flow = np.divide(signal, known, out=np.zeros(signal.shape), where=known > 0)
-    ratio = np.where(flow >= smallest, flow * signal, 0.0)
-    return np.asarray(ratio.max(axis=1) > alarm)
-
-
 def _placed(
-    explanations: Explanations, seen: Floats, covariance: Floats, size: float, is_near: Any
-) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Return pipe, chance to be within 300 m and log likelihood of each leak (E each).
+    coordinates: Coordinates, scores: Floats, information: Floats, is_near: Any, scale: float
+) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+    """Return pipe, chance to be within 300 m, flow and gain of each leak (E each).
 
-    As `Explanations.place`, for many effects at once: the mismatch is taken at the size that
-    was drawn, where the method takes the flow that it estimates.
+    As `placing.place`, for many effects at once.
     """
-    leaks = explanations.leaks
-    common = leaks.copy()
-    common[:, explanations.pressures :] = 0.0
-    common *= COMMON_MISMATCH * size
-    spread = covariance[None] + common[:, :, None] * common[:, None, :]
-    np.einsum("pss->ps", spread)[:] += (size * explanations.mismatch) ** 2
-    weight = np.linalg.inv(spread)
-    _, log_det = np.linalg.slogdet(spread)
-    first, second = np.triu_indices(leaks.shape[1])
-    twice = np.where(first == second, 1.0, 2.0)
-    weighted = np.einsum("pst,pt->ps", weight, leaks)
-    misfit = (seen[:, first] * seen[:, second]) @ (twice * weight[:, first, second]).T
-    signal = np.maximum(seen @ weighted.T, 0.0)
-    strength = (weighted * leaks).sum(axis=1)
-    misfit -= np.divide(signal**2, strength, out=np.zeros(signal.shape), where=strength > 0)
-    log_likelihood = -(misfit + log_det) / 2
-    peak = log_likelihood.max(axis=1)
-    share = np.exp(log_likelihood - peak[:, None])
-    share /= share.sum(axis=1, keepdims=True)
-    near = share @ is_near
+    sizes = PLACED_SIZES_M3_PER_H * scale
+    parts = [
+        _placed_some(coordinates, scores[first : first + _AT_ONCE], information, is_near, sizes)
+        for first in range(0, len(scores), _AT_ONCE)
+    ]
+    if not parts:
+        none = np.zeros(0)
+        return none.astype(np.int64), none, none, none
+    best, chance, flow, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return best, chance, flow, gain
+
+
+def _placed_some(
+    coordinates: Coordinates, scores: Floats, information: Floats, is_near: Any, sizes: Floats
+) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+    measured = scores / information
+    ratios = np.empty((len(sizes), len(scores), len(coordinates.leaks)))
+    for number, size in enumerate(sizes):
+        variance = 1 / information + size**2 * coordinates.strange
+        effect = size * coordinates.leaks
+        misfit = measured**2 @ (1 / variance).T - 2 * measured @ (effect / variance).T
+        misfit += (effect**2 / variance + np.log(variance)).sum(axis=1)
+        ratios[number] = -misfit / 2
+    ratios += ((measured * scores).sum(axis=1) - np.log(information).sum())[None, :, None] / 2
+    peak = ratios.max(axis=(0, 2))
+    weight = np.exp(ratios - peak[None, :, None])
+    shares = weight.sum(axis=0)
+    total = shares.sum(axis=1)
+    gain = peak + np.log(total / (len(sizes) * len(coordinates.leaks)))
+    shares /= total[:, None]
+    near = shares @ is_near
     close = near >= near.max(axis=1, keepdims=True) - 0.02
-    best = np.where(close, share + near, -1.0).argmax(axis=1)
-    return best, near[np.arange(len(best)), best], peak
+    best = np.where(close, shares + near, -1.0).argmax(axis=1)
+    rows = np.arange(len(best))
+    of_best = weight[:, rows, best]
+    flow = (of_best * sizes[:, None]).sum(axis=0) / of_best.sum(axis=0)
+    return best, near[rows, best], flow, gain
 
 
-def _fault_likelihood(explanations: Explanations, seen: Floats, covariance: Floats) -> Floats:
-    """Return the log likelihood of the most likely sensor or meter fault (E).
-
-    Minus infinity where it leaves too much unexplained.
-    """
-    weight = np.linalg.inv(covariance)
-    faults = explanations.faults
-    weighted = faults @ weight
-    whole = ((seen @ weight) * seen).sum(axis=1)
-    explained = ((seen @ weighted.T) ** 2 / (weighted * faults).sum(axis=1)).max(axis=1)
-    likelihood = -(whole - explained + np.linalg.slogdet(covariance)[1]) / 2
-    return np.where(explained >= _FAULT_SHARE * whole, likelihood, -np.inf)
+def _fault_gain(
+    coordinates: Coordinates, pressures: int, scores: Floats, information: Floats
+) -> Floats:
+    """Return the gain of the likeliest pressure sensor that lies; minus infinity: none does (E)."""
+    if pressures == 0:
+        return np.full(len(scores), -np.inf)
+    faults = coordinates.faults[:pressures]
+    strength = information @ (faults**2).T
+    value = (scores @ faults.T) ** 2 / strength
+    charge = np.log1p(_SENSOR_SD_M**2 * strength) / 2 + np.log(len(coordinates.faults))
+    total = (scores**2 / information).sum(axis=1, keepdims=True)
+    gain = np.where(value >= _FAULT_SHARE * total, value / 2 - charge, -np.inf)
+    return np.asarray(gain.max(axis=1), dtype=np.float64)

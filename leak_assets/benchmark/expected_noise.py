@@ -4,15 +4,12 @@ Where telemetry was ingested its reference days say it; before, a week of a town
 makes, with its demand noise, sensor noise and differences from the model.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leak_assets.benchmark.town_plan import REFERENCE_DAYS
-from leak_assets.detection.likelihood.leak_filter import SLOW_DAYS
-from leak_assets.detection.likelihood.noise import Noise
 from leak_assets.features.half_hours import (
     ChannelReference,
     half_hour_means,
@@ -25,60 +22,9 @@ from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import NetworkSite
 
-Floats = NDArray[np.float64]
-
 REFERENCES = "features.channel_references"
 _MADE_WEEK = date(2019, 1, 7)
 _TOWN_SEED = 1
-
-
-@dataclass(frozen=True, eq=False)
-class DailyNoise:
-    """Scatter of daily channels, and how it goes on from day to day.
-
-    Parameters
-    ----------
-    weight
-        Inverse of the covariance of a day's scatter (S × S).
-    root
-        Upper factor of it: `root.T @ root` is the weight (S × S).
-    slow
-        Variance of what forgets itself within `SLOW_DAYS`, in parts of a day's scatter (S).
-    """
-
-    weight: Floats
-    root: Floats
-    slow: Floats
-
-    @classmethod
-    def of(cls, reference: ChannelReference) -> "DailyNoise":
-        """Return the noise that the likelihood method takes a reference to have."""
-        noise = Noise.of(reference)
-        weight = np.asarray(np.linalg.inv(noise.fast), dtype=np.float64)
-        slow = np.diag(noise.slow) / np.diag(noise.fast)
-        # All pressures go on alike, so that a step in them is whitened by days and by channels.
-        if count := reference.pressures:
-            slow[:count] = slow[:count].mean()
-        return cls(weight, np.linalg.cholesky(weight).T, slow)
-
-    def precision(self, days: int, before: int) -> Floats:
-        """Return what so many days tell of a lasting change, in parts of one free day (S).
-
-        Parameters
-        ----------
-        days
-            Since the change.
-        before
-            Quiet days before it; the offset is known as well as one day tells it.
-        """
-        number = np.arange(days + before)
-        apart = np.abs(number[:, None] - number[None])
-        changed = (number >= before).astype(float)
-        out = np.zeros(len(self.slow))
-        for slow in np.unique(self.slow):
-            course = np.eye(len(number)) + slow * np.exp(-apart / SLOW_DAYS) + 1.0
-            out[self.slow == slow] = changed @ np.linalg.solve(course, changed)
-        return out
 
 
 def known_reference(ctx: StepContext, site: NetworkSite) -> ChannelReference | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from leak_assets.detection.likelihood.explanations import HIT_M, Explanations
+from leak_assets.detection.likelihood.noise import Noise
 from leak_assets.detection.likelihood.responses import Responses
 from leak_assets.errors import HydraulicError
 from leak_assets.features.half_hours import ChannelReference
@@ -22,7 +23,7 @@ from leak_assets.sites import PipeDistance
 from leak_assets.sites.site import NetworkSite
 
 from .expectation import DAYS, Drawn, Expectation, expect
-from .expected_noise import DailyNoise, known_reference, made_reference
+from .expected_noise import known_reference, made_reference
 
 DAY, WEEK, MONTH = 1, 7, DAYS[-1]
 # Steady states worth solving: L-Town's 905 pipes at 12 hours.
@@ -176,7 +177,7 @@ def expect_layout(ctx: StepContext, site: NetworkSite) -> LayoutExpectation:
         warnings.simplefilter("ignore", RuntimeWarning)
         _ = explanations.mismatch
     ctx.progress("drawing leaks and following their evidence")
-    return LayoutExpectation(site, expect(explanations, DailyNoise.of(reference)), noise)
+    return LayoutExpectation(site, expect(explanations, Noise.of(reference)), noise)
 
 
 def _is_of(reference: ChannelReference, site: NetworkSite) -> bool:
