@@ -576,6 +576,8 @@ class History:
     def _settle(self) -> None:
         """Add up losses, and tell of another place where the old one has lost its chance."""
         self._fit()
+        for number in self.active_leaks():
+            self._let_largest_part_stand(number)
         for number, event in enumerate(self.events):
             if event.kind == "fault" or event.known_on is None or event.withdrawn:
                 continue
@@ -587,6 +589,19 @@ class History:
             if self.day % _SWEEP_DAYS == 0 and self._is_elsewhere(newer):
                 newer = replace(newer, index=newer.pipe, changed_on=self.day)
             self.events[number] = newer
+
+    def _let_largest_part_stand(self, number: int) -> None:
+        """Let a leak have course and place of its largest part: the others are its growths."""
+        parts = self._parts(number)
+        largest = max(parts, key=lambda i: self.events[i].size * self._grown(self.events[i]))
+        if largest == number:
+            return
+        names = ("pipe", "place", "onset", "growth_days", "size")
+        one, other = self.events[number], self.events[largest]
+        self.events[number] = replace(one, **{name: getattr(other, name) for name in names})
+        self.events[largest] = replace(other, **{name: getattr(one, name) for name in names})
+        # The fit has them in the order of before.
+        self._fitted = None
 
     def _lost_today_m3(self, number: int) -> float:
         """Return what a leak lost today; all since its onset where people hear of it today."""
