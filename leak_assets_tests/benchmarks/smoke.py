@@ -24,6 +24,7 @@ COMPUTED = {
     "hanoi": ("node_top5_hit",),
     "events": ("fire_flow",),
     "lifecycle": ("two against one",),
+    "drift": ("months",),
     "engine": ("× bare",),
     "signatures": ("left to EPANET",),
     "scenarios": ("scenario-days",),

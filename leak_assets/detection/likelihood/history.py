@@ -33,13 +33,14 @@ _MOST_PER_DAY, _MOST_PER_SEARCH = 4, 6
 _JUDGED, _LEAST_RATIO = 4, 20.0
 # The end of a leak is its effect reversed, but for this part.
 _ENDING_MISMATCH = 0.1
-_LEAST_DAYS_BEFORE_END = 3
+_LEAST_DAYS_BEFORE_END = 1
 # A repair takes over a leak that was found elsewhere within this log likelihood of the best pipe,
 # and leaks without one are matched with a repair so many days after it.
 _REPAIR_GAP, _REPAIR_MATCH_DAYS = 5.0, 3
 _USUAL_REPAIR_DAYS, _USUAL_REPAIR_M3_PER_H = 30, 8.0
 # A leak near a younger one is its growth where a better course of that one gains half as much.
 YOUNG_DAYS, _GROWTH_SHARE = 130, 0.5
+_FIRST_DAYS = 2
 # A leak so near to one that people were told of lately is the same, which has grown at once: of
 # such second calls on eight towns 33 of 43 were repetitions, of those later most were not.
 _SAME_M, _SAME_DAYS = 100.0, 45
@@ -154,7 +155,7 @@ class History:
         self._values = np.concatenate([self._values[kept], values[None]])
         self._drivers = np.concatenate([self._drivers[kept], self._as_known(drivers)[None]])
         self._estimate = self._fitted = None
-        if self.day <= self._learning_days or not np.isfinite(values).any():
+        if self.day < self._learning_days or not np.isfinite(values).any():
             return
         self._match_repairs()
         if self.day % _WEEK_DAYS == 0:
@@ -374,7 +375,7 @@ class History:
         if placed.place.flow_m3_per_h < self._smallest_m3_per_h:
             self._drop_suspicion()
             return False
-        if self._has_grown(placed):
+        if self._began_later() or self._has_grown(placed):
             self._drop_suspicion()
             return True
         effect = self._data.effect(self.events, changes.information[number], changes.score[number])
@@ -415,9 +416,7 @@ class History:
         near = [
             number
             for number in self._running()
-            if self.day - self.events[number].onset <= YOUNG_DAYS
-            and self.explanations.distance_m[self.events[number].pipe, placed.place.pipe]
-            <= NEIGHBORHOOD_M
+            if self._may_be(self.events[number], placed.place.pipe)
         ]
         if not near:
             return False
@@ -428,6 +427,36 @@ class History:
             return True
         self.events, self._fitted = events, None
         return False
+
+    def _began_later(self) -> bool:
+        """Say whether nothing new is seen once the first day of a new leak counts as a mixture.
+
+        On the day on which it begins a leak runs for a part of the day only: on the next it looks
+        larger than it was, as if another one had begun.
+        """
+        events = list(self.events)
+        for number in self._running():
+            event = events[number]
+            is_new = event.first_seen >= self.day - _FIRST_DAYS and event.first_seen < self.day
+            if not is_new or event.growth_days > 1 or event.onset >= event.first_seen:
+                continue
+            self.events[number] = replace(event, onset=event.first_seen)
+            self._fitted = None
+            changes = self._data.changes(self.events, self._fit(), of_all_days=False)
+            if changes is None or 2 * self._best_leak(changes)[1] <= self.policy.alarm:
+                return True
+            self.events, self._fitted = list(events), None
+        return False
+
+    def _may_be(self, event: Event, pipe: int) -> bool:
+        """Say whether what is seen at a pipe may be a young leak that was taken for another.
+
+        On its first day a leak looks smaller than it is, and may lie anywhere.
+        """
+        if event.first_seen >= self.day - _FIRST_DAYS:
+            return True
+        away = self.explanations.distance_m[event.pipe, pipe]
+        return self.day - event.onset <= YOUNG_DAYS and bool(away <= NEIGHBORHOOD_M)
 
     def _report(self, onset: int, growth_days: int, placed: Placed, effect: Floats) -> bool:
         """Report a leak whose place is clear enough, or waited for long enough."""
