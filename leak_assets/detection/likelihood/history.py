@@ -55,6 +55,8 @@ _FAULT_MARGIN, _FAULT_SHARE = 3.0, 0.8
 # A pressure that is off by less stays in use, and nobody is told: what leaks leave unexplained
 # looks like that. A zone's meter is wrong by more than this part of the consumption, or right.
 _SMALLEST_FAULT_M, _SMALLEST_FAULT_PART = 0.1, 0.05
+# Small steps together are a drift from here on: beside leaks some add up to 0.1 m.
+_SMALLEST_DRIFT_M = 0.3
 # A meter goes wrong a thousand times more seldom than a pipe; its balance would be lost for good.
 _METER_CHARGE = 7.0
 # People are told another place when the old one has lost its chance and another is likely.
@@ -339,7 +341,9 @@ class History:
             if event.kind == "fault" and event.index == fault and not event.withdrawn
         ]
         moved = size + sum(self.events[number].sign * self.events[number].size for number in steps)
-        is_told = fault >= self.explanations.pressures or abs(moved) >= _SMALLEST_FAULT_M
+        is_drift = abs(moved) >= _SMALLEST_DRIFT_M
+        is_large = fault >= self.explanations.pressures or abs(size) >= _SMALLEST_FAULT_M
+        is_told = is_large or is_drift
         if is_told:
             size = moved
             for number in steps:

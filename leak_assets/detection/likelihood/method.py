@@ -222,7 +222,7 @@ class LikelihoodDetector:
             elif number in running:
                 flow = history.flow_m3_per_h(number)
                 out.append(self._row(history, event, "reported", history.effect(number), flow))
-            elif event.ended_known_on == history.day:
+            elif event.known_on is not None and event.ended_known_on == history.day:
                 out.append(self._row(history, event, "ended", None, 0.0))
         if history.suspicion is not None and history.suspicion.seen_on == history.day:
             out.append(self._suspected(history, history.suspicion, "watched"))
