@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from leak_assets.detection.likelihood.coordinates import Coordinates
 from leak_assets.detection.likelihood.explanations import COMMON_MISMATCH, HIT_M, Explanations
+from leak_assets.detection.likelihood.history import FAULT_MARGIN
 from leak_assets.detection.likelihood.noise import Course, Noise
 from leak_assets.detection.likelihood.placing import SIZES_M3_PER_H as PLACED_SIZES_M3_PER_H
 from leak_assets.detection.likelihood.policy import LikelihoodPolicy
+from leak_assets.detection.likelihood.rivals import FAULT_SHARE, SENSOR_SD_M
 
 Floats = NDArray[np.float64]
 
@@ -25,9 +27,6 @@ SIZES_M3_PER_H = (1.0, 2.5, 5.0, 10.0, 20.0)
 DAYS = (1, 3, 7, 14, 30)
 """After so many whole days the evidence is looked at."""
 _HISTORY_DAYS = 60
-# A lying sensor, of about this size, that explains a change so much better than a leak, and nearly
-# alone, is believed instead, as in the method.
-_FAULT_MARGIN, _FAULT_SHARE, _SENSOR_SD_M = 3.0, 0.8, 1.0
 # Leaks drawn of a size, and products of draws, pipes and channels worth computing at once.
 _DRAWS, _MOST_WORK, _AT_ONCE = 2000, 4e8, 100
 _SEED = 0
@@ -209,7 +208,7 @@ def _drawn(
         of_fault = _fault_gain(coordinates, explanations.pressures, scores, information)
         alarms = 2 * np.maximum(gain, of_fault) > policy.alarm
         # A fault that is believed once takes the sensor out, and the leak with it.
-        lies = alarms & (of_fault >= gain + _FAULT_MARGIN) & ~np.isfinite(found[open_ones])
+        lies = alarms & (of_fault >= gain + FAULT_MARGIN) & ~np.isfinite(found[open_ones])
         is_fault[open_ones[lies]] = True
         is_leak = (2 * gain > policy.alarm) & (flow >= smallest) & ~lies
         numbers, best, chance = open_ones[is_leak], best[is_leak], chance[is_leak]
@@ -286,7 +285,7 @@ def _fault_gain(
     faults = coordinates.faults[:pressures]
     strength = information @ (faults**2).T
     value = (scores @ faults.T) ** 2 / strength
-    charge = np.log1p(_SENSOR_SD_M**2 * strength) / 2 + np.log(len(coordinates.faults))
+    charge = np.log1p(SENSOR_SD_M**2 * strength) / 2 + np.log(len(coordinates.faults))
     total = (scores**2 / information).sum(axis=1, keepdims=True)
-    gain = np.where(value >= _FAULT_SHARE * total, value / 2 - charge, -np.inf)
+    gain = np.where(value >= FAULT_SHARE * total, value / 2 - charge, -np.inf)
     return np.asarray(gain.max(axis=1), dtype=np.float64)

@@ -135,11 +135,8 @@ def _standing(values: "pl.DataFrame") -> list[str]:
     """Return a line where most sensors show one value all the time, which no town's do."""
     sensors = values.drop("ts_utc")
     # The solver's last digits are no movement; files do not have them.
-    still = [
-        column.name
-        for column in sensors
-        if (column.max() or 0.0) - (column.min() or 0.0) <= _STILL * abs(column.max() or 0.0)  # type: ignore[operator, arg-type]
-    ]
+    known = [column.drop_nulls().to_numpy() for column in sensors]
+    still = [v for v in known if not len(v) or v.max() - v.min() <= _STILL * abs(v.max())]
     if len(still) * 2 <= sensors.width:
         return []
     return [

@@ -20,6 +20,7 @@ from .fit import Fit
 from .noise import Noise
 from .placing import Placed
 from .policy import LikelihoodPolicy
+from .rivals import Fault, best_end, best_fault, best_leak
 from .state import Event, LikelihoodState, Suspicion
 
 Floats = NDArray[np.float64]
@@ -29,11 +30,6 @@ OPERATION = LikelihoodPolicy()
 MEMORY_DAYS = 1100
 _H_PER_DAY = 24.0
 _MOST_PER_DAY, _MOST_PER_SEARCH = 4, 6
-# Beginnings whose best leak is judged in full; the others fit worse already.
-_JUDGED, _LEAST_RATIO = 4, 20.0
-# The end of a leak is its effect reversed, but for this part.
-_ENDING_MISMATCH = 0.1
-_LEAST_DAYS_BEFORE_END = 1
 # A repair takes over a leak that was found elsewhere within this log likelihood of the best pipe,
 # and leaks without one are matched with a repair so many days after it.
 _REPAIR_GAP, _REPAIR_MATCH_DAYS = 5.0, 3
@@ -48,17 +44,13 @@ _SAME_M, _SAME_DAYS = 100.0, 45
 _WEEK_DAYS, _SWEEP_DAYS = 7, 28
 _SETTLED_DAYS, _DROP_GAIN = 60, 5.0
 _PRUNE_M3_PER_H, _PRUNE_DAYS = 1.0, 14
-# Standard deviation of the size of faults: m of a pressure, m3/h of a zone's meter.
-_SENSOR_SD_M, _METER_SD_M3_PER_H = 1.0, 30.0
-# A fault must explain a change so much better than a leak, and nearly alone.
-_FAULT_MARGIN, _FAULT_SHARE = 3.0, 0.8
+# A fault must explain a change so much better than a leak.
+FAULT_MARGIN = 3.0
 # A pressure that is off by less stays in use, and nobody is told: what leaks leave unexplained
-# looks like that. A zone's meter is wrong by more than this part of the consumption, or right.
-_SMALLEST_FAULT_M, _SMALLEST_FAULT_PART = 0.1, 0.05
+# looks like that.
+_SMALLEST_FAULT_M = 0.1
 # Small steps together are a drift from here on: beside leaks some add up to 0.1 m.
 _SMALLEST_DRIFT_M = 0.3
-# A meter goes wrong a thousand times more seldom than a pipe; its balance would be lost for good.
-_METER_CHARGE = 7.0
 # People are told another place when the old one has lost its chance and another is likely.
 _LOST_CHANCE, _NEW_CHANCE = 0.05, 0.9
 
@@ -255,7 +247,7 @@ class History:
         fault, of_fault = self._best_fault(changes)
         ended, of_end = self._best_end(changes, fitted)
         leak, of_leak = self._best_leak(changes)
-        if of_fault < max(of_end, of_leak) + _FAULT_MARGIN:
+        if of_fault < max(of_end, of_leak) + FAULT_MARGIN:
             fault, of_fault = None, -np.inf
         gain = max(of_fault, of_end, of_leak)
         if 2 * gain <= self.policy.alarm:
@@ -267,71 +259,38 @@ class History:
                 self._change(part, last_day=onset, ended_known_on=self.day)
             return True
         if fault is not None and of_fault >= gain:
-            self._add_fault(*fault, of_fault, max(of_end, of_leak))
+            self._add_fault(fault, of_fault, max(of_end, of_leak))
             return True
         if leak is None:
             return False
         return self._take_leak(changes, *leak)
 
-    def _best_fault(self, changes: Changes) -> tuple[tuple[int, int, float] | None, float]:
-        """Return number, onset and signed size of the likeliest fault, and its gain."""
-        faults = self._data.coordinates(self.events).faults
-        value, size = changes.ratios(faults)
-        count = self.explanations.pressures
-        sd = np.full(len(faults), _METER_SD_M3_PER_H * self.explanations.flow_scale)
-        sd[:count] = _SENSOR_SD_M
-        charge = np.log1p(sd**2 * (changes.information @ (faults**2).T)) / 2
-        gain = np.abs(value) / 2 - charge - np.log(len(faults))
-        gain[:, count:] -= _METER_CHARGE
-        gain[~changes.is_sudden] = -np.inf
-        # What a leak does to a balance a meter can do, too: only what is large is a meter's fault.
-        usual = np.nan_to_num(self.reference.usual[count:])
-        gain[:, count:][np.abs(size[:, count:]) < _SMALLEST_FAULT_PART * usual] = -np.inf
-        told = [e.index for e in self.events if e.kind == "fault" and e.known_on is not None]
-        gain[:, told] = -np.inf
-        total = (changes.score**2 / changes.information).sum(axis=1)
-        gain[np.abs(value) < _FAULT_SHARE * total[:, None]] = -np.inf
-        row, fault = np.unravel_index(int(gain.argmax()), gain.shape)
-        if not np.isfinite(gain[row, fault]):
-            return None, -np.inf
-        found = int(fault), changes.starts[row][0], float(size[row, fault])
-        return found, float(gain[row, fault])
+    def _best_fault(self, changes: Changes) -> tuple[Fault | None, float]:
+        return best_fault(
+            changes,
+            self._data.coordinates(self.events).faults,
+            self.explanations,
+            self.reference.usual[self.explanations.pressures :],
+            [e.index for e in self.events if e.kind == "fault" and e.known_on is not None],
+        )
 
     def _best_end(self, changes: Changes, fitted: Fit) -> tuple[tuple[int, int] | None, float]:
-        """Return the leak whose end explains a change best, with the day, and the gain."""
-        best: tuple[tuple[int, int] | None, float] = (None, -np.inf)
         running = [number for number in self._running() if self.events[number].part_of is None]
-        for number in running:
-            effect = self._effect(number, fitted)
-            variance = 1 / changes.information + (_ENDING_MISMATCH * effect) ** 2
-            measured = changes.score / changes.information
-            rest = measured + effect
-            likelihood = -(rest * rest / variance + np.log(variance)).sum(axis=1) / 2
-            nothing = -(measured * changes.score - np.log(changes.information)).sum(axis=1) / 2
-            gain = likelihood - nothing - np.log(len(running))
-            since = self.events[number].onset + _LEAST_DAYS_BEFORE_END
-            possible = changes.is_sudden & np.array([onset > since for onset, _ in changes.starts])
-            gain = np.where(possible, gain, -np.inf)
-            row = int(gain.argmax())
-            if gain[row] > best[1]:
-                best = (number, changes.starts[row][0]), float(gain[row])
-        return best
+        return best_end(
+            changes, [(n, self.events[n].onset, self._effect(n, fitted)) for n in running]
+        )
 
     def _best_leak(self, changes: Changes) -> tuple[tuple[int, Placed] | None, float]:
-        """Return the beginning and place of the likeliest leak, and its gain."""
-        value, size = changes.ratios(self._data.coordinates(self.events).leaks)
-        large = size * changes.growth[:, None] >= 0.8 * self._smallest_m3_per_h
-        value = np.where(large, value, 0.0).max(axis=1)
-        best: tuple[tuple[int, Placed] | None, float] = (None, -np.inf)
-        for number in np.argsort(-value, kind="stable")[:_JUDGED]:
-            if value[number] < _LEAST_RATIO:
-                break
-            placed = self._data.placed(self.events, changes, int(number))
-            if placed.gain > best[1]:
-                best = (int(number), placed), placed.gain
-        return best
+        data, events = self._data, self.events
+        return best_leak(
+            changes,
+            data.coordinates(events).leaks,
+            lambda number: data.placed(events, changes, number),
+            self._smallest_m3_per_h,
+        )
 
-    def _add_fault(self, fault: int, onset: int, size: float, gain: float, other: float) -> None:
+    def _add_fault(self, found: Fault, gain: float, other: float) -> None:
+        fault, size = found.index, found.size
         self._drop_suspicion()
         odds = float(np.exp(min(gain - max(other, 0.0), 700.0)))
         # A drift is seen as small steps: together they are a fault, and no longer steps.
@@ -353,7 +312,7 @@ class History:
                 self._name("fault", fault, self.day) if is_told else "",
                 "fault",
                 fault,
-                onset,
+                found.onset,
                 1,
                 None,
                 self.day,
