@@ -240,8 +240,8 @@ def test_failed_blocking_check_stops_downstream_across_runs(
     today = day_key(DAYS[0], "hanoi")
 
     def requested() -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(instance, resources={"platform": Platform()})
-        return list(stale_days(context).run_requests or [])
+        with dg.build_sensor_context(instance, resources={"platform": Platform()}) as context:
+            return list(stale_days(context).run_requests or [])
 
     (first,) = requested()
     assert first.partition_key == today
@@ -264,11 +264,15 @@ def test_days_left_half_done_are_asked_for_once(
         land_day(ctx, town_files, day)
     run_days(RAW_STEP, ctx, site, *days)
     run_days(READINGS_STEP, ctx, site, *days[:2])
-    context = dg.build_sensor_context(instance, resources={"platform": Platform()})
+    cursor: str | None = None
 
     def requested() -> list[dg.RunRequest]:
-        result = stale_days(context)
-        context.update_cursor(result.cursor)
+        nonlocal cursor
+        with dg.build_sensor_context(
+            instance, resources={"platform": Platform()}, cursor=cursor
+        ) as context:
+            result = stale_days(context)
+        cursor = result.cursor
         return list(result.run_requests or [])
 
     (request,) = requested()
@@ -290,10 +294,10 @@ def test_stale_days_waits_for_runs_of_the_site(
         job_name="daily_batch", status=dg.DagsterRunStatus.STARTED, tags={SITE_TAG: "hanoi"}
     )
     instance.add_run(run)
-    context = dg.build_sensor_context(instance, resources={"platform": Platform()})
-    assert not stale_days(context).run_requests
-    instance.delete_run(run.run_id)
-    assert stale_days(context).run_requests
+    with dg.build_sensor_context(instance, resources={"platform": Platform()}) as context:
+        assert not stale_days(context).run_requests
+        instance.delete_run(run.run_id)
+        assert stale_days(context).run_requests
 
 
 def test_gate_failure_leaves_the_champion_untouched(

@@ -26,12 +26,12 @@ def test_the_morning_asks_for_the_networks_of_yesterday(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_dynamic_partitions(str(SITES.name), ["hanoi", "net1"])
         for day, names in ((5, ["hanoi"]), (6, None)):
-            context = dg.build_schedule_context(
+            with dg.build_schedule_context(
                 instance=instance,
                 scheduled_execution_time=datetime(2019, 3, day, 5, tzinfo=UTC),
                 resources={"platform": platform},
-            )
-            asked = mornings(context)
+            ) as context:
+                asked = mornings(context)
             if names is None:
                 assert isinstance(asked, dg.SkipReason)
                 continue

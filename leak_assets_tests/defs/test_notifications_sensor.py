@@ -17,8 +17,8 @@ from leak_assets_tests.unit.incidents.lake import lake
 
 def told(home: Path) -> str:
     """Return what a tick says; it requests no run."""
-    context = dg.build_sensor_context(resources={"platform": Platform(home=str(home))})
-    result = notifications(context)
+    with dg.build_sensor_context(resources={"platform": Platform(home=str(home))}) as context:
+        result = notifications(context)
     assert isinstance(result, dg.SkipReason)
     return result.skip_message or ""
 
@@ -54,15 +54,15 @@ def test_a_failed_run_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         result = doomed.execute_in_process(
             instance=instance, raise_on_error=False, tags={SITE_TAG: "hanoi"}
         )
-        context = dg.build_run_status_sensor_context(
+        with dg.build_run_status_sensor_context(
             "failed_runs",
             dagster_event=result.get_run_failure_event(),
             dagster_instance=instance,
             dagster_run=result.dagster_run,
             resources={"platform": Platform(home=str(tmp_path))},
-        ).for_run_failure()
-        for _ in range(2):
-            failed_runs(context)
+        ).for_run_failure() as context:
+            for _ in range(2):
+                failed_runs(context)
     (path,) = (tmp_path / "told").glob("*.json")
     run = json.loads(path.read_text())["failed_run"]
     assert (run["run_id"], run["job"], run["site"]) == (result.run_id, "doomed", "hanoi")

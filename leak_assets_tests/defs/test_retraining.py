@@ -46,7 +46,8 @@ def quarterly(instance: dg.DagsterInstance, at: datetime) -> list[dg.RunRequest]
 
 def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
     """Return what the drift's sensor asks for."""
-    answer = drift(dg.build_sensor_context(instance, resources={"platform": Platform()}))
+    with dg.build_sensor_context(instance, resources={"platform": Platform()}) as context:
+        answer = drift(context)
     return answer if isinstance(answer, list) else []
 
 
