@@ -155,18 +155,19 @@ class DriftLimits(_Strict):
     days
         Days looked back over.
     psi, ks, bias_z
-        A feature or score drifts when both its population stability index and its
-        Kolmogorov-Smirnov distance are above the limits; a channel's residual when the mean of its
-        z-score is.
-    share
-        The month drifts when so many of the features do, or the score, or so many channels.
+        How far is far: a feature's or score's population stability index and Kolmogorov-Smirnov
+        distance, both; the mean of a channel's residual, in standard deviations.
+    standard_errors
+        How far is farther than chance, in standard errors of the difference of the means. The
+        month drifts when one feature or residual is both; there may be a hundred of them, each
+        night.
     """
 
     days: int = Field(ge=1, le=366)
     psi: float = Field(gt=0)
     ks: float = Field(gt=0, lt=1)
     bias_z: float = Field(gt=0)
-    share: float = Field(gt=0, le=1)
+    standard_errors: float = Field(gt=0)
 
 
 class ExportConfig(_Strict):

@@ -65,6 +65,7 @@ def write_verdict(ctx: StepContext, *, is_drift: bool, version: str) -> None:
         "psi": None,
         "ks": None,
         "bias_z": None,
+        "bias_se": None,
         "is_drift": is_drift,
     }
     frame = pl.DataFrame([row], schema=DRIFT.polars_schema)

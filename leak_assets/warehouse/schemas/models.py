@@ -252,6 +252,12 @@ DRIFT = Table(
         Column("psi", pl.Float64, "population stability index", True),
         Column("ks", pl.Float64, "Kolmogorov-Smirnov distance", True),
         Column("bias_z", pl.Float64, "mean less the reference's, in its standard deviations", True),
+        Column(
+            "bias_se",
+            pl.Float64,
+            "the same in standard errors, from how far weeks of the reference lie apart",
+            True,
+        ),
         Column("is_drift", pl.Boolean, "whether the limits of the configuration are passed"),
     ),
 )

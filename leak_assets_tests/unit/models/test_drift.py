@@ -14,7 +14,7 @@ from leak_assets.models.drift import LEAST_WINDOWS, is_shifted, ks_distance, psi
 from leak_assets.models.drift_steps import ALL, drift_frame
 from leak_assets.warehouse.schemas.models import DRIFT
 
-LIMITS = DriftLimits(days=28, psi=0.25, ks=0.2, bias_z=2.0, share=0.5)
+LIMITS = DriftLimits(days=28, psi=0.25, ks=0.2, bias_z=2.0, standard_errors=5.0)
 MONTH = 28 * 48
 
 

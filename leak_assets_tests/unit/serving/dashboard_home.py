@@ -84,7 +84,7 @@ def write_models(ctx: StepContext) -> None:
         ctx.warehouse.write("models.drift", partition, rows(
             "models.drift", 2, **which, version="1", date=day, kind=["feature", "all"],
             subject=[f"mean/pressure/{HOSTILE}", "all"], psi=0.4, ks=0.3, bias_z=[None, None],
-            is_drift=True,
+            bias_se=None, is_drift=True,
         ))  # fmt: skip
     beside = {"version": "leak_detector-2", "network": NET}
     ctx.warehouse.write("models.shadow_report", beside, rows(
