@@ -229,13 +229,28 @@ def drift(network: RegisteredNetwork, *, as_json: AsJson = False) -> None:
     ctx, site = _site("drift", network, as_json=as_json)
     run_step(GRAPH.step("drift"), ctx, site, [{"network": site.name}])
     frame = ctx.warehouse.sql(
-        "SELECT date, version, kind, subject, windows, psi, ks, bias_z, is_drift FROM models.drift"
+        "SELECT date, version, kind, subject, windows, psi, ks, bias_z, bias_se, is_drift"
+        " FROM models.drift"
         " WHERE network = $network AND date = (SELECT max(date) FROM models.drift"
         " WHERE network = $network) ORDER BY kind <> 'all', is_drift DESC, psi DESC NULLS LAST",
         {"network": site.name},
     )
     print_frame(frame, as_json=as_json, title=f"Drift of {site.name}")
-    if frame.filter((frame["kind"] == "all") & frame["is_drift"]).height:
+    fired = set(frame.filter(frame["is_drift"])["kind"])
+    if fired and not as_json:
+        what = (
+            "what the models read moved farther than weeks differ by"
+            if "all" in fired
+            else "the scores moved, what they are made from no farther than weeks differ by"
+        )
+        console().print(
+            f"{what}: a leak that runs, a sensor, or the season since the reference days. Newer"
+            f" ones: leak-assets networks register MODEL.inp --name {site.name}"
+            " --reference-first-day DAY; else leak-assets train",
+            highlight=False,
+            markup=False,
+        )
+    if "all" in fired:
         raise typer.Exit(1)
 
 

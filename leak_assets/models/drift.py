@@ -111,6 +111,9 @@ def shift_of(values: NDArray[np.floating], reference: NDArray[np.floating], spre
 def psi(values: NDArray[np.floating], reference: NDArray[np.floating]) -> float:
     """Return the population stability index over tenths of the reference."""
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
+    if edges.size == 1:
+        # (Almost) constant: what lies below, at and above it.
+        edges = np.array([edges[0], np.nextafter(edges[0], np.inf)])
     shares = []
     for sample in (values, reference):
         place = np.searchsorted(edges, sample, side="right")
@@ -162,7 +165,9 @@ def _mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _variance(x: NDArray[np.floating], *, ddof: int) -> NDArray[np.float64]:
     """Return the variance of each column over what is known, NaN with too little."""
-    x = x.astype(np.float64)
-    count = np.isfinite(x).sum(axis=0) - ddof
-    square = np.where(np.isfinite(x), x - _mean(x), 0.0) ** 2
-    return np.divide(square.sum(axis=0), count, out=np.full(x.shape[1], np.nan), where=count > 0)
+    values = x.astype(np.float64)
+    count = np.isfinite(values).sum(axis=0) - ddof
+    square = np.where(np.isfinite(values), values - _mean(values), 0.0) ** 2
+    return np.divide(
+        square.sum(axis=0), count, out=np.full(values.shape[1], np.nan), where=count > 0
+    )

@@ -22,6 +22,8 @@ _DAY_S = 86_400
 # its network learning.
 COMPLETE_FROM_SHARE = 0.9
 SENSORS_FROM_SHARE = 0.5
+# Newest days that are named with why they do not count; a network may be silent for months.
+_TOLD_DAYS = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class ReferencePeriod:
         """Return the state in words, naming the days that do not count."""
         gaps = [f"{day} is missing" for day in self.missing]
         gaps += [f"{day} is incomplete ({why})" for day, why in self.incomplete.items()]
-        return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *sorted(gaps)])
+        told = sorted(gaps)[-_TOLD_DAYS:]
+        if more := len(gaps) - len(told):
+            told.append(f"{more} more days before do not count")
+        return "; ".join([f"{len(self.days)} of {self.wanted} leak-free days", *told])
 
 
 def reference_periods(warehouse: Warehouse, site: Site) -> list[ReferencePeriod]:

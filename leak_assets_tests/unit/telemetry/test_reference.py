@@ -108,6 +108,17 @@ def test_a_missing_or_incomplete_day_is_passed_over_and_named(ctx: StepContext) 
     assert in_use(ctx, 7) == [1, 4, 5, 6]
 
 
+def test_of_many_days_that_do_not_count_the_newest_are_named(ctx: StepContext) -> None:
+    """A network that was silent for a month says so in a line, not in thirty."""
+    put(ctx, 1)
+    put(ctx, 29)
+    (period,) = reference_periods(ctx.warehouse, ctx.network(NETWORK))
+    first, *named, more = str(period).split("; ")
+    assert first == "2 of 4 leak-free days"
+    assert named == [f"2019-01-{day} is missing" for day in (24, 25, 26, 27, 28)]
+    assert more == "22 more days before do not count"
+
+
 def test_a_dead_sensor_does_not_keep_the_network_learning(ctx: StepContext) -> None:
     """Half of the sensors are enough for a day to count; fewer are not."""
     for number in (1, 2, 3, 4):
