@@ -4,6 +4,7 @@ Every read comes from the warehouse, every result stays in memory. What is compa
 `replay`'s, what a change would have raised `preview`'s.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
@@ -37,6 +38,7 @@ from leak_assets.warehouse.schemas import TABLES
 SCORES = "detection.window_scores"
 SCORE_TABLES = (SCORES, "detection.window_candidates")
 HYPOTHESES = ("detection.hypotheses", "detection.leak_candidates", "detection.evidence")
+TELL_EVERY_S = 5.0
 _WINDOWS_OF_FEATURES = "features.windows"
 
 
@@ -149,7 +151,11 @@ def rescore(
         )
     detector = _with_policy(of.make(work), variant)
     run = MethodRun(work, of, detector=detector, is_anew=is_anew)
-    for day in days:
+    told_at = time.monotonic()
+    for number, day in enumerate(days):
+        if time.monotonic() - told_at >= TELL_EVERY_S:
+            ctx.progress(f"{number} of {len(days)} days detected again")
+            told_at = time.monotonic()
         with threadpool_limits(1):
             hypotheses = run.take(day)
         for name, frame in frames(site.name, of.name, detector.version, hypotheses).items():

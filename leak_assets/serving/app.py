@@ -3,15 +3,12 @@
 import getpass
 import logging
 
-import duckdb
-import polars as pl
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
 import leak_assets
-from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 
 from .access import Caller
@@ -25,7 +22,8 @@ from .network_routes import network_router
 from .page_routes import page_router
 from .plant_routes import plant_router
 from .rate import Rate
-from .replies import PROBLEMS
+from .replay_routes import replay_router
+from .replies import PROBLEMS, STORE_FAILURES
 from .requests_seen import Requests
 from .series_routes import series_router
 from .site_routes import site_router
@@ -77,6 +75,7 @@ def build_app(
     documented = [Security(HTTPBearer(auto_error=False, description="a key of this server"))]
     for router in (
         incident_router(serving),
+        replay_router(serving),
         network_router(serving),
         series_router(serving),
         site_router(serving),
@@ -93,8 +92,9 @@ def build_app(
         """Return that the API answers, whatever else does not."""
         return {"status": "ok"}
 
-    for kind in (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError):
+    for kind in STORE_FAILURES:
         app.add_exception_handler(kind, _store_failed)
+    app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_middleware(
         Guard,
@@ -118,6 +118,11 @@ async def _store_failed(_request: Request, error: Exception) -> JSONResponse:
     # The reason is for the log: it may name paths.
     _LOG.error("the warehouse cannot be read: %s", error)
     return JSONResponse({"detail": "the warehouse cannot be read"}, status_code=500)
+
+
+async def _failed(_request: Request, _error: Exception) -> JSONResponse:
+    # The server logs it with its trace.
+    return JSONResponse({"detail": "the server failed; its log has the reason"}, status_code=500)
 
 
 def _login() -> str:

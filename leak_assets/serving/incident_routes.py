@@ -16,10 +16,9 @@ from .incident_changes import Change, change_incident
 from .lineage_answers import incident_lineage
 from .network_shapes import GeoJson
 from .parameters import Limit, Name, Since, Until
-from .replays import Asked, BusyError, Replays
 from .replies import GEOJSON, NOT_FOUND, Problem, answers, geojson_answers, refused, reply
 
-_Id = Annotated[str, Path(max_length=300, description="Identifier from `/incidents`.")]
+IncidentId = Annotated[str, Path(max_length=300, description="Identifier from `/incidents`.")]
 _Status = Annotated[list[shapes.Status] | None, Query(description="Any of these.", max_length=10)]
 _Severity = Annotated[
     list[shapes.Severity] | None, Query(description="Any of these.", max_length=10)
@@ -36,20 +35,12 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
     411: {"model": Problem, "description": "The body's length is not said."},
     413: {"model": Problem, "description": "The body is too long."},
 }
-_BUSY: dict[int | str, dict[str, Any]] = {
-    503: {
-        "model": Problem,
-        "description": "Another replay runs.",
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
-    }
-}
 
 
 def incident_router(serving: Serving) -> APIRouter:
     """Return the endpoints over a home."""
     router = APIRouter(tags=["incidents"])
     store = serving.store
-    replays = Replays(serving)
 
     @router.get("/incidents", responses=answers(shapes.Incidents))
     def incidents(
@@ -82,17 +73,18 @@ def incident_router(serving: Serving) -> APIRouter:
         return reply(request, of.incident_list(store, caller, wanted, limit=limit, after=after))
 
     @router.get("/incidents/{incident_id}", responses=answers(shapes.Detail, NOT_FOUND))
-    def incident(request: Request, caller: Viewer, incident_id: _Id) -> Response:
+    def incident(request: Request, caller: Viewer, incident_id: IncidentId) -> Response:
         """Return one incident: state, cost, where to dig, which sensors say so, what may follow."""
-        return reply(request, _found(of.incident_detail(store, caller, incident_id), incident_id))
+        found = of.incident_detail(store, caller, incident_id)
+        return reply(request, found_or_404(found, incident_id))
 
     @router.patch(
         "/incidents/{incident_id}",
         responses={200: {"model": shapes.Said}, **NOT_FOUND, **_CONFLICT},
     )
-    def change(caller: Operator, incident_id: _Id, change: Change) -> shapes.Said:
+    def change(caller: Operator, incident_id: IncidentId, change: Change) -> shapes.Said:
         """Say what becomes of an incident, as it was at `people_revision`; needs role operator."""
-        row = _found(of.incident_row(store, caller, incident_id), incident_id)
+        row = found_or_404(of.incident_row(store, caller, incident_id), incident_id)
         try:
             said = change_incident(serving, caller, row, change)
         except ConflictError as error:
@@ -112,60 +104,37 @@ def incident_router(serving: Serving) -> APIRouter:
         response_class=Response,
         responses=geojson_answers(GeoJson, NOT_FOUND),
     )
-    def candidates(request: Request, caller: Viewer, incident_id: _Id) -> Response:
+    def candidates(request: Request, caller: Viewer, incident_id: IncidentId) -> Response:
         """Return where to search, in coordinates of the model: pipes with rank and color, zone."""
-        found = _found(of.candidates_geojson(store, caller, incident_id), incident_id)
+        found = found_or_404(of.candidates_geojson(store, caller, incident_id), incident_id)
         return reply(request, found, media_type=GEOJSON)
 
     @router.get("/incidents/{incident_id}/history", responses=answers(shapes.History, NOT_FOUND))
-    def history(request: Request, caller: Viewer, incident_id: _Id) -> Response:
+    def history(request: Request, caller: Viewer, incident_id: IncidentId) -> Response:
         """Return what was derived from data and what people said, in order of each."""
-        return reply(request, _found(of.incident_history(store, caller, incident_id), incident_id))
+        return reply(
+            request, found_or_404(of.incident_history(store, caller, incident_id), incident_id)
+        )
 
     @router.get("/incidents/{incident_id}/lineage", responses=answers(shapes.Lineage, NOT_FOUND))
     def lineage(
         request: Request,
         caller: Viewer,
-        incident_id: _Id,
+        incident_id: IncidentId,
         format_: Annotated[
             Literal["boxes", "openlineage"],
             Query(alias="format", description="`openlineage`: events, some MB of them."),
         ] = "boxes",
     ) -> Response:
         """Return what an incident was made from, back to the deliveries, with code and runs."""
-        _found(of.incident_row(store, caller, incident_id), incident_id)
+        found_or_404(of.incident_row(store, caller, incident_id), incident_id)
         return reply(request, incident_lineage(serving, incident_id, form=format_))
-
-    @router.get(
-        "/incidents/{incident_id}/replay", responses={**answers(shapes.Replay, NOT_FOUND), **_BUSY}
-    )
-    def replay(
-        request: Request,
-        caller: Operator,
-        incident_id: _Id,
-        method: Annotated[Literal["likelihood", "windows"] | None, Query()] = None,
-        threshold: Annotated[float | None, Query(allow_inf_nan=False, ge=-1e6, le=1e6)] = None,
-        model: Annotated[str | None, Query(max_length=200)] = None,
-    ) -> Response:
-        """Detect again from an incident's inputs and compare; nothing is written.
-
-        It takes seconds to a minute in a process of its own, one at a time; needs role operator.
-        """
-        row = _found(of.incident_row(store, caller, incident_id), incident_id)
-        asked = Asked(incident_id, method or row["method"], model, threshold)
-        try:
-            return reply(request, replays.ask(asked))
-        except BusyError as error:
-            raise HTTPException(503, str(error), {"Retry-After": "10"}) from error
-        except DamagedPartitionError:
-            raise
-        except InputError as error:
-            raise refused(str(error), "query") from error
 
     return router
 
 
-def _found(document: dict[str, Any] | None, incident_id: str) -> dict[str, Any]:
+def found_or_404(document: dict[str, Any] | None, incident_id: str) -> dict[str, Any]:
+    """Return what there is of an incident; HTTPException 404 where there is none."""
     if document is None:
         raise HTTPException(404, f"there is no incident {incident_id!r}")
     return document

@@ -193,3 +193,12 @@ class Replay(BaseModel):
     differences: list[dict[str, Any]] = Field(description="the first of them")
     raised: list[dict[str, Any]] = Field(description="incidents of the replay")
     notes: list[str]
+
+
+class ReplayRunning(BaseModel):
+    """How far a replay is that takes longer than an answer waits."""
+
+    incident_id: str
+    status: Literal["running"]
+    running_s: float = Field(description="seconds since it began")
+    progress: str = Field(description="what it said last")

@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
-import duckdb
-import polars as pl
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -37,6 +35,7 @@ from .pages.plant import plant_view
 from .pages.quality import quality_view
 from .pages.shell import PAGES, assets, render, render_problem, sites_of
 from .pages.water import water_view
+from .replies import STORE_FAILURES
 
 _LOG = logging.getLogger(__name__)
 _Site = Annotated[str | None, Query(max_length=100)]
@@ -181,7 +180,7 @@ class _PageRoute(APIRoute):
             except RequestValidationError:
                 text = "The address asks for something that no page has."
                 return render_problem(caller_of(request), 422, "Not possible", text)
-            except (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError) as error:
+            except STORE_FAILURES as error:
                 # The reason is for the log: it may name paths.
                 _LOG.error("the warehouse cannot be read: %s", error)
                 text = "The log of the server has the reason; `leak-assets warehouse check` looks."

@@ -5,12 +5,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import duckdb
+import polars as pl
 from fastapi import HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
+from leak_assets.errors import InputError
 from leak_assets.system.documents import plain
 
 GEOJSON = "application/geo+json"
+STORE_FAILURES = (OSError, pl.exceptions.PolarsError, duckdb.Error, InputError)
+"""What a warehouse raises that is missing, half-built or damaged."""
 
 
 class Problem(BaseModel):
