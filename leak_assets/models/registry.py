@@ -86,6 +86,8 @@ def former_champion(events: pl.DataFrame, network: str, model: str) -> dict[str,
 def find(events: pl.DataFrame, network: str, model: str, version: str) -> dict[str, Any]:
     """Return the latest event of a version; the beginning of its name is enough if it is unique.
 
+    Rejected ones do not count where another begins so: a configuration is mended and trained again.
+
     Raises
     ------
     MissingInputError
@@ -96,8 +98,11 @@ def find(events: pl.DataFrame, network: str, model: str, version: str) -> dict[s
     found = [name for name in known if name == version] or [
         name for name in known if version and name.startswith(f"{version}-")
     ]
+    if len(found) > 1:
+        rejected = rows.filter(status=REJECTED)["version"].to_list()
+        found = [name for name in found if name not in rejected] or found
     if len(found) != 1:
-        which = "is not registered" if not found else f"is one of {', '.join(found)}"
+        which = "is not registered" if not found else f"may be {' or '.join(found)}"
         listed = ", ".join(known) or "none"
         raise MissingInputError(
             f"{model} {version} of {network} {which}", remedy=f"Registered: {listed}."

@@ -162,10 +162,14 @@ def test_a_rejected_version_says_why(registry: Registry) -> None:
 
 
 def test_versions_are_found_by_their_beginning_where_it_is_unique(registry: Registry) -> None:
-    """`1.0.0` stands for `1.0.0-a`, not where two begin so; unknown ones name the known."""
+    """`1.0.0` stands for `1.0.0-a`, not where two begin so that were not rejected."""
     assert find(registry.events, "line", "leak_detector", "1.0.0")["version"] == "1.0.0-a"
+    registry.add("1.0.0-b")
+    registry.step("1.0.0-b", REJECTED)
+    assert find(registry.events, "line", "leak_detector", "1.0.0")["version"] == "1.0.0-a"
+    assert find(registry.events, "line", "leak_detector", "1.0.0-b")["status"] == REJECTED
     registry.add("1.0.0-c")
-    with pytest.raises(MissingInputError, match="is one of"):
+    with pytest.raises(MissingInputError, match=r"may be 1\.0\.0-\w or 1\.0\.0-\w\."):
         find(registry.events, "line", "leak_detector", "1.0.0")
     with pytest.raises(MissingInputError, match=r"9\.9\.9 of line is not registered.*1\.0\.0-a"):
         find(registry.events, "line", "leak_detector", "9.9.9")
