@@ -13,12 +13,13 @@ from leak_assets.hydraulics.plan.scenarios import ScenarioPlan
 from leak_assets.hydraulics.steps import batch_partitions
 from leak_assets.models.artefact import Artefact
 from leak_assets.models.batches import training_batches
+from leak_assets.models.change_control import change_failure
 from leak_assets.models.config import DETECTOR, DetectorConfig
 from leak_assets.models.decisions import registry_events
 from leak_assets.models.euro_gate import Verdict, euro_verdict, network_backtests
 from leak_assets.models.in_use import champions, newest_artefacts
 from leak_assets.models.plan import TrainingPlan, check_contract
-from leak_assets.models.registration import register_candidates
+from leak_assets.models.registration import register_candidates, request_failure
 from leak_assets.models.registry import REJECTED, current
 from leak_assets.models.steps import gate_failures
 from leak_assets.pipeline.context import StepContext, new_run_id
@@ -79,6 +80,11 @@ def contract(asked: Training) -> list[Written]:
         f" ({asked.site.contract.sha256[:12]}); configurations "
         + ", ".join(f"{name} {one.version}" for name, one in asked.plan.configs.items())
     )
+    for name, config in asked.plan.configs.items():
+        old = champions(asked.ctx, asked.site).get(name)
+        if line := change_failure(config, old.config if old else None):
+            # Said before hours of simulation; the version is registered and rejected with it.
+            asked.ctx.progress(f"{name} {config.version} will be rejected: {line}")
     return asked.run("network")
 
 
@@ -112,7 +118,9 @@ def register(asked: Training) -> list[Written]:
     written = register_candidates(asked.ctx, artefacts)
     failures = gate_failures(asked.ctx, asked.site, asked.plan)
     for artefact in artefacts:
-        if artefact.model == DETECTOR and DETECTOR not in failures:
+        # What is rejected anyway is not valued: a backtest takes minutes.
+        is_sound = DETECTOR not in failures and not request_failure(asked.ctx, asked.site, artefact)
+        if artefact.model == DETECTOR and is_sound:
             value_candidate(asked, artefact)
     return written + asked.run("registry_events")
 

@@ -1,11 +1,14 @@
 """Quality gates, which decide whether a model may be used, and what to do where they fail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from .config import DETECTOR, PINPOINTER, GateLimit
+
+# Gates that say nothing of what the sensors show.
+_CHANGE, _OTHERS = "change_request", ("net_eur", "latency_ms_p95")
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,11 @@ def advice(network: str, failures: Mapping[str, list[str]]) -> list[str]:
         Messages of failed gates, by model.
     """
     lines = []
-    if failures.get(DETECTOR):
+    if any(f"gate {_CHANGE}" in line for mine in failures.values() for line in mine):
+        lines.append(
+            "name the request in the configuration, `change_request: CR-7`, and train again"
+        )
+    if _says_of_sensors(failures.get(DETECTOR, [])):
         lines += [
             f"the sensors of {network} do not tell leaks of these sizes from demand: add pressure"
             f" sensors (`leak-assets place-sensors --network {network}` says where),"
@@ -114,13 +121,19 @@ def advice(network: str, failures: Mapping[str, list[str]]) -> list[str]:
             "without trained models the likelihood method works, which needs no training:"
             " `leak-assets detect`",
         ]
-    elif failures.get(PINPOINTER):
+    elif not failures.get(DETECTOR) and _says_of_sensors(failures.get(PINPOINTER, [])):
         lines.append(
             f"the sensors of {network} show that a leak runs, not where: the detector is used"
             " alone, and incidents name no pipe. More pressure sensors place it"
             f" (`leak-assets place-sensors --network {network}` says where)"
         )
     return lines
+
+
+def _says_of_sensors(failures: Sequence[str]) -> bool:
+    """Whether a gate failed on what the model finds, not on money, time or a missing request."""
+    others = tuple(f"gate {name}" for name in (_CHANGE, *_OTHERS))
+    return any(not any(name in line for name in others) for line in failures)
 
 
 def _number(value: float | None) -> str:

@@ -90,13 +90,18 @@ def register_models(
 def _failures(
     ctx: StepContext, site: NetworkSite, artefact: Artefact, failures: Mapping[str, list[str]]
 ) -> list[str]:
-    old = champions(ctx, site).get(artefact.model)
-    config = parse_config(artefact.config)
     found = list(failures.get(artefact.model, ()))
-    is_new = old is None or old.version != artefact.version
-    if is_new and (line := change_failure(config, old.config if old else None)):
+    if line := request_failure(ctx, site, artefact):
         found.append(line)
     return found
+
+
+def request_failure(ctx: StepContext, site: NetworkSite, artefact: Artefact) -> str | None:
+    """Return in one line why a package's configuration may not go into use, or None."""
+    old = champions(ctx, site).get(artefact.model)
+    if old is not None and old.version == artefact.version:
+        return None
+    return change_failure(parse_config(artefact.config), old.config if old else None)
 
 
 def _go_on(ctx: StepContext, site: NetworkSite, artefact: Artefact, actor: str) -> list[Written]:

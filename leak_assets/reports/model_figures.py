@@ -64,7 +64,7 @@ def breakdown_figure(breakdowns: pl.DataFrame) -> bytes:
 
 
 def drift_figure(drift: pl.DataFrame) -> bytes:
-    """Draw by day how far scores and features lie from their reference, days that drift marked.
+    """Draw by day how far the farthest feature and the scores are, days that drift marked.
 
     Parameters
     ----------
@@ -72,24 +72,26 @@ def drift_figure(drift: pl.DataFrame) -> bytes:
         Rows of `models.drift`.
     """
     figure, axes = panels(2, 4.2)
-    features = (
-        drift.filter(kind="feature")
+    farthest = (
+        drift.filter(pl.col("kind").is_in(["feature", "residual_bias"]))
         .group_by("date")
-        .agg(share=pl.col("is_drift").mean(), psi=pl.col("psi").median())
+        .agg(pl.col("psi").max(), pl.col("bias_se").abs().max())
         .sort("date")
     )
     score = drift.filter(kind="score").sort("date")
     label_panel(axes[0], "population stability index", "index")
-    label_panel(axes[1], "features that drift", "share")
-    if features.is_empty():
+    label_panel(axes[1], "shift of the mean, in standard errors", "standard errors")
+    if farthest.is_empty():
         say_no_data(axes[0])
         return as_png(figure)
-    axes[0].plot(features["date"], features["psi"], color=BLUE, lw=1.4, label="median feature")
+    axes[0].plot(farthest["date"], farthest["psi"], color=BLUE, lw=1.4, label="farthest feature")
     axes[0].plot(score["date"], score["psi"], color=AMBER, lw=1.4, label="score")
-    axes[1].plot(features["date"], features["share"], color=BLUE, lw=1.4, label="features")
-    fired = features.join(drift.filter(kind="all", is_drift=True), on="date", how="semi")
-    axes[1].plot(fired["date"], fired["share"], "o", color=RED, ms=4, label="the day drifts")
+    axes[1].plot(farthest["date"], farthest["bias_se"], color=BLUE, lw=1.4, label="farthest")
+    fired = farthest.join(drift.filter(kind="all", is_drift=True), on="date", how="semi")
+    if fired.height:
+        axes[1].plot(fired["date"], fired["bias_se"], "o", color=RED, ms=4, label="the day drifts")
     date_axis(axes[1])
     for axis in axes:
+        axis.set_ylim(bottom=0)
         add_legend(axis)
     return as_png(figure)

@@ -129,7 +129,9 @@ def validated(
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A misspelled key is unknown, and the right one missing: the former is what to mend.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         place = first["loc"]
         key = ".".join(str(part) for part in place)
         if first["type"] == "extra_forbidden":

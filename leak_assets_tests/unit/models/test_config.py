@@ -44,6 +44,10 @@ def _changed(tmp_path, change):
             r"mine\.yaml.*key `training\.lr` is unknown.*learning_rate",
         ),
         (
+            lambda c: c["architecture"].update(hiden=c["architecture"].pop("hidden")),
+            r"row 4: key `architecture\.hiden` is unknown.*hidden",
+        ),
+        (
             lambda c: c["training"].update(epochs="many"),
             r"key `training\.epochs`: Input should be a valid integer",
         ),

@@ -125,3 +125,6 @@ def test_advice_names_what_to_change_and_what_works_without() -> None:
     assert "needs no training" in detector[1]
     assert "the detector is used alone" in advice("ky4", {"leak_pinpointer": ["y"]})[0]
     assert advice("ky4", {}) == []
+    (request,) = advice("ky4", {"leak_detector": ["gate change_request failed: none is named"]})
+    assert "`change_request: " in request
+    assert advice("ky4", {"leak_detector": ["gate net_eur failed: 1 EUR"]}) == []
