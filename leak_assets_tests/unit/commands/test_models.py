@@ -5,10 +5,11 @@ import json
 import re
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from leak_assets.cli import app
-from leak_assets.models.artefact import Artefact
+from leak_assets.models.artefact import Artefact, load_artefact
 from leak_assets.models.in_use import champions
 from leak_assets.pipeline.context import StepContext
 
@@ -66,6 +67,41 @@ def test_evaluate_tells_of_a_pinpointer_that_knows_nothing(ctx: StepContext) -> 
     assert "leak_pinpointer" in output
     assert "gate distance_vs_fixed_guess failed" in output
     assert "the detector is used alone, and incidents name no pipe" in output
+
+
+def test_stages_one_by_one_give_the_model_of_the_whole_training(ctx: StepContext) -> None:
+    """MOD2, MOD7, MOD13: five commands, another version's name; weights, inputs, metrics are equal.
+
+    The home was trained in one go. What `evaluate` wrote is what `export` packs, byte by byte.
+    """
+    whole = champions(ctx, ctx.network("hanoi"))["leak_detector"]
+    # Without the backtest in euro, which has tests of its own.
+    path = ctx.settings.configs_dir / "leak_detector.yaml"
+    content = yaml.safe_load(path.read_text("utf-8")) | {"change_request": "CR-2"}
+    content["euro_gate"]["towns"] = 0
+    path.write_text(yaml.safe_dump(content))
+    for stage in (["preprocess"], ["featurize"], ["train", "--alone"], ["evaluate"]):
+        code, output = run(*stage, "--version", "9.0.0")
+        assert code == 0, output
+    (draft,) = ctx.settings.drafts_dir.glob("leak_detector/9.0.0-*/**/metrics.json")
+    measured = draft.read_bytes()
+    code, output = run("export", "--version", "9.0.0")
+    assert code == 0, output
+    (folder,) = ctx.settings.models_dir.glob("leak_detector/9.0.0-*")
+    stages = load_artefact(folder)
+    assert (folder / "metrics.json").read_bytes() == measured
+    for name in ("weights_sha256", "data_versions", "contract_sha256", "split"):
+        assert stages.manifest[name] == whole.manifest[name]
+    for name in ("model.onnx", "scaler.json", "thresholds.yaml"):
+        assert stages.manifest["files"][name] == whole.manifest["files"][name]
+    accuracy = ("auc", "precision", "recall", "far_without_leak", "ece", "windows")
+    for name in accuracy:
+        assert stages.metrics["test"][name] == whole.metrics["test"][name]
+    card = (folder / "MODEL_CARD.md").read_text()
+    for heading in ("Intended use", "Data", "Metrics", "By class", "Limits and known failures"):
+        assert f"\n## {heading}" in card
+    assert all(f"\n| {name} |" in card for name in ("leak_size", "leak_type", "dma", "day_phase"))
+    assert "$" not in card
 
 
 def test_a_training_whose_gates_fail_changes_nothing_in_use(ctx: StepContext) -> None:
