@@ -46,6 +46,7 @@ def ingest(
     """
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.readers.mapping import site_mapping
+    from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
     from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
@@ -56,20 +57,34 @@ def ingest(
     summary = process_landing_zone(ctx, site)
     ledger = ctx.warehouse.sql(
         "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
-        " first_ts_utc, last_ts_utc, file_sha256 FROM telemetry.ingest_ledger"
-        " WHERE network = ?"
+        " first_ts_utc, last_ts_utc, file_sha256, run_id FROM telemetry.ingest_ledger"
+        " WHERE network = ? AND source = ?"
         " QUALIFY ingested_at = max(ingested_at) OVER (PARTITION BY file_path, file_sha256)"
         " ORDER BY ingested_at DESC, file_path",
-        [name],
+        [name, FILE_SOURCE],
     )
+    # Those named, and those that lay in the landing folder already.
     wanted = {(f"{name}/{path.name}", sha256) for path, sha256 in delivered}
-    files = [
-        row for row in ledger.to_dicts() if (row["file_path"], row.pop("file_sha256")) in wanted
-    ]
+    run_id = ctx.warehouse.run_id
+    files = []
+    for row in ledger.to_dicts():
+        content, taken_by = (row["file_path"], row.pop("file_sha256")), row.pop("run_id")
+        if content in wanted or taken_by == run_id:
+            files.append(row)
+    streams = ctx.warehouse.sql(
+        "SELECT source, count(*) AS batches, sum(accepted)::BIGINT AS accepted,"
+        " sum(quarantined)::BIGINT AS quarantined, sum(duplicates)::BIGINT AS duplicates"
+        " FROM telemetry.ingest_ledger WHERE network = ? AND source <> ? AND run_id = ?"
+        " GROUP BY source ORDER BY source",
+        [name, FILE_SOURCE, run_id],
+    ).to_dicts()
     if as_json:
-        print_json({"network": name, "files": files, **asdict(summary)})
+        print_json({"network": name, "files": files, "streams": streams, **asdict(summary)})
     else:
-        print_rows(files, as_json=False, title="Files")
+        if files or not streams:
+            print_rows(files, as_json=False, title="Files")
+        if streams:
+            print_rows(streams, as_json=False, title="Streams")
         if summary.quarantined:
             console().print(
                 f"{summary.quarantined} rows in quarantine:"
@@ -79,6 +94,14 @@ def ingest(
                 soft_wrap=True,
             )
         console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
+        if summary.data_incidents:
+            console().print(
+                f"{summary.data_incidents} open data incidents (a sensor that is wrong):"
+                ' leak-assets sql "SELECT sensor_id, reason, opened_on, evidence'
+                " FROM incidents.data_incidents WHERE status = 'open'\"",
+                highlight=False,
+                soft_wrap=True,
+            )
         if summary.held_back:
             console().print(
                 f"{summary.held_back} days have rows that came after their correction window of"

@@ -45,6 +45,8 @@ class IngestSummary:
         Lines of the days that broke the contract before, and still do: no news.
     held_back
         Days with rows in the raw log that came after the day's correction window.
+    data_incidents
+        Open data incidents of the site: sensors that are wrong.
     """
 
     days: int
@@ -54,6 +56,7 @@ class IngestSummary:
     problems: tuple[str, ...] = ()
     known_problems: tuple[str, ...] = ()
     held_back: int = 0
+    data_incidents: int = 0
 
 
 def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
@@ -92,6 +95,10 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
             if line not in problems or line in known
         ),
         held_back=len(held_back_days(ctx, site)),
+        data_incidents=ctx.warehouse.sql(
+            "SELECT count(*) FROM incidents.data_incidents WHERE network = ? AND status = 'open'",
+            [site.name],
+        ).item(),
     )
 
 

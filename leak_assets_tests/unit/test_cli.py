@@ -154,14 +154,16 @@ def test_bad_rows_are_told_and_good_rows_arrive(tmp_path: Path) -> None:
 
 
 def test_same_content_under_another_name_counts_as_duplicates(tmp_path: Path) -> None:
-    """ING3: nothing is doubled, the ledger counts the duplicates."""
+    """ING3: nothing is doubled, the ledger counts the duplicates; a dropped file is told, too."""
     lines = [f"2019-03-04 00:{5 * i:02d}:00;30,2{i}" for i in range(9)]
     for name in ("a_Pressures.csv", "b_Pressures.csv"):
         (tmp_path / name).write_text("\n".join(["Timestamp;4", *lines, ""]))
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("a_Pressures.csv", "b_Pressures.csv"):
-        result = run("ingest", str(tmp_path / name), "--network", "hanoi", "--json", home=home)
+    run("ingest", str(tmp_path / "a_Pressures.csv"), "--network", "hanoi", "--json", home=home)
+    # As another program would: `b` lies in the landing folder and is not named.
+    (tmp_path / "b_Pressures.csv").rename(home / "var/landing/hanoi/b_Pressures.csv")
+    result = run("ingest", "--network", "hanoi", "--json", home=home)
     (second,) = json.loads(result.stdout)["files"]
     assert second["duplicates"] == 9
     (raw,) = json.loads(

@@ -51,7 +51,7 @@ class OutboxStream:
             time.sleep(max(min(self._poll_s, until - time.monotonic()), 0.0))
         if rows:
             self._handed_out = rows[-1][0]
-        return [cut(topic, str(number), bytes(payload), number) for number, topic, payload in rows]
+        return [cut(topic, str(number), _bytes(payload), number) for number, topic, payload in rows]
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Delete rows: their readings are on the collector's disk now.
@@ -75,7 +75,7 @@ class OutboxStream:
             self._connection.close()
             self._connection = None
 
-    def _rows(self, most: int) -> list[tuple[int, str, bytes]]:
+    def _rows(self, most: int) -> list[tuple[int, str, str | bytes]]:
         marks = ", ".join("?" * len(self._topics))
         query = (
             f"SELECT id, topic, payload FROM outbox WHERE id > ? AND topic IN ({marks})"
@@ -96,3 +96,8 @@ class OutboxStream:
         self.close()
         self._handed_out = 0
         return StreamLostError(f"the outbox {self._path} cannot be used ({error})")
+
+
+def _bytes(payload: str | bytes) -> bytes:
+    """Return a payload as bytes: SQLite keeps text as text, whatever the column is declared."""
+    return payload.encode() if isinstance(payload, str) else payload

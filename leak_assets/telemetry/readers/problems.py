@@ -135,8 +135,9 @@ def unknown_sensor(
     """Return problem and remedy of a sensor that the layout does not have."""
     near = get_close_matches(sensor_id, known, n=3) or list(known[:3])
     hint = f" ({', '.join(near)}, … {len(known)} in all)" if known else " (it has none)"
+    kind = f"{shown(quantity)} sensor" if quantity else "sensor"
     return (
-        f"`{shown(sensor_id)}` is no {shown(quantity)} sensor of {network}",
+        f"`{shown(sensor_id)}` is no {kind} of {network}",
         f"Correct the name or add the sensor to the layout of {network}{hint}",
     )
 

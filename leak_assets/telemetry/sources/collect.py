@@ -249,8 +249,8 @@ class Collector:
         return Unusable(
             "unknown_site",
             f"there is no site `{shown(named)}`",
-            "Register it: leak-assets networks register; what came before is sent again by its"
-            " source alone",
+            "Register it: leak-assets networks register, or sites register without a model; what"
+            " came before is sent again by its source alone",
             start,
             "site",
         )
