@@ -40,12 +40,32 @@ Fault = Callable[[Wide, slice], None]
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Wide]:
     """A home with nine sound days taken to incidents, and the town's readings of all days."""
     folder = tmp_path_factory.mktemp("faults")
-    home = folder / "home"
+    return learned(folder / "home", town(folder))
+
+
+@pytest.fixture(scope="module")
+def metered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Wide]:
+    """The same with a meter at every customer: what flows in can be balanced."""
+    folder = tmp_path_factory.mktemp("metered")
+    model = network_site("hanoi", Settings(LEAK_ASSETS_HOME=folder)).network.water_network()
+    rng = np.random.default_rng(7)
+    wide = town(folder)
+    base = {name: node.base_demand for name, node in model.junctions() if node.base_demand > 0}
+    for name, demand in base.items():
+        jitter = 1 + 0.02 * rng.standard_normal(DAYS * PER_DAY)
+        wide[f"demand/{name}"] = wide["flow/1"] * demand / sum(base.values()) * jitter
+    return learned(folder / "home", wide)
+
+
+def learned(home: Path, wide: Wide) -> tuple[Path, Wide]:
+    """Return a home in which the sound days were taken to incidents, and the readings."""
     ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home))
     model = network_site("hanoi", ctx.settings)
-    wide = town(folder)
-    layout = layout_from_headers(model.network, {"pressure": EXPORT_SENSORS, "flow": ("1",)})
-    adopt(model.network, layout, ctx.settings)
+    sensors: dict[str, list[str]] = {}
+    for name in wide:
+        quantity, _, sensor = name.partition("/")
+        sensors.setdefault(quantity, []).append(sensor)
+    adopt(model.network, layout_from_headers(model.network, sensors), ctx.settings)
     prepare_site(ctx, ctx.network("hanoi"), STEPS, strict=True)
     put(ctx, wide, range(FAULTY_FROM))
     run(ctx, range(FAULTY_FROM))
@@ -274,6 +294,20 @@ def test_fault_9_a_pressure_with_a_bias(suffer: Callable[..., Outcome]) -> None:
         wide[STUCK][at] += 3.0
 
     assert suffer(bias).leaks == 0
+
+
+@pytest.mark.parametrize("factor", [1.05, 0.95])
+def test_fault_9_a_meter_that_reads_wrong(
+    metered: tuple[Path, Wide], tmp_path: Path, factor: float
+) -> None:
+    """VAL8: an inflow meter 5 % off is a data incident of that meter, and no leak."""
+    home, sound = metered
+    wide = {name: series.copy() for name, series in sound.items()}
+    wide["flow/1"][FAULTY_FROM * PER_DAY :] *= factor
+    found = Outcome(gone_on(home, tmp_path / "home", wide, 0.0))
+    assert ("1", "balance") in found.data
+    assert {reason for _, reason in found.data} == {"balance"}
+    assert found.leaks == 0
 
 
 def test_fault_10_reverse_flow(suffer: Callable[..., Outcome]) -> None:
