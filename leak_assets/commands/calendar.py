@@ -27,19 +27,39 @@ def add(
     end: Annotated[str, typer.Option("--to", help="End (ISO 8601, UTC).")],
     kind: Annotated[str, typer.Option(help=f"{', '.join(calendar.KINDS)}.")] = "maintenance",
     zone: Annotated[str | None, typer.Option(help="Metered zone; default: the whole site.")] = None,
+    sensor: Annotated[
+        str | None, typer.Option(help="Sensor that was changed; of kind meter_change.")
+    ] = None,
     note: Note = None,
     by: By = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Enter work: what is detected during it is recorded and raises no incident."""
+    """Enter work: what is detected during it is recorded and raises no incident.
+
+    With `--kind meter_change --sensor ID`: what was usual of that sensor is forgotten, and learned
+    anew from the day after the work.
+    """
     ctx = StepContext.local(command="calendar")
     begin_at, end_at = utc_time(begin, "--from"), utc_time(end, "--to")
     if begin_at is None or end_at is None:
         raise InputError("the work has no begin or no end", remedy="Give --from and --to")
-    site = ctx.registered_network(network)
+    # Sites without a model have meters, too.
+    site = ctx.registered_network(network) if sensor is None else ctx.site(network)
+    known = sorted({one.sensor_id for one in site.layout.sensors})
+    if sensor is not None and sensor not in known:
+        raise InputError(
+            f"{site.name} has no sensor {sensor!r}",
+            remedy=f"Sensors are: {', '.join(known[:5])}, … {len(known)} in all",
+        )
     entry = calendar.Entry(
-        network=site.name, kind=kind, zone=zone, begin_at=begin_at, end_at=end_at, note=note
+        network=site.name,
+        kind=kind,
+        zone=zone,
+        begin_at=begin_at,
+        end_at=end_at,
+        note=note,
+        sensor_id=sensor,
     )
     row = calendar.add(ctx, entry, actor=actor(ctx, by), at=now())
     if as_json:
@@ -56,7 +76,8 @@ def list_entries(
 ) -> None:
     """List the work, newest first, with the number of detections that each entry explains."""
     frame = StepContext.local().warehouse.sql(
-        "SELECT c.entry_id, c.network, c.kind, c.zone, c.begin_at, c.end_at, c.actor, c.note,"
+        "SELECT c.entry_id, c.network, c.kind, c.zone, c.sensor_id, c.begin_at, c.end_at,"
+        " c.actor, c.note,"
         " count(s.incident_id) AS detections FROM incidents.calendar AS c"
         " LEFT JOIN incidents.suppressed AS s USING (entry_id)"
         " WHERE ($network IS NULL OR c.network = $network) GROUP BY ALL"

@@ -1,7 +1,8 @@
 """The maintenance calendar: work that explains detections. Entries are event rows.
 
 What an entry explains is decided in `warehouse.schemas.incident_views`, so that an entry counts at
-once and its removal too; no run makes anything again for it.
+once and its removal too; no run makes anything again for it. A changed meter explains no leak:
+`quality.meter_changes` forgets what was usual of it, and the runs after make its days again.
 """
 
 import hashlib
@@ -14,11 +15,12 @@ import polars as pl
 
 from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
+from leak_assets.quality.meter_changes import METER_CHANGE
 from leak_assets.system.files import sync_folder
 from leak_assets.system.locks import locks
 from leak_assets.warehouse.schemas.incident_people import CALENDAR_EVENTS
 
-KINDS = ("maintenance", "flushing", "irrigation", "fire_flow", "other")
+KINDS = ("maintenance", "flushing", "irrigation", "fire_flow", "other", METER_CHANGE)
 TABLE = CALENDAR_EVENTS.full_name
 LOCK = "incident-calendar"
 
@@ -39,6 +41,8 @@ class Entry:
         Of the work, UTC.
     note
         What should be remembered.
+    sensor_id
+        Sensor that was exchanged, repaired or set anew; of kind `meter_change`, and only of that.
     """
 
     network: str
@@ -47,6 +51,7 @@ class Entry:
     begin_at: datetime
     end_at: datetime
     note: str | None
+    sensor_id: str | None = None
 
 
 def add(ctx: StepContext, entry: Entry, *, actor: str, at: datetime) -> dict[str, Any]:
@@ -55,11 +60,17 @@ def add(ctx: StepContext, entry: Entry, *, actor: str, at: datetime) -> dict[str
     Raises
     ------
     InputError
-        It ends before it begins, is of no kind, or names a zone that the site does not have.
+        It ends before it begins, is of no kind, names a zone that the site does not have, or a
+        sensor where its kind has none.
     """
     if entry.kind not in KINDS:
         raise InputError(
             f"{entry.kind!r} is no kind of work", remedy=f"Kinds are: {', '.join(KINDS)}"
+        )
+    if (entry.kind == METER_CHANGE) != (entry.sensor_id is not None):
+        raise InputError(
+            f"work of kind `{entry.kind}` with sensor `{entry.sensor_id or ''}`",
+            remedy=f"Give --sensor with --kind {METER_CHANGE}, and only with it",
         )
     if entry.end_at <= entry.begin_at:
         raise InputError(
@@ -74,7 +85,8 @@ def add(ctx: StepContext, entry: Entry, *, actor: str, at: datetime) -> dict[str
             f"{entry.network} has no zone {entry.zone!r}",
             remedy=f"Zones are: {', '.join(known) or 'none known yet'}; see network.zones",
         )
-    text = "|".join((entry.network, entry.kind, entry.zone or "", str(entry.begin_at)))
+    what = (entry.network, entry.kind, entry.zone or "", *filter(None, [entry.sensor_id]))
+    text = "|".join((*what, str(entry.begin_at)))
     digest = hashlib.sha256(f"{text}|{entry.end_at}|{at}".encode()).hexdigest()[:6]
     row = {
         "network": entry.network,
@@ -83,6 +95,7 @@ def add(ctx: StepContext, entry: Entry, *, actor: str, at: datetime) -> dict[str
         "event": "added",
         "kind": entry.kind,
         "zone": entry.zone,
+        "sensor_id": entry.sensor_id,
         "begin_at": entry.begin_at,
         "end_at": entry.end_at,
         "actor": actor,

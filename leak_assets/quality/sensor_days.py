@@ -4,7 +4,7 @@ A day goes on from the sensor's row of the day before it, which holds what is us
 the past is read. What is usual is learned from days on which nothing was wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -81,6 +81,7 @@ def sensor_days(
     network: str,
     day: date,
     balances: Sequence[Balance] = (),
+    changed: Collection[str] = (),
 ) -> pl.DataFrame:
     """Return rows of `telemetry.sensor_quality_daily` of a day so far.
 
@@ -92,6 +93,8 @@ def sensor_days(
         Rows of `telemetry.sensor_quality_daily` of the newest day before it.
     balances
         Of the network's zones.
+    changed
+        Sensors that are others than the day before: what was usual of them is forgotten.
     """
     if readings.is_empty():
         return SENSOR_QUALITY_DAILY.empty()
@@ -102,6 +105,8 @@ def sensor_days(
             pl.coalesce("last_reading_at", "last_before").alias("last_reading_at")
         )
     seen = _as_arrays(readings, counts, before, contract)
+    if changed:
+        _forget(seen, changed, balances)
     _judge_clocks(seen)
     _judge_stamps(seen)
     _judge_units(seen)
@@ -159,6 +164,17 @@ def _as_arrays(
         }
     names = counts.select(pl.concat_str("quantity", pl.lit("/"), "sensor_id")).to_series().to_list()
     return _Day(names, values, offset, contract.cadence_s, state)
+
+
+def _forget(day: _Day, changed: Collection[str], balances: Sequence[Balance]) -> None:
+    """Take what was usual from changed sensors, and the gain from all meters of their zones."""
+    is_new = np.array([name.partition("/")[2] in changed for name in day.names])
+    anew = {name for name, new in zip(day.names, is_new, strict=True) if new}
+    of_zones = {m for b in balances for m, _ in b.meters if anew & {name for name, _ in b.meters}}
+    in_zones = np.array([name in of_zones for name in day.names])
+    for name in _STATE:
+        which = is_new | in_zones if "gain" in name else is_new
+        day.state[name] = np.where(which, np.nan, day.state[name])
 
 
 def _judge_clocks(day: _Day) -> None:

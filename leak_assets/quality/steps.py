@@ -14,6 +14,7 @@ from .balance import Balance
 from .breaks import READINGS, remember_breaks
 from .checks import run_checks
 from .great_expectations_suite import GxOutcome, validate_with_gx
+from .meter_changes import change_inputs, changed_sensors, no_changes
 from .sensor_days import sensor_days
 from .zone_balances import zone_balances
 
@@ -39,6 +40,7 @@ def sensor_day_frames(
             network=work.site.name,
             day=day,
             balances=balances,
+            changed=changed_sensors(work, day),
         )
         yield partition, {SENSOR_DAYS: rows}
 
@@ -65,7 +67,11 @@ SENSOR_DAYS_STEP = Step(
     partition="day",
     writes=(SENSOR_DAYS,),
     reads=(Read(READINGS, required=True), Read(SENSOR_DAYS, days=_day_gone_on_from)),
-    given=(CONTRACT, Given("site", _site)),
+    given=(
+        CONTRACT,
+        Given("site", _site),
+        Given("meter_change", no_changes, of_day=change_inputs),
+    ),
     compute=sensor_day_frames,
     goes_on=True,
     kinds=("network", "zones"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -87,6 +88,21 @@ def test_every_asset_is_a_table_with_the_policy_of_the_root() -> None:
         assert spec.code_version
         columns = spec.metadata["dagster/column_schema"].columns
         assert [c.name for c in columns] == [c.name for c in table.columns]
+
+
+def test_what_must_not_grow_old_has_a_freshness_policy() -> None:
+    """ORC9: readings, hypotheses and incidents warn after 26 hours, fail after 36."""
+    policies = {
+        ".".join(spec.key.path): spec.freshness_policy
+        for spec in defs.resolve_all_asset_specs()
+        if spec.freshness_policy
+    }
+    expected = dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)
+    )
+    assert policies == dict.fromkeys(
+        ("telemetry.readings", "detection.hypotheses", "incidents.incident_events"), expected
+    )
 
 
 def test_the_chain_is_one_graph_without_orphans() -> None:

@@ -86,9 +86,12 @@ CALENDAR_EVENTS = Table(
         Column("revision", pl.Int64, "1: added, 2: removed"),
         Column("event", pl.String, "`added` or `removed`"),
         Column(
-            "kind", pl.String, "`maintenance`, `flushing`, `irrigation`, `fire_flow` or `other`"
+            "kind",
+            pl.String,
+            "`maintenance`, `flushing`, `irrigation`, `fire_flow`, `other` or `meter_change`",
         ),
         Column("zone", pl.String, "metered zone; null: the whole site", True),
+        Column("sensor_id", pl.String, "sensor that was changed; of `meter_change` only", True),
         Column("begin_at", UTC_US, "begin of the work"),
         Column("end_at", UTC_US, "end of the work"),
         _ACTOR,

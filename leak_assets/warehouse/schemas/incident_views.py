@@ -99,6 +99,7 @@ _ALL = View(
         FROM both_said AS i LEFT JOIN flows AS f USING (incident_id)
         JOIN incidents.calendar AS c
             ON c.network = i.network AND (c.zone IS NULL OR c.zone = i.zone)
+            AND c.sensor_id IS NULL
             AND (i.leak_start BETWEEN c.begin_at AND c.end_at
                 OR i.detected_at BETWEEN c.begin_at AND c.end_at)
             AND coalesce(i.leak_end, f.followed_until, i.last_seen_at)

@@ -103,6 +103,8 @@ def test_what_is_refused_is_one_line_with_a_remedy(
     assert "ann said `note`" in refused(capsys, *stale)
     work = ("calendar", "add", "--network", "net1", "--from", "2019-02-01", "--to", "2019-01-01")
     assert "not after it begins" in refused(capsys, *work)
+    work = (*work[:-1], "2019-02-02", "--kind", "meter_change", "--sensor", "p9")
+    assert "net1 has no sensor 'p9'" in refused(capsys, *work)
     assert "NOTIFY_WEBHOOK_URL" in refused(capsys, "notify")
     assert "no status" in refused(capsys, "incidents", "list", "--status", "odd")
 

@@ -72,6 +72,13 @@ def test_a_leak_that_outlasts_the_work_becomes_an_incident(tmp_path: Path) -> No
     assert numbers(ctx) == (1, 0)
 
 
+def test_a_changed_meter_explains_no_leak(tmp_path: Path) -> None:
+    """It is a word about a sensor, not about the water."""
+    ctx = lake(tmp_path, story("h1", ".rre"))
+    add(ctx, entry(1, 4, kind="meter_change", sensor_id="p1"), actor="ann", at=NOW)
+    assert numbers(ctx) == (1, 0)
+
+
 def test_whoever_speaks_of_it_makes_it_an_incident(tmp_path: Path) -> None:
     """A person knows better than the calendar."""
     ctx = lake(tmp_path, story("h1", ".rre"))
@@ -87,6 +94,8 @@ def test_whoever_speaks_of_it_makes_it_an_incident(tmp_path: Path) -> None:
         (entry(1, 1), "not after it begins"),
         (entry(1, 2, kind="party"), "no kind of work"),
         (entry(1, 2, zone="9"), "no zone '9'.*0, 1"),
+        (entry(1, 2, kind="meter_change"), "--sensor"),
+        (entry(1, 2, sensor_id="p1"), "only with it"),
     ],
 )
 def test_unusable_entries_are_refused(tmp_path: Path, work: Entry, told: str) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from leak_assets.benchmark.battledim_run import STEPS
+from leak_assets.incidents import calendar
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import day_partitions, run_step
 from leak_assets.quality.reasons import MADE_UP, Reason
@@ -25,7 +26,7 @@ from leak_assets.sites import layout_from_headers
 from leak_assets.sites.registry import adopt
 from leak_assets.sites.site import network_site
 from leak_assets.warehouse.schemas.telemetry import RAW_READINGS
-from leak_assets_tests.towns import EXPORT_FIRST, EXPORT_SENSORS, usual_load, write_hanoi_export
+from leak_assets_tests.towns import EXPORT_FIRST, usual_load, write_hanoi_export
 
 DAYS, FAULTY_FROM = 13, 9
 PER_DAY = 288
@@ -308,6 +309,33 @@ def test_fault_9_a_meter_that_reads_wrong(
     assert ("1", "balance") in found.data
     assert {reason for _, reason in found.data} == {"balance"}
     assert found.leaks == 0
+
+
+def test_fault_9_a_changed_meter_begins_anew(metered: tuple[Path, Wide], tmp_path: Path) -> None:
+    """Told afterwards as a change, the other gain is usual: the days are made again without it."""
+    home, sound = metered
+    wide = {name: series.copy() for name, series in sound.items()}
+    wide["flow/1"][FAULTY_FROM * PER_DAY :] *= 1.05
+    ctx = gone_on(home, tmp_path / "home", wide, 0.0)
+    begin = EXPORT_FIRST + timedelta(days=FAULTY_FROM - 1, hours=23)
+    work = calendar.Entry(
+        network="hanoi", kind="meter_change", zone=None, sensor_id="1", note=None,
+        begin_at=begin, end_at=begin + timedelta(minutes=30),
+    )  # fmt: skip
+    entry = calendar.add(ctx, work, actor="crew", at=begin)
+    run(ctx, range(FAULTY_FROM - 1, DAYS))
+    assert current_data_incidents(ctx) == set()
+    calendar.remove(ctx, entry["entry_id"], actor="crew", at=begin, note=None)
+    run(ctx, range(FAULTY_FROM - 1, DAYS))
+    assert current_data_incidents(ctx) == {("1", "balance")}
+
+
+def current_data_incidents(ctx: StepContext) -> set[tuple[str, str]]:
+    """Return sensor and reason of the data incidents that the quality room raised."""
+    rows = ctx.warehouse.sql(
+        "SELECT sensor_id, reason FROM incidents.data_incidents WHERE raised_by = 'quality'"
+    )
+    return set(rows.iter_rows())
 
 
 def test_fault_10_reverse_flow(suffer: Callable[..., Outcome]) -> None:

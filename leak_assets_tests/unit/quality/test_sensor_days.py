@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from leak_assets.quality.sensor_days import sensor_days
 from leak_assets.quality.unit_step import unit_ratios
 from leak_assets.sites.contract import Contract
 from leak_assets.telemetry.long_wide import to_long
+from leak_assets.warehouse import Warehouse
 from leak_assets.warehouse.schemas.telemetry import SENSOR_QUALITY_DAILY
 
 FIRST = date(2019, 3, 4)
@@ -52,9 +54,14 @@ def town(days: int, seed: int = 3) -> list[Wide]:
 
 
 def judged(
-    contract: Contract, days: list[Wide], *, change: Change | None = None, since: int = 6
+    contract: Contract,
+    days: list[Wide],
+    *,
+    change: Change | None = None,
+    since: int = 6,
+    told: str | None = None,
 ) -> pl.DataFrame:
-    """Return the sensors' days, with a change of the values from a day on."""
+    """Return the sensors' days, with a change of the values from a day on; people may tell it."""
     before, found = None, []
     for number, wide in enumerate(days):
         if change is not None and number >= since:
@@ -62,6 +69,7 @@ def judged(
         before = sensor_days(
             readings_of(wide, number), before, contract,
             network="made-up", day=FIRST + timedelta(days=number), balances=(ZONE,),
+            changed={told} if told and number in (since, since + 1) else (),
         )  # fmt: skip
         found.append(before)
     return pl.concat(found)
@@ -174,6 +182,18 @@ def test_meter_error_is_a_balance_and_a_leak_is_not(
     assert wrong(judged(contract, town(12), change=leak)) == {}
 
 
+@pytest.mark.parametrize(("sensor", "factor"), [("pump", 1.05), ("a", 3.6)])
+def test_a_changed_meter_begins_anew(contract: Contract, sensor: str, factor: float) -> None:
+    """Told as a change, another gain or unit is nothing wrong; what comes later is."""
+
+    def other(wide: Wide, days: int) -> None:
+        wide[f"flow/{sensor}"] = wide[f"flow/{sensor}"] * factor * (factor if days > 7 else 1)
+
+    found = wrong(judged(contract, town(18), change=other, told=sensor))
+    assert {name for reason in found.values() for name, _ in reason} == {sensor}
+    assert min(day for reason in found.values() for _, day in reason) >= 14
+
+
 def test_silence_is_told_and_ends(contract: Contract) -> None:
     """A sensor without readings is silent, remembers its last one, and comes back."""
 
@@ -186,6 +206,33 @@ def test_silence_is_told_and_ends(contract: Contract) -> None:
     row = rows.filter(sensor_id="n4", day=FIRST + timedelta(days=7)).row(0, named=True)
     assert row["age_s"] == pytest.approx(188 * 300)
     assert row["is_silent"]
+
+
+def test_a_stuck_sensor_appears_within_one_window(contract: Contract, tmp_path: Path) -> None:
+    """VAL11: three hours into a day its row says `flat_line`; two more, and it is on the list."""
+    warehouse = Warehouse(tmp_path)
+    days = town(2)
+    before = judged(contract, days[:1])
+    for hours, is_listed in ((3, False), (5, True)):
+        first = FIRST + timedelta(days=1)
+        so_far = readings_of(days[1], 1).filter(pl.col("ts_utc").dt.hour() < hours)
+        # From the 24th equal reading on validation marks a pressure so (`test_validate`).
+        is_stuck = (pl.col("sensor_id") == "n3") & (
+            pl.col("ts_utc").rank("ordinal").over("sensor_id", "quantity") >= 24
+        )
+        so_far = so_far.with_columns(
+            pl.when(is_stuck).then(int(Reason.FLAT_LINE)).otherwise("flags").alias("flags"),
+            pl.when(is_stuck).then(0).otherwise("mask").cast(pl.Int8).alias("mask"),
+            pl.when(is_stuck).then(pl.lit("bad")).otherwise("quality").alias("quality"),
+        )
+        rows = sensor_days(so_far, before, contract, network="made-up", day=first)
+        row = rows.filter(sensor_id="n3").row(0, named=True)
+        assert "flat_line" in row["reason_names"]
+        assert row["health"] < 0.7
+        part = {"date": first.isoformat(), "network": "made-up"}
+        warehouse.write("telemetry.sensor_quality_daily", part, rows)
+        listed = warehouse.sql("SELECT sensor_id, reason_names FROM telemetry.silent_sensors")
+        assert listed.rows() == ([("n3", "flat_line silent")] if is_listed else [])
 
 
 def test_a_quantity_that_nobody_delivers_is_silent(contract: Contract) -> None:

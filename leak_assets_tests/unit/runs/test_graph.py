@@ -1,10 +1,14 @@
 """The graph: an order that follows from what steps read, and what cannot be a graph."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from leak_assets.pipeline.step import Read
+import leak_assets
+from leak_assets.pipeline.code import SourceTree
+from leak_assets.pipeline.step import Read, Step
 from leak_assets.runs.graph import GRAPH, Graph
 from leak_assets_tests.steps import RAW, READINGS, RESIDUALS, RUNNING_SUM, TWO_DAYS
 
@@ -60,3 +64,23 @@ def test_days_are_taken_in_the_order_of_the_house() -> None:
     order = [step.name for step in GRAPH.by_day()]
     wanted = ["raw_readings", "readings", "calibrations", "residuals", "incidents", "summaries"]
     assert [name for name in order if name in wanted] == wanted
+
+
+def test_changed_code_of_features_makes_scores_stale(tmp_path: Path) -> None:
+    """ORC9: of windows, scores and hypotheses; the readings before them stay."""
+    copy = tmp_path / "leak_assets"
+    shutil.copytree(Path(leak_assets.__file__).parent, copy, ignore=lambda _, names: [
+        name for name in names if "." in name and not name.endswith(".py")
+    ])  # fmt: skip
+
+    def version(step: Step) -> str:
+        function = step.compute or step.run
+        assert function is not None
+        return SourceTree({"leak_assets": copy}).version(*step.code, function.__module__)
+
+    before = {step.name: version(step) for step in GRAPH.by_day()}
+    windows = copy / "features" / "windows.py"
+    windows.write_text(windows.read_text() + "\n_ANOTHER_CONSTANT = 1\n")
+    changed = {step.name for step in GRAPH.by_day() if version(step) != before[step.name]}
+    assert {"windows", "window_scores", "hypotheses"} <= changed
+    assert not {"raw_readings", "readings", "sensor_quality"} & changed
