@@ -139,6 +139,7 @@ class Realtime:
                 self.score_waiting()
                 looked = time.monotonic()
             self._stopping.wait(min(_LOOK_S, self._config.score_every_s))
+            self.counts.readings = self._collector.counts.readings
         self._collector.stop()
         listener.join()
         if self._problem is not None:

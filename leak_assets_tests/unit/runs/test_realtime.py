@@ -1,16 +1,19 @@
 """A stream scored as it arrives, over a real broker: the topics of the source document."""
 
 import json
+import shutil
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
 from leak_assets.errors import InputError
 from leak_assets.models.config import CONFIG_DIR
+from leak_assets.models.in_use import champions
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.realtime import Realtime, load_realtime
 from leak_assets.settings import Settings
@@ -72,6 +75,69 @@ def test_messages_of_wildcard_topics_become_readings(tmp_path: Path) -> None:
     assert rows["ts_utc"].n_unique() == MESSAGES
     assert stream.counts.readings == MESSAGES
     assert alerts == [], "no model is in use, so nothing alerts"
+
+
+@pytest.mark.slow
+def test_a_leak_in_the_stream_alerts_once_for_each_window(ten_days: Path, tmp_path: Path) -> None:
+    """ING5: preprocess, score, threshold, alert; by the model in use, on the day after ten others.
+
+    The last morning comes again a day later with more inflow and less pressure.
+    """
+    home = tmp_path / "home"
+    shutil.copytree(ten_days, home)
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=home), run_id="test")
+    version = champions(ctx, ctx.network("hanoi"))["leak_detector"].version
+    last = ctx.warehouse.read_all("telemetry.readings", network="hanoi")
+    last = last.filter(pl.col("ts_utc").dt.date() == pl.col("ts_utc").max().dt.date())
+    morning = last.filter(pl.col("ts_utc").dt.hour() < 4)
+    with mosquitto(tmp_path / "broker") as broker:
+        write_config(
+            home,
+            source={"url": f"mqtt://127.0.0.1:{broker.port}", "batch_s": 0.2},
+            # All is received before it is scored: whatever waits is scored at the end.
+            score_every_s=3600,
+        )
+        alerts: list[dict[str, object]] = []
+        stream = Realtime(
+            ctx, load_realtime(ctx.settings), alert=alerts.append, say=lambda _line: None
+        )
+        loop = threading.Thread(target=stream.run)
+        loop.start()
+        sent = {
+            sensor: [
+                json.dumps(
+                    {
+                        "ts": (row["ts_utc"] + timedelta(days=1)).isoformat(),
+                        "value": row["value_si"] * (3600 * 1.3 if quantity == "flow" else 0.9),
+                        "unit": "m3/h" if quantity == "flow" else "m",
+                    }
+                ).encode()
+                for row in rows.iter_rows(named=True)
+            ]
+            for (sensor, quantity), rows in morning.sort("ts_utc").group_by("sensor_id", "quantity")
+        }
+        # Until it listens nobody keeps what is sent; the same message twice is one reading.
+        probe = next(iter(sent))
+        while stream.counts.readings == 0:
+            publish_mqtt(broker.port, f"dma/hanoi/sensor/{probe}")(sent[probe][:1])
+            time.sleep(0.1)
+        for sensor, payloads in sent.items():
+            publish_mqtt(broker.port, f"dma/hanoi/sensor/{sensor}")(payloads)
+        deadline = time.monotonic() + 30
+        while stream.counts.readings < morning.height and time.monotonic() < deadline:
+            time.sleep(0.05)
+        stream.stop()
+        loop.join(timeout=60)
+    raw = ctx.warehouse.read_all("telemetry.raw_readings", network="hanoi")
+    assert raw.filter(pl.col("ts_utc") > last["ts_utc"].max()).height == morning.height
+    assert stream.counts.alerts == len(alerts) > 0
+    ends = [alert["window_end"] for alert in alerts]
+    assert len(set(ends)) == len(ends)
+    for alert in alerts:
+        assert alert["network"] == "hanoi"
+        assert alert["model_version"] == version
+        assert alert["anomaly_score"] >= alert["threshold"]
+        assert alert["window_end"] > last["ts_utc"].max()
 
 
 @pytest.mark.parametrize(
