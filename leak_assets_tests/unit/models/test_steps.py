@@ -1,12 +1,16 @@
 """The models room's steps on a trained home: what training again leaves in use."""
 
+import hashlib
+import json
+import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from leak_assets.errors import InputError
-from leak_assets.models.artefact import Artefact
+from leak_assets.models.artefact import MANIFEST, METRICS, Artefact, load_artefact
 from leak_assets.models.decisions import registry_events, step_to
 from leak_assets.models.in_use import champions, newest_artefacts
 from leak_assets.models.registration import register_models
@@ -15,6 +19,7 @@ from leak_assets.models.steps import gate_failures, train_models
 from leak_assets.models.versions import training_code_version
 from leak_assets.pipeline.context import StepContext
 from leak_assets.sites.site import NetworkSite
+from leak_assets.warehouse.schemas.detection import BACKTESTS
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +90,45 @@ def fail(ctx: StepContext, artefact: Artefact, metric: str) -> None:
     frame = ctx.warehouse.require("models.evaluations", partition, remedy="Evaluate")
     missed = pl.when(pl.col("metric") == metric).then(None).otherwise("value").alias("value")
     ctx.warehouse.write("models.evaluations", partition, frame.with_columns(missed))
+
+
+def value(ctx: StepContext, version: str, net_eur: float) -> None:
+    """Write what a detector is worth on the generated town of the gate."""
+    row = dict.fromkeys(BACKTESTS.polars_schema) | {
+        column.name: 0 for column in BACKTESTS.columns if not column.nullable
+    }
+    row |= dict.fromkeys(("method_version", "variant", "source", "truth_sha256"), "town 9001")
+    row |= dict.fromkeys(("first_day", "last_day"), date(2019, 1, 1))
+    row |= {"network": "hanoi", "backtest_id": version, "method": "windows"}
+    row |= {"model_version": version, "net_eur": net_eur, "created_at": datetime.now(UTC)}
+    frame = pl.DataFrame([row], schema=BACKTESTS.polars_schema)
+    ctx.warehouse.write(BACKTESTS.full_name, {"backtest": version, "network": "hanoi"}, frame)
+
+
+@pytest.mark.parametrize(("worth", "status"), [(999.0, "rejected"), (1000.0, "shadow")])
+def test_a_better_f1_does_not_outweigh_euros(ctx: StepContext, worth: float, status: str) -> None:
+    """MOD17: rejected with both sums, however good its metrics; the one in use stays."""
+    site = ctx.network("hanoi")
+    old = champions(ctx, site)["leak_detector"]
+    folder = shutil.copytree(old.folder, old.folder.with_name("4.0.0-better"))
+    metrics = json.loads((folder / METRICS).read_text("utf-8"))
+    metrics["test"]["f1"] = 1.0
+    content = json.dumps(metrics).encode()
+    (folder / METRICS).write_bytes(content)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8")) | {"version": "4.0.0-better"}
+    manifest["files"][METRICS] = hashlib.sha256(content).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    candidate = load_artefact(folder)
+    assert candidate.metrics["test"]["f1"] > old.metrics["test"]["f1"]
+    value(ctx, old.version, 1000.0)
+    value(ctx, candidate.version, worth)
+    register_models(ctx, site, [candidate], {})
+    rows = current(registry_events(ctx.warehouse, "hanoi"), "hanoi", "leak_detector")
+    mine = rows.filter(version=candidate.version).row(0, named=True)
+    assert mine["status"] == status
+    assert f"{worth:,.0f} EUR net on 1 generated towns" in mine["note"]
+    assert f"{old.version} 1,000 EUR" in mine["note"]
+    assert champions(ctx, site)["leak_detector"].version == old.version
 
 
 def retire_all(ctx: StepContext, site: NetworkSite) -> None:
