@@ -11,6 +11,9 @@ from leak_assets.system.terminal import AsJson, console, print_frame, print_json
 from .incident_people import By, actor
 from .options import RegisteredNetwork
 
+# Farthest features that are printed; a network of a hundred sensors has four hundred.
+_SHOWN_DRIFT = 15
+
 models_app = typer.Typer(no_args_is_help=True, help="The life of the models of a network.")
 
 Model = Annotated[str, typer.Option(help="Which model.")]
@@ -235,7 +238,10 @@ def drift(network: RegisteredNetwork, *, as_json: AsJson = False) -> None:
         " WHERE network = $network) ORDER BY kind <> 'all', is_drift DESC, psi DESC NULLS LAST",
         {"network": site.name},
     )
-    print_frame(frame, as_json=as_json, title=f"Drift of {site.name}")
+    shown = frame if as_json else frame.head(_SHOWN_DRIFT)
+    print_frame(shown, as_json=as_json, title=f"Drift of {site.name}, the farthest first")
+    if shown.height < frame.height:
+        console().print(f"{frame.height - shown.height} more in models.drift", highlight=False)
     fired = set(frame.filter(frame["is_drift"])["kind"])
     if fired and not as_json:
         what = (
