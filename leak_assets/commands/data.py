@@ -93,7 +93,10 @@ def ingest(
                 highlight=False,
                 soft_wrap=True,
             )
-        console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
+        if site.kind == "network":
+            console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
+        elif site.kind == "plant":
+            console().print(f"what was noticed: leak-assets plant anomalies --site {name}")
         if summary.data_incidents:
             console().print(
                 f"{summary.data_incidents} open data incidents (a sensor that is wrong):"

@@ -49,6 +49,7 @@ def register(
     """Check a site's file and register it; the same name again replaces it."""
     from leak_assets.features.calendar import Calendar
     from leak_assets.household.home import home_of
+    from leak_assets.plant.profile import check_details
     from leak_assets.sites.areas import areas_from, weather_from
     from leak_assets.sites.described import read_description, register_site
     from leak_assets.sites.site import site_of
@@ -59,6 +60,8 @@ def register(
     Calendar(read.timezone, read.country)
     if read.kind == "household":
         home_of(site_of(found))
+    if read.kind == "plant":
+        check_details(read.details, file=path)
     if read.kind == "zones":
         areas_from(read.details.get("areas"), read.layout(), file=path)
         weather_from(read.details.get("weather"), read.layout(), file=path)

@@ -101,7 +101,7 @@ def run_plant_demo(
         "Where to look next:",
         f"  leak-assets serve --port {port}   (then {url}/)",
         f"  leak-assets plant anomalies --site {SITE} --limit 10",
-        f"  leak-assets plant watch --site {SITE} --source redis://localhost:6379?topics=plant",
+        f"  leak-assets plant watch --site {SITE} --source 'redis://localhost:6379?topics=plant'",
     ):
         screen.print(line, soft_wrap=True, markup=False, highlight=False)
 

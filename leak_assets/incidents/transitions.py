@@ -218,7 +218,9 @@ def _check(state: IncidentState, transition: Transition) -> None:
 def _check_closing(state: IncidentState, transition: Transition) -> None:
     if transition.reason not in REASONS:
         raise InputError(
-            f"{transition.reason!r} is no reason to close an incident",
+            "no reason to close the incident is given"
+            if transition.reason is None
+            else f"{transition.reason!r} is no reason to close an incident",
             remedy=f"Reasons are: {', '.join(REASONS)}",
         )
     if (transition.reason == "duplicate") != (transition.duplicate_of is not None):

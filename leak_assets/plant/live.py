@@ -24,6 +24,8 @@ or a reading that is still held back for its batch would be missed."""
 MOST_AHEAD_S = 60.0
 """A reading further ahead of this machine's clock is not judged live: all that its sensor sends
 until then would count as late."""
+SLOT = "10s"
+"""Of what is shown of the last minutes, one reading each."""
 
 AHEAD, LATE, REPEATED = "ahead", "late", "repeated"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,8 +67,9 @@ class LiveJudged:
     ----------
     anomalies
         Columns of `plant.anomalies`.
-    newest
-        The newest reading of each series among them: `parameter, sensor_id, ts_utc, value`.
+    recent
+        The last reading of each series in each `SLOT` among them, in the order of time:
+        `parameter, sensor_id, ts_utc, value`.
     state
         To go on from.
     not_judged
@@ -74,7 +77,7 @@ class LiveJudged:
     """
 
     anomalies: pl.DataFrame
-    newest: pl.DataFrame
+    recent: pl.DataFrame
     state: LiveState
     not_judged: Mapping[str, int]
 
@@ -119,7 +122,15 @@ def judge_arrived(
     reasons[LATE] += known.filter(at_us < pl.col("last_us")).height
     new = known.filter((at_us > pl.col("last_us")).fill_null(value=True)).drop("last_us")
     judged = judge(new, profile, state.rules)
-    newest = new.sort(ORDER).unique(["parameter", "sensor_id"], keep="last", maintain_order=True)
+    recent = (
+        new.sort(ORDER)
+        .unique(
+            ["parameter", "sensor_id", pl.col("ts_utc").dt.truncate(SLOT)],
+            keep="last",
+            maintain_order=True,
+        )
+        .select("parameter", "sensor_id", "ts_utc", "value")
+    )
     after = replace(
         state,
         rules=judged.state,
@@ -129,8 +140,8 @@ def judge_arrived(
     )
     return LiveJudged(
         judged.anomalies.with_columns(site=pl.lit(site)),
-        newest.select("parameter", "sensor_id", "ts_utc", "value"),
-        _at_newest(after, newest, arrived[-1].received_at),
+        recent,
+        _at_newest(after, recent, arrived[-1].received_at),
         +reasons,
     )
 
@@ -152,8 +163,8 @@ def judge_silences(
     return anomalies, replace(state, rules=judged.state)
 
 
-def _at_newest(state: LiveState, newest: pl.DataFrame, received_at: datetime) -> LiveState:
-    at = newest.get_column("ts_utc").max()
+def _at_newest(state: LiveState, recent: pl.DataFrame, received_at: datetime) -> LiveState:
+    at = recent.get_column("ts_utc").max()
     if not isinstance(at, datetime) or (state.newest_at is not None and at <= state.newest_at):
         return state
     lag_s = max((received_at - at).total_seconds(), 0.0)

@@ -13,16 +13,24 @@ import polars as pl
 
 from leak_assets.telemetry.follow import ORDER_SLACK, Seen
 from leak_assets.warehouse import Warehouse
-from leak_assets.warehouse.schemas.plant_live import LIVE_ANOMALIES, LIVE_STATES, LIVE_VALUES
+from leak_assets.warehouse.schemas.plant_live import (
+    LIVE_ANOMALIES,
+    LIVE_MINUTES,
+    LIVE_STATES,
+    LIVE_VALUES,
+)
 
-from .live import LiveState
+from .live import SLOT, LiveState
 from .rules import PlantState
 from .state import state_as_plain, state_of_plain, state_of_row
 
-_ANOMALIES, _STATES, _VALUES = (
-    table.full_name for table in (LIVE_ANOMALIES, LIVE_STATES, LIVE_VALUES)
+_ANOMALIES, _STATES, _VALUES, _MINUTES = (
+    table.full_name for table in (LIVE_ANOMALIES, LIVE_STATES, LIVE_VALUES, LIVE_MINUTES)
 )
 _RULES = "plant.rule_states"
+_SERIES = ["parameter", "sensor_id"]
+SHOWN = timedelta(minutes=10)
+_MINUTES_EVERY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,9 @@ class LiveStore:
                 self._days[date.fromisoformat(partition["date"])] = frame
         values = warehouse.read(_VALUES, {"site": site})
         self._values = LIVE_VALUES.empty() if values is None else values
+        minutes = warehouse.read(_MINUTES, {"site": site})
+        self._minutes = LIVE_MINUTES.empty() if minutes is None else minutes
+        self._minutes_at: datetime | None = None
         self._judged_by_runs: dict[date, tuple[int, datetime | None]] = {}
 
     def state(self) -> LiveState:
@@ -116,7 +127,7 @@ class LiveStore:
     def write(
         self,
         anomalies: pl.DataFrame,
-        newest: pl.DataFrame,
+        recent: pl.DataFrame,
         state: LiveState,
         now: datetime,
         doing: Doing,
@@ -127,8 +138,8 @@ class LiveStore:
         ----------
         anomalies
             Columns of `plant.anomalies`.
-        newest
-            `parameter, sensor_id, ts_utc, value`.
+        recent
+            Readings in the order of time: `parameter, sensor_id, ts_utc, value`.
         doing
             Stands beside the state.
 
@@ -141,12 +152,13 @@ class LiveStore:
         new = new.select(LIVE_ANOMALIES.polars_schema.names())
         for (day,), rows in new.group_by(pl.col("ts_utc").dt.date(), maintain_order=True):
             self._write_day(day, pl.concat([self._day(day), rows]))
-        if newest.height:
-            series = ["parameter", "sensor_id"]
-            own = newest.with_columns(site=pl.lit(self._site)).select(self._values.columns)
-            values = pl.concat([self._values, own]).unique(series, keep="last").sort(series)
+        if recent.height:
+            own = recent.with_columns(site=pl.lit(self._site)).select(self._values.columns)
+            both = pl.concat([self._values, own])
+            values = both.unique(_SERIES, keep="last", maintain_order=True).sort(_SERIES)
             self._warehouse.write(_VALUES, {"site": self._site}, values)
             self._values = values
+            self._write_minutes(own, now)
         self._warehouse.write(_STATES, {"site": self._site}, _row(state, self._site, now, doing))
 
     def forget_judged(self) -> int:
@@ -166,6 +178,16 @@ class LiveStore:
             else:
                 self._write_day(day, kept)
         return removed
+
+    def _write_minutes(self, new: pl.DataFrame, now: datetime) -> None:
+        at = pl.col("ts_utc")
+        slot = [*_SERIES, at.dt.truncate(SLOT)]
+        both = pl.concat([self._minutes, new]).unique(slot, keep="last", maintain_order=True)
+        self._minutes = both.filter(at > at.max() - SHOWN)
+        if self._minutes_at is None or now - self._minutes_at >= _MINUTES_EVERY:
+            rows = self._minutes.sort(*_SERIES, at)
+            self._warehouse.write(_MINUTES, {"site": self._site}, rows)
+            self._minutes_at = now
 
     def _day(self, day: date) -> pl.DataFrame:
         return self._days.get(day, LIVE_ANOMALIES.empty())

@@ -123,6 +123,27 @@ def parse_profile(content: Any, *, file: object) -> RuleProfile:
     return validated(RuleProfile, dict(content), file=file, remedy="Mend the value")
 
 
+def check_details(details: Mapping[str, Any], *, file: object) -> None:
+    """Refuse what a plant's site file says beyond its sensors where no rule could follow it.
+
+    Raises
+    ------
+    InputError
+        A key other than `profile`, an unknown profile's name, or one that cannot be used.
+    """
+    if unknown := sorted(set(details) - {"profile"}):
+        raise InputError(
+            f"key `details.{unknown[0]}` is unknown",
+            remedy="Remove it; a plant's `details` have the key profile",
+            file=file,
+        )
+    said = details.get("profile", DEFAULT_PROFILE)
+    if isinstance(said, str):
+        load_profile(said)
+    else:
+        parse_profile(said, file=file)
+
+
 def profile_of(site: Site) -> RuleProfile:
     """Return the profile of a plant: `details.profile` of its file, a name or a whole profile.
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 SIZE = 1000.0
-_PAD = 36.0
+_PAD = 48.0
 # Large networks have a finer grain than a screen: whole units keep the page small.
 _MANY_LINKS = 3000
 HEATS = 5

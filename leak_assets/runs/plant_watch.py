@@ -186,8 +186,8 @@ class PlantWatch:
 
     def _judge(self, arrived: list[Arrived], now: datetime) -> None:
         judged = judge_arrived(arrived, self._profile, self._state, self._site.name)
-        self._keep(judged.anomalies, judged.newest, judged.state, now)
-        self._has_heard = self._has_heard or not judged.newest.is_empty()
+        self._keep(judged.anomalies, judged.recent, judged.state, now)
+        self._has_heard = self._has_heard or not judged.recent.is_empty()
         not_judged = sum(judged.not_judged.values())
         self.counts = replace(
             self.counts,
@@ -209,9 +209,9 @@ class PlantWatch:
         return self._has_heard or listened_s > self._profile.dropout_s
 
     def _keep(
-        self, anomalies: pl.DataFrame, newest: pl.DataFrame, state: LiveState, now: datetime
+        self, anomalies: pl.DataFrame, recent: pl.DataFrame, state: LiveState, now: datetime
     ) -> None:
-        self._store.write(anomalies, newest, state, now, self._doing(anomalies.height))
+        self._store.write(anomalies, recent, state, now, self._doing(anomalies.height))
         self._state = state
         self._written = time.monotonic()
         if anomalies.height:

@@ -116,8 +116,10 @@ def _sensor(sensor: dict[str, Any]) -> str:
 def _anomalies(facts: dict[str, Any]) -> str:
     count = facts["count"]
     sensors = ", ".join(_quoted(s) for s in facts["sensor_ids"])
+    first, last = facts["first_at"], facts["last_at"]
+    time = f"At {first}" if first == last else f"From {first} to {last}"
     head = (
-        f"From {facts['first_at']} to {facts['last_at']} (UTC+00:00), {sensors} reported "
+        f"{time} (UTC+00:00), {sensors} reported "
         f"{count} {'anomaly' if count == 1 else 'anomalies'}."
     )
     listed = "; ".join(_anomaly(a) for a in facts["listed"])
@@ -151,6 +153,9 @@ def _day(facts: dict[str, Any]) -> str:
 def _anomaly(anomaly: dict[str, Any]) -> str:
     value = "" if anomaly["value"] is None else f" of {anomaly['value']:g} {anomaly['unit']}"
     what = f"{_word(anomaly['parameter'])} {_word(anomaly['type'])}{value.rstrip()}"
+    if anomaly["type"] == "dropout":
+        # Of the whole sensor; its value is how long it lasted, which comes anyway.
+        what = "dropout"
     text = f"{what} at {anomaly['timestamp']} on {_quoted(anomaly['sensor_id'])}"
     if "duration_s" in anomaly:
         text += f", lasting {anomaly['duration_s']:g} s"

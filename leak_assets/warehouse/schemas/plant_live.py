@@ -55,6 +55,16 @@ LIVE_VALUES = Table(
     ),
 )
 
+LIVE_MINUTES = Table(
+    "plant",
+    "live_minutes",
+    "The last reading of each ten seconds of a series in the last ten minutes, as the live watch"
+    " judged them: for a look at how values went; written every ten seconds.",
+    ("site",),
+    ("site", "parameter", "sensor_id", "ts_utc"),
+    LIVE_VALUES.columns,
+)
+
 LIVE_STATES = Table(
     "plant",
     "live_states",
@@ -89,4 +99,4 @@ LIVE_STATES = Table(
     ),
 )
 
-TABLES = (LIVE_ANOMALIES, LIVE_SUMMARIES, LIVE_VALUES, LIVE_STATES)
+TABLES = (LIVE_ANOMALIES, LIVE_SUMMARIES, LIVE_VALUES, LIVE_MINUTES, LIVE_STATES)

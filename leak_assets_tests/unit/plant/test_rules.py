@@ -1,13 +1,18 @@
 """The rules: exact limits, and the same anomalies however readings are cut."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from leak_assets.cli import app
 from leak_assets.errors import InputError
 from leak_assets.plant.profile import load_profile, packaged_profiles, parse_profile
 from leak_assets.plant.rules import ORDER, PlantState, judge
@@ -244,3 +249,31 @@ def test_a_limit_in_another_unit_is_the_same_limit() -> None:
     """400 kPa are 4.0 bar and no spike: conversion must not push a reading over its limit."""
     bar = 400.0 * si_factor("pressure", "kPa") / si_factor("pressure", "bar")
     assert round(bar, 10) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"profil": "wtf_upper"}, "details.profil"),
+        ({"profile": "wtf"}, "unknown rule profile 'wtf'"),
+        ({"profile": {"name": "mine", "drift_durations": 3}}, "mine|thresholds|drift_durations"),
+        ({"profile": ["wtf_strict"]}, "no mapping"),
+    ],
+)
+def test_a_plant_is_checked_when_it_is_registered(
+    tmp_path: Path, said: dict[str, object], problem: str
+) -> None:
+    """One line that names the key, exit code 2, and nothing is registered."""
+    site = {
+        "name": "works",
+        "kind": "plant",
+        "sensors": [{"quantity": "flow", "unit": "L/min", "ids": ["wtf-pipe-1"]}],
+        "details": said,
+    }
+    (tmp_path / "works.yaml").write_text(yaml.safe_dump(site))
+    result = CliRunner(env={"LEAK_ASSETS_HOME": str(tmp_path / "home")}).invoke(
+        app, ["sites", "register", str(tmp_path / "works.yaml")]
+    )
+    assert isinstance(result.exception, InputError)
+    assert re.search(problem, str(result.exception))
+    assert not (tmp_path / "home" / "var" / "sites").exists()

@@ -65,6 +65,22 @@ def test_an_anomaly_is_seen_before_any_run(ctx: StepContext) -> None:
     assert not ctx.warehouse.partitions("plant.anomalies")
 
 
+def test_the_last_minutes_are_kept_for_a_look(ctx: StepContext) -> None:
+    """One reading for each ten seconds of the last ten minutes, also after a restart."""
+    begin = NOW - s(900)
+    spool(ctx.settings, steady(begin, NOW - s(30)), NOW - s(30))
+    watch(ctx).step(NOW - s(30))
+    spool(ctx.settings, [*steady(NOW - s(28), NOW), said(NOW + s(2), flow=77.0)], NOW)
+    watch(ctx).step(NOW)
+    minutes = ctx.warehouse.sql(
+        "SELECT ts_utc, value FROM plant.live_minutes WHERE parameter = 'flow' ORDER BY ts_utc"
+    )
+    assert minutes["value"].to_list()[-1] == 77.0
+    assert minutes["ts_utc"].is_unique().all()
+    assert 58 <= minutes.height <= 62
+    assert minutes["ts_utc"].min() > NOW - s(600)  # type: ignore[operator]
+
+
 def test_the_day_s_run_gives_the_same_rows(ctx: StepContext) -> None:
     """An hour in batches, a restart after each fifth: live rows are those of the run after it."""
     begin = NOW - s(3700)

@@ -154,7 +154,7 @@ def test_anomalies_beyond_the_limit_are_counted(plant_anomalies):
 def test_a_dropout_without_a_value_has_a_text(plant_anomalies):
     """No value, no unit, still a sentence."""
     gone = plant_anomalies[0] | {"type": "dropout", "parameter": None, "value": None}
-    assert "Reading dropout at 2025-05-28T00:01:23Z" in render(anomaly_facts([gone]))
+    assert ". Dropout at 2025-05-28T00:01:23Z" in render(anomaly_facts([gone]))
 
 
 @pytest.mark.parametrize("bad", [[], [{"timestamp": "2025-05-28T00:01:23"}]])
