@@ -1,5 +1,6 @@
 """A treatment plant as its page shows it: newest values, anomalies, summary, whether data come."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,13 @@ from leak_assets.reports.charts import draw_sparkline
 from leak_assets.serving.access import Caller
 from leak_assets.serving.context import Serving
 from leak_assets.serving.known_sites import KnownSite
-from leak_assets.serving.plant_answers import metrics, newest_anomalies, status, summary_answer
+from leak_assets.serving.plant_answers import (
+    Anomaly,
+    metrics,
+    newest_anomalies,
+    status,
+    summary_answer,
+)
 
 _FEWEST_POINTS, _MOST_POINTS, _SHOWN_ANOMALIES = 3, 60, 50
 _TABLE = "plant.readings"
@@ -35,10 +42,15 @@ def plant_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str, 
         "counts": metrics(serving.rows, [site.name]),
         "text": summary_answer(serving.rows, [site.name]),
         "anomalies": anomalies,
-        "sensors": _sensors(serving, site.name, {a.sensor_id for a in anomalies[:10]}),
+        "sensors": _sensors(serving, site.name, _alarmed(anomalies, last)),
         "parameters": list(UNITS),
         "units": UNITS,
     }
+
+
+def _alarmed(anomalies: Sequence[Anomaly], last: datetime | None) -> set[str]:
+    """Return the sensors of which something was noticed in the minutes that are shown."""
+    return {a.sensor_id for a in anomalies if last is None or a.timestamp > last - SHOWN}
 
 
 def _sensors(serving: Serving, site: str, alarmed: set[str]) -> list[dict[str, Any]]:

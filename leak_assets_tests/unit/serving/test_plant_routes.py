@@ -96,6 +96,9 @@ def test_counts_add_up(client: TestClient) -> None:
         sum(counts["anomalies_by_parameter"].values())
         == counts["total_anomalies"] - by_type["dropout"]
     )
+    documents = client.get("/openapi.json").json()["components"]["schemas"]
+    # DET13: the types that may be there are documented.
+    assert set(by_type) <= set(documents["Anomaly"]["properties"]["type"]["enum"])
     text = client.get("/metrics/prometheus").text
     samples = {
         (s.name, s.labels.get("type")): s.value
