@@ -11,11 +11,11 @@ import polars as pl
 from leak_assets.pipeline.step import Frames, Given, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
 from leak_assets.units import si_conversion, unit_choices
-from leak_assets.warehouse import Input
+from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.schemas.plant import ANOMALIES, READINGS
 
 from .profile import UNITS, profile_of
-from .rules import ORDER, judge
+from .rules import ORDER, TYPES, judge
 from .state import state_as_row, state_of_row
 
 RAW = "telemetry.raw_readings"
@@ -96,6 +96,13 @@ def anomaly_frames(
                 _STATES: state_as_row(judged.state, work.site.name, day, received_at),
             },
         )
+
+
+def counts_of_day(warehouse: Warehouse, site: str, day: date) -> dict[str, int]:
+    """Return how many anomalies of each type a day of a plant has; none: empty."""
+    rows = warehouse.read(_ANOMALIES, {"date": day.isoformat(), "site": site})
+    kinds = [] if rows is None else rows.get_column("type").to_list()
+    return {kind: kinds.count(kind) for kind in TYPES if kind in kinds}
 
 
 def clock_of(day: date, readings: pl.DataFrame, now: datetime) -> datetime:

@@ -51,3 +51,10 @@ def test_a_plants_day_becomes_anomalies(tmp_path: Path, job: str) -> None:
     assert result.success
     found = StepContext.local(settings).warehouse.sql("SELECT * FROM plant.current_anomalies")
     assert found.height > 0
+    # VAL9: the rules are alerts, and a check of the data beside them.
+    (check,) = [
+        one for one in result.get_asset_check_evaluations()
+        if one.check_name == "readings_keep_to_the_rules"
+    ]  # fmt: skip
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["anomalies"].value == found.height
