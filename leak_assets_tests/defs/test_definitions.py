@@ -198,7 +198,9 @@ def test_great_expectations_runs_for_whole_days_only() -> None:
     }
     of_days = {"data_contract", "every_day_made"}
     assert checks("micro_batch") == {*of_days, *of_incidents}
-    assert checks("daily_batch") == {*of_days, "expectations", *of_incidents}
+    of_plants = {"readings_keep_to_the_rules"}
+    assert checks("plant_batch") == {"every_day_made", *of_plants}
+    assert checks("daily_batch") == {*of_days, "expectations", *of_incidents, *of_plants}
     assert daily.job_name == "daily_batch"
 
 
