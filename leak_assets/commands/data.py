@@ -93,10 +93,11 @@ def ingest(
                 highlight=False,
                 soft_wrap=True,
             )
-        if site.kind == "network":
-            console().print(f"{summary.windows} windows scored, {summary.incidents} incidents")
-        elif site.kind == "plant":
-            console().print(f"what was noticed: leak-assets plant anomalies --site {name}")
+        made = {
+            "network": f"{summary.windows} windows scored, {summary.incidents} incidents",
+            "plant": f"what was noticed: leak-assets plant anomalies --site {name}",
+        }
+        console().print(made.get(site.kind, "done"))
         if summary.data_incidents:
             console().print(
                 f"{summary.data_incidents} open data incidents (a sensor that is wrong):"
