@@ -251,8 +251,8 @@ def drift(network: RegisteredNetwork, *, as_json: AsJson = False) -> None:
         )
         console().print(
             f"{what}: a leak that runs, a sensor, or the season since the reference days. Newer"
-            f" ones: leak-assets networks register MODEL.inp --name {site.name}"
-            " --reference-first-day DAY; else leak-assets train",
+            f" ones (`reference_first_day` in var/networks/{site.name}.yaml) often do; else:"
+            f" leak-assets train --network {site.name}",
             highlight=False,
             markup=False,
         )
