@@ -1,8 +1,9 @@
 """Commands for data: ingest files, query the warehouse, look after it."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +47,6 @@ def ingest(
     """
     from leak_assets.runs.daemonless import process_landing_zone
     from leak_assets.telemetry.readers.mapping import site_mapping
-    from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
     from leak_assets.telemetry.sources.deliver import deliver
 
     ctx = StepContext.local(command="ingest", progress=progress(as_json=as_json))
@@ -55,29 +55,7 @@ def ingest(
     delivered = deliver(paths or (), ctx.settings.landing_dir, name, site.layout)
     site_mapping(ctx.settings.landing_dir / name, site.layout)
     summary = process_landing_zone(ctx, site)
-    ledger = ctx.warehouse.sql(
-        "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
-        " first_ts_utc, last_ts_utc, file_sha256, run_id FROM telemetry.ingest_ledger"
-        " WHERE network = ? AND source = ?"
-        " QUALIFY ingested_at = max(ingested_at) OVER (PARTITION BY file_path, file_sha256)"
-        " ORDER BY ingested_at DESC, file_path",
-        [name, FILE_SOURCE],
-    )
-    # Those named, and those that lay in the landing folder already.
-    wanted = {(f"{name}/{path.name}", sha256) for path, sha256 in delivered}
-    run_id = ctx.warehouse.run_id
-    files = []
-    for row in ledger.to_dicts():
-        content, taken_by = (row["file_path"], row.pop("file_sha256")), row.pop("run_id")
-        if content in wanted or taken_by == run_id:
-            files.append(row)
-    streams = ctx.warehouse.sql(
-        "SELECT source, count(*) AS batches, sum(accepted)::BIGINT AS accepted,"
-        " sum(quarantined)::BIGINT AS quarantined, sum(duplicates)::BIGINT AS duplicates"
-        " FROM telemetry.ingest_ledger WHERE network = ? AND source <> ? AND run_id = ?"
-        " GROUP BY source ORDER BY source",
-        [name, FILE_SOURCE, run_id],
-    ).to_dicts()
+    files, streams = _told(ctx, name, delivered)
     if as_json:
         print_json({"network": name, "files": files, "streams": streams, **asdict(summary)})
     else:
@@ -119,6 +97,41 @@ def ingest(
             console().print(f"known, no news: {problem}", soft_wrap=True, markup=False)
     if summary.problems or any(row["status"] == "rejected" for row in files):
         raise typer.Exit(1)
+
+
+def _told(
+    ctx: StepContext, name: str, delivered: Collection[tuple[Path, str]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what the ledger says of the files of a run, and of its streams' batches by source."""
+    from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
+
+    ledger = ctx.warehouse.sql(
+        "SELECT file_path, status, readings, accepted, quarantined, duplicates,"
+        " first_ts_utc, last_ts_utc, file_sha256, run_id FROM telemetry.ingest_ledger"
+        " WHERE network = ? AND source = ?"
+        " QUALIFY ingested_at = max(ingested_at) OVER (PARTITION BY file_path, file_sha256)"
+        " ORDER BY ingested_at DESC, file_path",
+        [name, FILE_SOURCE],
+    )
+    # Those named, and those that lay in the landing folder already.
+    wanted = {(f"{name}/{path.name}", sha256) for path, sha256 in delivered}
+    run_id = ctx.warehouse.run_id
+    files = []
+    for row in ledger.to_dicts():
+        content, taken_by = (row["file_path"], row.pop("file_sha256")), row.pop("run_id")
+        if taken_by == run_id:
+            files.append(row)
+        elif content in wanted:
+            # Delivered once more under its name: it left no trace, every reading was there.
+            files.append(row | {"duplicates": row["accepted"]})
+    streams = ctx.warehouse.sql(
+        "SELECT source, count(*) AS batches, sum(accepted)::BIGINT AS accepted,"
+        " sum(quarantined)::BIGINT AS quarantined, sum(duplicates)::BIGINT AS duplicates"
+        " FROM telemetry.ingest_ledger WHERE network = ? AND source <> ? AND run_id = ?"
+        " GROUP BY source ORDER BY source",
+        [name, FILE_SOURCE, run_id],
+    ).to_dicts()
+    return files, streams
 
 
 def sql(

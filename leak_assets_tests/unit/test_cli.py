@@ -149,7 +149,9 @@ def test_bad_rows_are_told_and_good_rows_arrive(tmp_path: Path) -> None:
     assert counted == {"n": 10, "reason": "not_a_number"}
     versions = "SELECT * FROM audit.data_versions ORDER BY ALL"
     before = run("sql", versions, "--json", home=home).stdout
-    run("ingest", str(file), "--network", "hanoi", home=home)
+    second = run("ingest", str(file), "--network", "hanoi", "--json", home=home)
+    (told,) = json.loads(second.stdout)["files"]
+    assert (told["accepted"], told["duplicates"]) == (90, 90), "ING3"
     assert run("sql", versions, "--json", home=home).stdout == before
 
 

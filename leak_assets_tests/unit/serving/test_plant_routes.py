@@ -16,6 +16,9 @@ from leak_assets.runs.daemonless import process_landing_zone
 from leak_assets.runs.failures import record_failed_run
 from leak_assets.runs.plant_watch import PlantWatch
 from leak_assets.serving.app import build_app
+from leak_assets.serving.context import Serving
+from leak_assets.serving.plant_answers import status
+from leak_assets.serving.plant_rows import last_reading
 from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
 from leak_assets.telemetry.sources.deliver import deliver
@@ -131,6 +134,21 @@ def test_status_of_a_stream_that_flows(client: TestClient) -> None:
     assert answer["anomaly_count_24h"] == len(
         client.get("/anomalies", params={"limit": 1000}).json()
     )
+
+
+@pytest.mark.parametrize(("age_s", "healthy"), [(60, True), (61, False)])
+def test_a_stream_that_stopped_is_told_after_a_minute(
+    home: Path, age_s: int, healthy: bool
+) -> None:
+    """VAL10: a generator that stopped 61 seconds ago."""
+    settings = Settings(LEAK_ASSETS_HOME=home)
+    rows = Serving.of(settings).rows
+    last = last_reading(rows, ["works"])
+    assert last is not None
+    state = status(rows, ["works"], settings, last + timedelta(seconds=age_s))
+    assert state.data_stream.healthy is state.sensor_active is healthy
+    assert state.data_stream.last_received == last
+    assert healthy or state.data_stream.message == "No data for 61 s"
 
 
 def test_a_running_watch_is_monitored(tmp_path: Path) -> None:
