@@ -17,6 +17,7 @@ from leak_assets.models.pinpointer import LeakPinpointer, soft_targets
 from leak_assets.models.training import train
 from leak_assets.models.versions import model_version
 from leak_assets.sites.provenance import Provenance
+from leak_assets.system.code import commit
 from leak_assets.warehouse.schemas.models import TRAINING_RUNS
 
 
@@ -120,8 +121,13 @@ def _loss(model: LeakDetector, validation: WindowSet, train_set: WindowSet) -> f
 
 
 def test_history_is_the_training_runs_table(detector) -> None:
-    """One row per epoch, exactly one of them best."""
+    """MOD5: one row per epoch, one of them best; seed, hashes and commit in each."""
     assert detector.history.schema == TRAINING_RUNS.polars_schema
+    told = detector.history.select("seed", "config_sha256", "contract_sha256", "git_sha")
+    assert told.unique().rows() == [
+        (detector.config.seed, detector.config.sha256, "c0ffee", commit())
+    ]
+    assert detector.history["train_loss"][-1] < detector.history["train_loss"][0]
     assert detector.history["is_best"].sum() == 1
     assert detector.history["epoch"].to_list() == list(range(detector.history.height))
 
