@@ -61,6 +61,9 @@ def figures(*, smoke: bool = False) -> list[Figure]:
             )
             waits += _waits(url, at, len(hot), begun + (tick + 1) * _TICK_S)
             time.sleep(max(begun + (tick + 1) * _TICK_S - time.monotonic(), 0.0))
+        if watch.poll() is not None:
+            log = (home / "plant.log").read_text()
+            raise RuntimeError(f"the watch ended by {watch.returncode}: {log[-2000:]}")
         share = (_cpu_s(watch.pid) - used_s) / (time.monotonic() - begun)
     p95 = sorted(waits)[int(0.95 * len(waits))]
     return [
@@ -99,12 +102,13 @@ def _cpu_s(pid: int) -> float:
 
 @contextmanager
 def _running(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [*_PROGRAM, *arguments],
-        env={**os.environ, "LEAK_ASSETS_HOME": str(home), "API_REQUESTS_PER_MINUTE": "100000"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (home / f"{arguments[0]}.log").open("w") as log:
+        process = subprocess.Popen(
+            [*_PROGRAM, *arguments],
+            env={**os.environ, "LEAK_ASSETS_HOME": str(home), "API_REQUESTS_PER_MINUTE": "100000"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         yield process
     finally:
