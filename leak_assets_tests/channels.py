@@ -89,6 +89,25 @@ def quiet_days(days: int, seed: int = 1) -> Floats:
     return sd * rng.standard_normal((days, len(NAMES)))
 
 
+def quiet_half_hours(days: int, seed: int = 1) -> Floats:
+    """Return half-hours of so many days after the reference without a leak (D × 48 × 6)."""
+    rng = np.random.default_rng(seed)
+    sd = np.array([*HALF_HOUR_SD, 5.0, 1.0])
+    noise = sd * rng.standard_normal((days, PER_DAY, len(NAMES)))
+    return quiet_days(days, seed)[:, None] + noise
+
+
+def with_burst(
+    values: Floats, pipe: str, began_at: float, flow_m3_per_h: float, ended_at: float | None = None
+) -> Floats:
+    """Return half-hours with a leak from one time to another, in days after the first."""
+    out = values.copy()
+    flat = out.reshape(-1, len(NAMES))
+    last = None if ended_at is None else round(ended_at * PER_DAY)
+    flat[round(began_at * PER_DAY) : last] += flow_m3_per_h * effect_of(pipe)
+    return out
+
+
 def with_leak(
     values: Floats, pipe: str, first: int, flow_m3_per_h: float, last: int | None = None
 ) -> Floats:
@@ -103,13 +122,17 @@ def day_of(number: int) -> date:
     return FIRST_DAY + timedelta(days=REFERENCE_DAYS + number)
 
 
-def rows_of(day: date, means: Floats, steps: int = PER_DAY, seed: int = 0) -> pl.DataFrame:
-    """Return rows of `features.channels_30m` of a day (so far) with given means; NaN is missing.
+def rows_of(day: date, values: Floats, steps: int = PER_DAY) -> pl.DataFrame:
+    """Return rows of `features.channels_30m` of a day (so far); NaN is missing.
 
-    The half-hours move by some millimetres about the mean: a still sensor would count as stuck.
+    Parameters
+    ----------
+    values
+        Residuals of the half-hours (48 × 6), or their means (6), about which they move by some
+        millimetres: a still sensor would count as stuck.
     """
     wave = 0.004 * np.cos(2 * np.pi * np.arange(PER_DAY) / PER_DAY)
-    residual = (means[None] + wave[:, None])[:steps]
+    residual = (values if values.ndim == 2 else values[None] + wave[:, None])[:steps]
     count = len(NAMES)
     begin = datetime.combine(day, time(), UTC)
     at = [begin + timedelta(minutes=30 * i) for i in range(steps)]
@@ -129,10 +152,10 @@ def rows_of(day: date, means: Floats, steps: int = PER_DAY, seed: int = 0) -> pl
     )
 
 
-def observed(number: int, means: Floats, steps: int = PER_DAY) -> Observed:
+def observed(number: int, values: Floats, steps: int = PER_DAY) -> Observed:
     """Return a day after the reference as the method sees it."""
     day = day_of(number)
-    return seen(day, {CHANNELS: rows_of(day, means, steps)})
+    return seen(day, {CHANNELS: rows_of(day, values, steps)})
 
 
 def seen(day: date, tables: Mapping[str, pl.DataFrame]) -> Observed:

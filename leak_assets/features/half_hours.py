@@ -208,7 +208,7 @@ def learn_reference(
     measured = np.stack([day.pressures(names) for day in seen])
     residual = measured - np.stack([day.corrected(names, calibration) for day in seen])
     for number in range(len(seen)):
-        residual[number][:, _is_stuck(measured[number])] = np.nan
+        residual[number][:, is_stuck(measured[number])] = np.nan
     # Without a pressure sensor there are no columns: the shape cannot be inferred.
     window = residual.reshape(len(days) * PER_DAY, len(names))
     spread = np.zeros((0, 0))
@@ -222,7 +222,7 @@ def learn_reference(
             "no pressure and no zone balance has usable half-hours on the reference days",
             remedy="Name reference days on which sensors deliver",
         )
-    usual = [float(_mean(column, 1)) for column in measured.reshape(window.shape).T]
+    usual = [float(mean_of(column, 1)) for column in measured.reshape(window.shape).T]
     reference = ChannelReference(
         tuple(days),
         (*names, *(f"balance/{zone}" for zone in seen[0].balances)),
@@ -235,8 +235,8 @@ def learn_reference(
     daily = [
         np.concatenate(
             [
-                _robust_day(residual[number], reference.deviation),
-                [_mean(column) for column in day.balance_residuals(reference).T],
+                robust_day(residual[number], reference.deviation),
+                [mean_of(column) for column in day.balance_residuals(reference).T],
             ]
         )
         for number, day in enumerate(seen)
@@ -303,59 +303,6 @@ def _transfer_rows(network: str, seen: "_Day", meter: str) -> pl.DataFrame:
         },
         schema=CHANNELS_30M.polars_schema,
     )
-
-
-def daily_drivers(rows: pl.DataFrame, reference: ChannelReference) -> Floats:
-    """Return what moved the channels of a whole day (2Z + 2M), NaN where it is not known.
-
-    What each of Z zones took and was expected to take, what went through each of M meters between
-    zones, and the mean of its product with what the largest zone took; m3/h.
-
-    Parameters
-    ----------
-    rows
-        As of `daily_values`.
-    """
-    balances = [name for name in reference.names if name.startswith("balance/")]
-    transfers = rows["channel"].unique(maintain_order=True)
-    transfers = transfers.filter(transfers.str.starts_with(TRANSFER))
-    parts = {name: rows.filter(channel=name) for name in [*balances, *transfers]}
-    taken = [_numbers(parts[name]["measured"]) for name in balances]
-    flows = [_numbers(parts[name]["measured"]) for name in transfers]
-    usual = taken[0] if taken else np.ones(PER_DAY)
-    return np.array(
-        [
-            *(_mean(values) for values in taken),
-            *(_mean(_numbers(parts[name]["expected"])) for name in balances),
-            *(_mean(flow) for flow in flows),
-            *(_mean(flow * usual) for flow in flows),
-        ]
-    )
-
-
-def daily_values(rows: pl.DataFrame, reference: ChannelReference) -> Floats | None:
-    """Return the mean of each channel over a whole day (S), NaN where it cannot be used.
-
-    None where the day is not over yet: fewer than 48 half-hours were seen.
-
-    Parameters
-    ----------
-    rows
-        Of `features.channels_30m` of one day, as written.
-    reference
-        Deviations without a leak, against which spikes and noise are judged.
-    """
-    count = len(reference.names)
-    rows = rows.filter(~pl.col("channel").str.starts_with(TRANSFER))
-    if rows.height != PER_DAY * count:
-        return None
-    measured = _matrix(rows["measured"], count)
-    residual = _matrix(rows["residual"], count)
-    pressures = reference.pressures
-    inside = residual[:, :pressures].copy()
-    inside[:, _is_stuck(measured[:, :pressures])] = np.nan
-    balances = [_mean(column) for column in residual[:, pressures:].T]
-    return np.concatenate([_robust_day(inside, reference.deviation), balances])
 
 
 @dataclass(frozen=True, eq=False)
@@ -452,7 +399,7 @@ def _with_daily(reference: ChannelReference, daily: Floats) -> ChannelReference:
     )
 
 
-def _is_stuck(values: Floats) -> NDArray[np.bool_]:
+def is_stuck(values: Floats) -> NDArray[np.bool_]:
     """Say for each channel whether all its values of a day are the same (S)."""
     known = np.isfinite(values)
     highest = np.where(known, values, -np.inf).max(axis=0)
@@ -460,7 +407,7 @@ def _is_stuck(values: Floats) -> NDArray[np.bool_]:
     return known.any(axis=0) & (highest - lowest < _STUCK_M)
 
 
-def _robust_day(values: Floats, deviation: Floats) -> Floats:
+def robust_day(values: Floats, deviation: Floats) -> Floats:
     """Return the mean of a day per channel (S), NaN where the sensor was out, stuck or noisy."""
     out = np.full(values.shape[1], np.nan)
     usable = np.isfinite(values).sum(axis=0) >= _LEAST_PER_DAY
@@ -483,22 +430,20 @@ def _robust_day(values: Floats, deviation: Floats) -> Floats:
     return out
 
 
-def _mean(values: Floats, least: int = _LEAST_PER_DAY) -> float:
+def mean_of(values: Floats, least: int = _LEAST_PER_DAY) -> float:
+    """Return the mean of what is known, NaN where that is too little."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) >= least else np.nan
 
 
-def _matrix(values: pl.Series, columns: int) -> Floats:
-    return _numbers(values).reshape(-1, columns)
-
-
 def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     missing = np.full(frame.height, np.nan)
-    found = [_numbers(frame[name]) if name in frame.columns else missing for name in names]
+    found = [numbers(frame[name]) if name in frame.columns else missing for name in names]
     return np.array(found, dtype=np.float64).reshape(len(names), frame.height).T
 
 
-def _numbers(values: pl.Series) -> Floats:
+def numbers(values: pl.Series) -> Floats:
+    """Return a column as numbers, NaN for null."""
     # An expression on a single column costs more than the column: null becomes NaN on the way.
     return (values if values.dtype == pl.Float64 else values.cast(pl.Float64)).to_numpy()
 

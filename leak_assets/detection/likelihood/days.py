@@ -69,7 +69,7 @@ class Days:
         values
             Daily channels (N × S), NaN where there is none.
         drivers
-            As of `features.half_hours.daily_drivers` (N × R), NaN where there is none.
+            As of `features.channel_days.daily_drivers` (N × R), NaN where there is none.
         first
             Number of the first of them.
         """

@@ -142,7 +142,8 @@ class Estimate:
     def fitted(self, events: Sequence[Event]) -> list[int]:
         """Return the numbers of the events that are fitted.
 
-        A pressure sensor of which people were told is left out: nothing is left to be fitted.
+        A pressure sensor of which people were told is left out: nothing is left to be fitted. So
+        is a sudden leak that began today: the day is a mixture.
         """
         count = self.explanations.pressures
         return [
@@ -150,6 +151,7 @@ class Estimate:
             for number, event in enumerate(events)
             if not event.withdrawn
             and not (event.kind == "fault" and event.index < count and event.known_on is not None)
+            and not (event.kind == "leak" and event.growth_days == 1 and event.onset >= self.today)
         ]
 
     def fit(self, events: Sequence[Event], more: frozenset[int] = frozenset()) -> Fit:

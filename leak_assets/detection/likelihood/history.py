@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leak_assets.features.half_hours import ChannelReference
+from leak_assets.features.half_hours import PER_DAY, ChannelReference
 
+from .bursts import CONTEXT_DAYS, TwoDays
 from .days import Days
 from .estimate import REPAIR_WINDOW_DAYS, Changes, Estimate
 from .explanations import HIT_M, NEIGHBORHOOD_M, Explanations
@@ -21,7 +22,8 @@ from .noise import Noise
 from .placing import Placed
 from .policy import LikelihoodPolicy
 from .rivals import Fault, best_end, best_fault, best_leak
-from .state import Event, LikelihoodState, Suspicion
+from .state import Event, LikelihoodState, Singles, Suspicion
+from .watch import Burst, bursts
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +46,10 @@ _SAME_M, _SAME_DAYS = 100.0, 45
 _WEEK_DAYS, _SWEEP_DAYS = 7, 28
 _SETTLED_DAYS, _DROP_GAIN = 60, 5.0
 _PRUNE_M3_PER_H, _PRUNE_DAYS = 1.0, 14
+# Of what was seen within a day the days may say soon that it is over: a hydrant was open.
+_SHORT_DAYS, _LONGER_DAYS = 2, 7
+# A leak is told of when it has this part of the smallest one looked for beside all others.
+_LEAST_TOLD_SHARE = 0.4
 # A fault must explain a change so much better than a leak.
 FAULT_MARGIN = 3.0
 # A pressure that is off by less stays in use, and nobody is told: what leaks leave unexplained
@@ -64,6 +70,14 @@ class Repair:
 
     pipe: int
     day: int
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A leak as people were told of it within a day, with its effect on the channels (S)."""
+
+    event: Event
+    effect: Floats
 
 
 class History:
@@ -98,9 +112,11 @@ class History:
         self.policy = policy
         self.events = list(state.events)
         self.suspicion = state.suspicion
-        # What was waited for and is no more.
+        # What was waited for and is no more, and what was told within the day.
         self.dropped: Suspicion | None = None
+        self.told: list[Told] = []
         self._smallest_m3_per_h = policy.smallest_m3_per_h * explanations.flow_scale
+        self._least_told_m3_per_h = _LEAST_TOLD_SHARE * self._smallest_m3_per_h
         self._name = name
         self._noise = Noise.of(self.reference)
         self._learning_days = (self.reference.days[-1] - self.reference.days[0]).days + 1
@@ -108,6 +124,7 @@ class History:
         self._days = state.days
         self._values = state.values
         self._drivers = state.drivers
+        self._half_hours: Singles = state.half_hours
         self._estimate: Estimate | None = None
         self._fitted: Fit | None = None
 
@@ -124,6 +141,7 @@ class History:
             self._days,
             self._values,
             self._drivers,
+            self._half_hours,
             tuple(self.events),
             self.suspicion,
         )
@@ -133,7 +151,87 @@ class History:
         """Standard deviation of the daily channels without a leak (S)."""
         return self._noise.deviation
 
-    def take(self, values: Floats, drivers: Floats) -> None:
+    def watch(self, half_hours: Floats) -> None:
+        """Judge the half-hours of the next day so far, and believe in the leaks that they show.
+
+        Parameters
+        ----------
+        half_hours
+            As of `features.channel_days.half_hours` (48 × W).
+        """
+        self.told = []
+        context = self._half_hours
+        is_known = len(context) == CONTEXT_DAYS and context.shape[2] == half_hours.shape[1]
+        if self._days <= self._learning_days or not is_known:
+            return
+        usual = self.reference.usual[self.explanations.pressures :]
+        seen = TwoDays.of(
+            np.concatenate([context, half_hours[None]]),
+            self._data.coordinates(self.events),
+            self.explanations,
+            self._noise,
+            float(usual[0]) if len(usual) and usual[0] > 0 else 1.0,
+        )
+        if seen is None:
+            return
+        yesterday = self.day
+        # Of what ended yesterday the half-hour is not known.
+        ended = any(e.last_day == yesterday for e in self.events if not e.withdrawn)
+        first = yesterday * PER_DAY
+        begun = [
+            step - first
+            for event in self.events
+            if event.began_at is not None and event.known_at is not None and not event.withdrawn
+            for step in range(event.began_at, event.known_at + 1)
+        ]
+        found = bursts(
+            seen,
+            self.explanations,
+            usual,
+            [step for step in begun if step >= 0],
+            self.policy,
+            first=PER_DAY if ended else 0,
+        )
+        for burst in found:
+            event = self._begun(burst, yesterday)
+            self.events.append(event)
+            self._fitted = None
+            if event.known_on is not None:
+                effect = np.zeros(len(self.reference.names))
+                effect[seen.coordinates.channels] = seen.coordinates.back @ burst.effect
+                self.told.append(Told(event, effect))
+
+    def _begun(self, burst: Burst, yesterday: int) -> Event:
+        """Return the leak that was seen within the day after a day."""
+        today, place = yesterday + 1, burst.placed.place
+        onset = yesterday + burst.began_at // PER_DAY
+        began_at, known_at = (yesterday * PER_DAY + n for n in (burst.began_at, burst.known_at))
+        repair = self._repair_of(onset, burst.placed)
+        if repair is not None:
+            repaired = self._repaired(repair, onset, 1, place.flow_m3_per_h)
+            return replace(repaired, began_at=began_at, known_at=known_at)
+        same = self._same(place.pipe)
+        return Event(
+            self._name("leak", place.pipe, today) if same is None else "",
+            "leak",
+            place.pipe,
+            onset,
+            1,
+            None,
+            today,
+            today if same is None else None,
+            place.flow_m3_per_h,
+            pipe=place.pipe,
+            place=place,
+            probability=place.chance,
+            score=2 * burst.placed.gain,
+            part_of=same,
+            changed_on=today,
+            began_at=began_at,
+            known_at=known_at,
+        )
+
+    def take(self, values: Floats, drivers: Floats, half_hours: Floats | None = None) -> None:
         """Take the channels of the next day (S) and judge what they say; NaN is missing.
 
         A day of which nothing is known is passed over without a judgement.
@@ -141,9 +239,14 @@ class History:
         Parameters
         ----------
         drivers
-            What moved them (`features.half_hours.daily_drivers`).
+            What moved them (`features.channel_days.daily_drivers`).
+        half_hours
+            As of `watch`, None where there is none.
         """
-        self.dropped = None
+        self.dropped, self.told = None, []
+        if half_hours is not None:
+            self.watch(half_hours)
+        self._keep(half_hours)
         self._days += 1
         kept = slice(-MEMORY_DAYS + 1, None)
         self._values = np.concatenate([self._values[kept], values[None]])
@@ -159,12 +262,23 @@ class History:
         for _ in range(_MOST_PER_DAY):
             if not self._judge(of_all_days=self.day % _WEEK_DAYS == 0):
                 break
+        self._drop_what_was_short()
         self._settle()
 
     def _as_known(self, drivers: Floats) -> Floats:
         """Return drivers as on the days before; days of another layout tell nothing."""
         width = self._drivers.shape[1]
         return drivers if len(drivers) == width else np.full(width, np.nan)
+
+    def _keep(self, half_hours: Floats | None) -> None:
+        """Keep the half-hours of a day; days of another layout tell nothing."""
+        before = self._half_hours
+        if half_hours is None:
+            half_hours = np.full(before.shape[1:], np.nan)
+        if half_hours.shape != before.shape[1:]:
+            before = np.zeros((0, *half_hours.shape), np.float32)
+        kept = [*before[-CONTEXT_DAYS + 1 :], half_hours.astype(np.float32)]
+        self._half_hours = np.stack(kept)
 
     def active_leaks(self) -> list[int]:
         """Return the numbers of the leaks that people know of and that run on the last day."""
@@ -210,6 +324,8 @@ class History:
         self._fitted = None
 
     def _grown(self, event: Event) -> float:
+        if event.growth_days == 1:
+            return float(self.day >= event.onset)
         return float(np.clip((self.day - event.onset) / event.growth_days, 0.0, 1.0) ** 2)
 
     def _parts(self, number: int) -> list[int]:
@@ -223,9 +339,15 @@ class History:
     def _effect(self, number: int, fitted: Fit) -> Floats:
         """Return what a leak does to the coordinates now (J)."""
         place = {event: row for row, event in enumerate(self._data.fitted(self.events))}
-        parts = self._parts(number)
-        effects = [fitted.effects[place[i]] * self._grown(self.events[i]) for i in parts]
-        return np.asarray(np.sum(effects, axis=0), dtype=np.float64)
+        leaks = self._data.coordinates(self.events).leaks
+        effects = [
+            # Of one that began today only its signature is known.
+            fitted.effects[place[i]] if i in place else one.size * leaks[one.pipe]
+            for i in self._parts(number)
+            for one in (self.events[i],)
+        ]
+        grown = [self._grown(self.events[i]) for i in self._parts(number)]
+        return np.asarray(np.tensordot(grown, effects, axes=1), dtype=np.float64)
 
     def _running(self) -> list[int]:
         return [
@@ -338,7 +460,7 @@ class History:
         if placed.place.flow_m3_per_h < self._smallest_m3_per_h:
             self._drop_suspicion()
             return False
-        if self._began_later() or self._has_grown(placed):
+        if self._was_later() or self._has_grown(placed):
             self._drop_suspicion()
             return True
         effect = self._data.effect(self.events, changes.information[number], changes.score[number])
@@ -391,25 +513,40 @@ class History:
         self.events, self._fitted = events, None
         return False
 
-    def _began_later(self) -> bool:
-        """Say whether nothing new is seen once the first day of a new leak counts as a mixture.
+    def _was_later(self) -> bool:
+        """Say whether nothing new is seen once a beginning or end lately was a day later.
 
-        On the day on which it begins a leak runs for a part of the day only: on the next it looks
-        larger than it was, as if another one had begun.
+        On the day on which it begins or ends a leak runs for a part of the day only: on the next
+        it looks larger than it was, as if another one had begun; and what is left of it on the
+        day of its end looks like a smaller one.
         """
         events = list(self.events)
-        for number in self._running():
-            event = events[number]
-            is_new = event.first_seen >= self.day - _FIRST_DAYS and event.first_seen < self.day
-            if not is_new or event.growth_days > 1 or event.onset >= event.first_seen:
+        for number, event in enumerate(events):
+            if event.part_of is not None:
                 continue
-            self.events[number] = replace(event, onset=event.first_seen)
+            later = {part: self._a_day_later(events[part]) for part in self._parts(number)}
+            if not any(later.values()):
+                continue
+            for part, one in later.items():
+                self.events[part] = one or events[part]
             self._fitted = None
             changes = self._data.changes(self.events, self._fit(), of_all_days=False)
             if changes is None or 2 * self._best_leak(changes)[1] <= self.policy.alarm:
                 return True
             self.events, self._fitted = list(events), None
         return False
+
+    def _a_day_later(self, event: Event) -> Event | None:
+        """Return a leak that began or ended lately, later; None where that cannot be."""
+        if event.kind != "leak" or event.withdrawn:
+            return None
+        ended, recent = event.ended_known_on, self.day - _FIRST_DAYS
+        if event.last_day is None:
+            is_new = recent <= event.first_seen < self.day and event.onset < event.first_seen
+            is_new &= event.growth_days == 1
+            return replace(event, onset=event.first_seen) if is_new else None
+        is_over = ended is not None and ended >= recent and event.last_day < ended
+        return replace(event, last_day=ended) if is_over else None
 
     def _may_be(self, event: Event, pipe: int) -> bool:
         """Say whether what is seen at a pipe may be a young leak that was taken for another.
@@ -459,6 +596,10 @@ class History:
             )
         )
         self._fitted = None
+        self._fit()
+        if same is None and self.events[-1].size < self._least_told_m3_per_h:
+            # Something is there, but beside the others it has no flow: nobody would find it.
+            self._change(len(self.events) - 1, known_on=None)
         return True
 
     def _same(self, pipe: int) -> int | None:
@@ -511,6 +652,16 @@ class History:
                 # Small, but without it the days would be explained worse: it would be found again.
                 if better is None or better.gain < _DROP_GAIN:
                     self._withdraw(number)
+
+    def _drop_what_was_short(self) -> None:
+        """Take back bursts of which the days after show nothing."""
+        self._fit()
+        least = _PRUNE_M3_PER_H * self.explanations.flow_scale
+        for number in self._running():
+            event = self.events[number]
+            is_due = _SHORT_DAYS <= self.day - event.onset <= _LONGER_DAYS
+            if event.known_at is not None and is_due and event.size < least:
+                self._withdraw(number)
 
     def _sweep(self) -> None:
         """Go over all leaks, the smallest first; drop what has no ground, look for more."""
@@ -571,6 +722,8 @@ class History:
     def _settle(self) -> None:
         """Add up losses, and tell of another place where the old one has lost its chance."""
         self._fit()
+        for number in self._running():
+            self._tell_of_what_grew(number)
         for number in self.active_leaks():
             self._let_largest_part_stand(number)
         for number, event in enumerate(self.events):
@@ -584,6 +737,14 @@ class History:
             if self.day % _SWEEP_DAYS == 0 and self._is_elsewhere(newer):
                 newer = replace(newer, index=newer.pipe, changed_on=self.day)
             self.events[number] = newer
+
+    def _tell_of_what_grew(self, number: int) -> None:
+        """Tell of a leak that had no flow beside the others when it was seen, and has now."""
+        event = self.events[number]
+        is_untold = event.known_on is None and event.repair is None and event.part_of is None
+        if is_untold and self.flow_m3_per_h(number) >= self._smallest_m3_per_h:
+            self._change(number, known_on=self.day, index=event.pipe)
+            self._fit()
 
     def _let_largest_part_stand(self, number: int) -> None:
         """Let a leak have course and place of its largest part: the others are its growths."""
@@ -603,6 +764,8 @@ class History:
         event = self.events[number]
         if event.known_on != self.day:
             return _H_PER_DAY * self.flow_m3_per_h(number)
+        if event.began_at is not None:
+            return event.size * (self._days * PER_DAY - event.began_at) * _H_PER_DAY / PER_DAY
         days = np.arange(event.onset, self._days)
         share = np.clip((days - event.onset) / event.growth_days, 0.0, 1.0) ** 2
         return float(_H_PER_DAY * event.size * share.sum())

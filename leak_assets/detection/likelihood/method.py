@@ -14,13 +14,8 @@ import numpy as np
 
 from leak_assets.detection.detector import Findings, Observed
 from leak_assets.detection.hypothesis import Contribution, Hypothesis, Status, hypothesis_id
-from leak_assets.features.half_hours import (
-    M3_PER_H,
-    ChannelReference,
-    Floats,
-    daily_drivers,
-    daily_values,
-)
+from leak_assets.features.channel_days import daily_drivers, daily_values, half_hours
+from leak_assets.features.half_hours import HALF_HOUR, M3_PER_H, ChannelReference, Floats
 
 from .explanations import Explanations, Place
 from .history import History, Repair
@@ -28,7 +23,7 @@ from .policy import LikelihoodPolicy
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
-VERSION = "2"
+VERSION = "3"
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 FULL_COPY_DAYS = 8
@@ -37,7 +32,7 @@ TOP_SENSORS = 10
 
 @dataclass(frozen=True)
 class LikelihoodDetector:
-    """The daily filter of a network.
+    """Leaks of a network, estimated from all its days and watched for by the half-hour.
 
     Parameters
     ----------
@@ -73,15 +68,17 @@ class LikelihoodDetector:
     def step(self, state: LikelihoodState, observed: Observed) -> tuple[LikelihoodState, Findings]:
         """Take a day of `features.channels_30m` with its `features.channel_references`.
 
-        A day that is not over yet changes nothing; a day that never came is passed over. New
-        reference days begin a new story: what ran until then has ended, for somebody said that
-        the network is leak-free on them.
+        Of a day that is not over yet only what began at once is told, and the state stays; a day
+        that never came is passed over. New reference days begin a new story: what ran until then
+        has ended, for somebody said that the network is leak-free on them.
         """
         reference = ChannelReference.from_frame(observed.tables[REFERENCES])
         if reference is None:
             return state, Findings()
-        values = daily_values(observed.tables[CHANNELS], reference)
-        if values is None:
+        rows = observed.tables[CHANNELS]
+        values = daily_values(rows, reference)
+        is_known = state.reference is not None and state.reference.same_as(reference)
+        if values is None and (rows.is_empty() or not is_known):
             return state, Findings()
         if self._loaded is None:
             return state, Findings(
@@ -95,13 +92,13 @@ class LikelihoodDetector:
             raise ValueError(f"{observed.day} was taken already: the state is of {last}")
         ended: list[Hypothesis] = []
         messages: list[str] = []
-        if state.reference is not None and state.reference.same_as(reference):
+        if is_known and state.reference is not None:
             reference = state.reference
         else:
             ended = self._all_ended(state, reference, observed.day)
             state = _begun(reference)
             messages.append(self._what_is_taken_for_granted(reference))
-        drivers = daily_drivers(observed.tables[CHANNELS], reference)
+        drivers = daily_drivers(rows, reference)
         unknown = np.full(len(drivers), np.nan)
         if state.days == 0:
             state = replace(state, drivers=np.zeros((0, len(drivers))))
@@ -115,8 +112,13 @@ class LikelihoodDetector:
                 history.take(values_then, unknown)
         for _ in range(history.day + 1, (observed.day - reference.days[0]).days):
             history.take(_nothing(reference), unknown)
-        history.take(values, drivers)
-        return history.state, Findings([*ended, *self._hypotheses(history)], messages)
+        within = half_hours(rows, reference)
+        if values is None:
+            history.watch(within)
+            return state, Findings(self._told(history))
+        history.take(values, drivers, within)
+        found = [*ended, *self._told(history), *self._hypotheses(history)]
+        return history.state, Findings(found, messages)
 
     def is_checkpoint(self, before: LikelihoodState, after: LikelihoodState) -> bool:
         """Say whether it is the eighth day or one whose events would take long to find again."""
@@ -230,6 +232,24 @@ class LikelihoodDetector:
             out.append(self._suspected(history, history.dropped, "ended"))
         return out
 
+    def _told(self, history: History) -> list[Hypothesis]:
+        """Return what people are told within the day, as it was known then."""
+        first = history.reference.days[0]
+        out = []
+        for told in history.told:
+            event = told.event
+            if event.known_at is None or event.began_at is None:
+                continue
+            at = _half_hour(first, event.known_at)
+            if at == _end_of(first, history.day):
+                # The day's own row says the same.
+                continue
+            ran = at - _half_hour(first, event.began_at)
+            newer = replace(event, volume_m3=event.size * ran / timedelta(hours=1))
+            row = self._row(history, newer, "reported", told.effect, event.size)
+            out.append(replace(row, at=at, last_updated_at=at))
+        return out
+
     def _row(
         self,
         history: History,
@@ -240,15 +260,22 @@ class LikelihoodDetector:
     ) -> Hypothesis:
         first = history.reference.days[0]
         gone = event.last_day
+        known_at = None if event.known_at is None else _half_hour(first, event.known_at)
         return Hypothesis(
             hypothesis_id=event.hypothesis_id,
             at=_end_of(first, history.day),
             kind="leak" if event.kind == "leak" else "sensor_fault",
             status=status,
             element_id=self._element(event.kind, event.index, history.reference),
-            onset_at=_begin_of(first, _shown_onset(event)),
-            first_seen_at=_end_of(first, event.first_seen),
-            reported_at=None if event.known_on is None else _end_of(first, event.known_on),
+            onset_at=(
+                _begin_of(first, _shown_onset(event))
+                if event.began_at is None
+                else _half_hour(first, event.began_at)
+            ),
+            first_seen_at=known_at or _end_of(first, event.first_seen),
+            reported_at=None
+            if event.known_on is None
+            else known_at or _end_of(first, event.known_on),
             ended_at=None if gone is None else _begin_of(first, gone),
             last_updated_at=_end_of(first, event.changed_on),
             flow_m3_per_h=flow,
@@ -345,6 +372,10 @@ def _days(first: date, last: date) -> list[date]:
 
 def _begin_of(first: date, day: int) -> datetime:
     return datetime.combine(first + timedelta(days=day), time(), UTC)
+
+
+def _half_hour(first: date, number: int) -> datetime:
+    return datetime.combine(first, time(), UTC) + number * HALF_HOUR
 
 
 def _end_of(first: date, day: int) -> datetime:

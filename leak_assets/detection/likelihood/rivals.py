@@ -30,7 +30,7 @@ _LEAST_DAYS_BEFORE_END = 1
 # Beginnings whose best leak is judged in full; the others fit worse already.
 _JUDGED, _LEAST_RATIO = 4, 20.0
 # A leak may look a little smaller in fixed directions than it is.
-_LEAST_SIZE_SHARE = 0.8
+LEAST_SIZE_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def best_leak(
         Gives the leak of a beginning, by number.
     """
     value, size = changes.ratios(leaks)
-    large = size * changes.growth[:, None] >= _LEAST_SIZE_SHARE * smallest_m3_per_h
+    large = size * changes.growth[:, None] >= LEAST_SIZE_SHARE * smallest_m3_per_h
     value = np.where(large, value, 0.0).max(axis=1)
     best: tuple[tuple[int, Placed] | None, float] = (None, -np.inf)
     for number in np.argsort(-value, kind="stable")[:_JUDGED]:

@@ -20,10 +20,11 @@ from leak_assets.features.half_hours import ChannelReference
 from .explanations import Place
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 METHOD = "likelihood"
 # Of the serialized state: another one is refused.
-FORMAT = 2
+FORMAT = 3
 _REFERENCE = ("factor", "usual", "covariance", "daily")
 _AGAIN = "Materialize the detection of the network again from its first day"
 
@@ -66,6 +67,9 @@ class Event:
         Day of its last change.
     volume_m3
         Of a leak: loss since its onset.
+    began_at, known_at
+        Of a leak that was seen within a day: half-hours since the first day's begin, of its own
+        begin and of when it was told.
     """
 
     hypothesis_id: str
@@ -88,6 +92,8 @@ class Event:
     withdrawn: bool = False
     changed_on: int = 0
     volume_m3: float = 0.0
+    began_at: int | None = None
+    known_at: int | None = None
 
     def is_active(self, day: int) -> bool:
         """Say whether it is there on a day, as far as is known."""
@@ -131,7 +137,9 @@ class LikelihoodState:
     values
         Daily channels of the newest days (D × S); older ones are forgotten.
     drivers
-        What moved them on the same days (`features.half_hours.daily_drivers`, D × R).
+        What moved them on the same days (`features.channel_days.daily_drivers`, D × R).
+    half_hours
+        Of the last days (`features.channel_days.half_hours`, at most 8 × 48 × W).
     events
         All that was believed, in that order.
     suspicion
@@ -142,6 +150,7 @@ class LikelihoodState:
     days: int = 0
     values: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     drivers: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    half_hours: Singles = field(default_factory=lambda: np.zeros((0, 48, 0), np.float32))
     events: tuple[Event, ...] = ()
     suspicion: Suspicion | None = None
 
@@ -164,7 +173,11 @@ def made_for(*parts: str) -> str:
 
 def to_bytes(state: LikelihoodState, belongs_to: str) -> bytes:
     """Return the state exactly, as an uncompressed npz: the same state gives the same bytes."""
-    arrays: dict[str, Floats] = {"values": state.values, "drivers": state.drivers}
+    arrays: dict[str, NDArray[Any]] = {
+        "values": state.values,
+        "drivers": state.drivers,
+        "half_hours": state.half_hours,
+    }
     reference, suspicion = state.reference, state.suspicion
     head: dict[str, Any] = {
         "method": METHOD,
@@ -224,6 +237,7 @@ def from_bytes(content: bytes, belongs_to: str) -> LikelihoodState:
         head["days"],
         arrays["values"],
         arrays["drivers"],
+        arrays["half_hours"],
         tuple(Event(**_with_place(plain)) for plain in head["events"]),
         None
         if waiting is None

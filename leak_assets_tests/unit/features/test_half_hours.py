@@ -9,9 +9,9 @@ import pytest
 
 from leak_assets.exchange.battledim.export import half_hour_means as means_of_export
 from leak_assets.exchange.battledim.export import open_export
+from leak_assets.features.channel_days import daily_values
 from leak_assets.features.half_hours import (
     ChannelReference,
-    daily_values,
     half_hour_channels,
     half_hour_means,
     learn_correction,
