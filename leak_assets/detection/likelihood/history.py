@@ -15,14 +15,15 @@ from leak_assets.features.half_hours import PER_DAY, ChannelReference
 
 from .bursts import CONTEXT_DAYS, TwoDays
 from .days import Days
-from .estimate import REPAIR_WINDOW_DAYS, Changes, Estimate
+from .estimate import Changes, Estimate
 from .explanations import HIT_M, NEIGHBORHOOD_M, Explanations
 from .fit import Fit
 from .noise import Noise
 from .placing import Placed
 from .policy import LikelihoodPolicy
+from .reported import MATCH_DAYS, Repair, ended_by, repair_of, repaired
 from .rivals import Fault, best_end, best_fault, best_leak
-from .state import Event, LikelihoodState, Singles, Suspicion
+from .state import Event, LikelihoodState, Singles, Suspicion, parts_of
 from .watch import Burst, bursts
 
 Floats = NDArray[np.float64]
@@ -32,9 +33,7 @@ OPERATION = LikelihoodPolicy()
 MEMORY_DAYS = 1100
 _H_PER_DAY = 24.0
 _MOST_PER_DAY, _MOST_PER_SEARCH = 4, 6
-# A repair takes over a leak that was found elsewhere within this log likelihood of the best pipe,
-# and leaks without one are matched with a repair so many days after it.
-_REPAIR_GAP, _REPAIR_MATCH_DAYS = 5.0, 3
+# Where a repaired leak that was not seen is looked for first.
 _USUAL_REPAIR_DAYS, _USUAL_REPAIR_M3_PER_H = 30, 8.0
 # A leak near a younger one is its growth where a better course of that one gains half as much.
 YOUNG_DAYS, _GROWTH_SHARE = 130, 0.5
@@ -62,14 +61,6 @@ _LOST_CHANCE, _NEW_CHANCE = 0.05, 0.9
 
 # Names a hypothesis: kind, number of the pipe or fault, day.
 Name = Callable[[Literal["leak", "fault"], int, int], str]
-
-
-@dataclass(frozen=True)
-class Repair:
-    """A repaired leak that a report tells of: number of its pipe, day since the first one."""
-
-    pipe: int
-    day: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +197,10 @@ class History:
         today, place = yesterday + 1, burst.placed.place
         onset = yesterday + burst.began_at // PER_DAY
         began_at, known_at = (yesterday * PER_DAY + n for n in (burst.began_at, burst.known_at))
-        repair = self._repair_of(onset, burst.placed)
+        repair = repair_of(self.events, self._repairs, yesterday, onset, burst.placed)
         if repair is not None:
-            repaired = self._repaired(repair, onset, 1, place.flow_m3_per_h)
-            return replace(repaired, began_at=began_at, known_at=known_at)
+            event = repaired(self._repairs, repair, onset, 1, place.flow_m3_per_h, yesterday)
+            return replace(event, began_at=began_at, known_at=known_at)
         same = self._same(place.pipe)
         return Event(
             self._name("leak", place.pipe, today) if same is None else "",
@@ -330,11 +321,7 @@ class History:
 
     def _parts(self, number: int) -> list[int]:
         """Return the numbers of a leak and of its sudden growths."""
-        return [
-            part
-            for part, event in enumerate(self.events)
-            if part == number or (event.part_of == number and not event.withdrawn)
-        ]
+        return parts_of(self.events, number)
 
     def _effect(self, number: int, fitted: Fit) -> Floats:
         """Return what a leak does to the coordinates now (J)."""
@@ -451,9 +438,10 @@ class History:
     def _take_leak(self, changes: Changes, number: int, placed: Placed) -> bool:
         """Believe in a leak, or wait for a better place; say whether anything is new."""
         onset, growth_days = changes.starts[number]
-        repair = self._repair_of(onset, placed)
+        repair = repair_of(self.events, self._repairs, self.day, onset, placed)
         if repair is not None:
-            event = self._repaired(repair, onset, growth_days, placed.place.flow_m3_per_h)
+            size = placed.place.flow_m3_per_h
+            event = repaired(self._repairs, repair, onset, growth_days, size, self.day)
             self.events.append(event)
             self._improve(len(self.events) - 1, moves=False)
             return True
@@ -465,36 +453,6 @@ class History:
             return True
         effect = self._data.effect(self.events, changes.information[number], changes.score[number])
         return self._report(onset, growth_days, placed, effect)
-
-    def _repair_of(self, onset: int, placed: Placed) -> int | None:
-        """Return the reported repair, still to come, of a leak that fits its pipe, or None."""
-        taken = {event.repair for event in self.events if not event.withdrawn}
-        best: tuple[float, int] | None = None
-        for number, repair in enumerate(self._repairs):
-            is_due = onset < repair.day <= onset + REPAIR_WINDOW_DAYS and repair.day >= self.day
-            if number in taken or not is_due:
-                continue
-            gap = float(placed.of_pipes.max() - placed.of_pipes[repair.pipe])
-            if gap <= _REPAIR_GAP and (best is None or gap < best[0]):
-                best = gap, number
-        return None if best is None else best[1]
-
-    def _repaired(self, number: int, onset: int, growth_days: int, size: float) -> Event:
-        repair = self._repairs[number]
-        return Event(
-            "",
-            "leak",
-            repair.pipe,
-            onset,
-            growth_days,
-            repair.day,
-            self.day,
-            None,
-            size,
-            pipe=repair.pipe,
-            repair=number,
-            changed_on=self.day,
-        )
 
     def _has_grown(self, placed: Placed) -> bool:
         """Say whether a better course of a young leak nearby explains a change as well."""
@@ -683,35 +641,16 @@ class History:
         """Give each reported repair of some days ago the leak that it ended."""
         for number, repair in enumerate(self._repairs):
             taken = any(e.repair == number and not e.withdrawn for e in self.events)
-            if self.day == repair.day + _REPAIR_MATCH_DAYS and not taken:
-                self._match(number, repair)
+            if self.day == repair.day + MATCH_DAYS and not taken:
+                self._match(number)
 
-    def _match(self, number: int, repair: Repair) -> None:
+    def _match(self, number: int) -> None:
         """Take the likeliest of: a leak that is believed in was this one, or one not seen yet."""
         before = list(self.events)
-        options: list[list[Event]] = []
-        for place, event in enumerate(before):
-            is_one = event.kind == "leak" and event.part_of is None and not event.withdrawn
-            if not is_one or event.repair is not None:
-                continue
-            ended = event.last_day
-            late = ended is None or abs(ended - repair.day) <= _REPAIR_MATCH_DAYS
-            if event.onset < repair.day - 1 and late:
-                option = list(before)
-                option[place] = replace(
-                    event,
-                    pipe=repair.pipe,
-                    last_day=repair.day,
-                    repair=number,
-                    ended_known_on=self.day if event.known_on is not None else None,
-                    changed_on=self.day,
-                )
-                for part in self._parts(place)[1:]:
-                    option[part] = replace(before[part], last_day=repair.day)
-                options.append(option)
-        onset = max(self._learning_days, repair.day - _USUAL_REPAIR_DAYS)
+        options = ended_by(before, self._repairs, number, self.day)
+        onset = max(self._learning_days, self._repairs[number].day - _USUAL_REPAIR_DAYS)
         size = _USUAL_REPAIR_M3_PER_H * self.explanations.flow_scale
-        self.events = [*before, self._repaired(number, onset, 1, size)]
+        self.events = [*before, repaired(self._repairs, number, onset, 1, size, self.day)]
         self._improve(len(self.events) - 1, moves=False)
         options.append(self.events)
         # Options are compared on the same days.

@@ -18,8 +18,9 @@ from leak_assets.features.channel_days import daily_drivers, daily_values, half_
 from leak_assets.features.half_hours import HALF_HOUR, M3_PER_H, ChannelReference, Floats
 
 from .explanations import Explanations, Place
-from .history import History, Repair
+from .history import History
 from .policy import LikelihoodPolicy
+from .reported import Repair
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -99,6 +100,15 @@ class Event:
         """Say whether it is there on a day, as far as is known."""
         gone = self.last_day is not None and day >= self.last_day
         return not self.withdrawn and self.onset <= day and not gone
+
+
+def parts_of(events: Sequence[Event], number: int) -> list[int]:
+    """Return the numbers of a leak and of its sudden growths."""
+    return [
+        part
+        for part, event in enumerate(events)
+        if part == number or (event.part_of == number and not event.withdrawn)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
