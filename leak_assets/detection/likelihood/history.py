@@ -558,6 +558,8 @@ class History:
         if same is None and self.events[-1].size < self._least_told_m3_per_h:
             # Something is there, but beside the others it has no flow: nobody would find it.
             self._change(len(self.events) - 1, known_on=None)
+        if self.events[-1].known_on is None and before is not None and before.since < self.day:
+            self.dropped = before
         return True
 
     def _same(self, pipe: int) -> int | None:
@@ -682,7 +684,8 @@ class History:
         event = self.events[number]
         is_untold = event.known_on is None and event.repair is None and event.part_of is None
         if is_untold and self.flow_m3_per_h(number) >= self._smallest_m3_per_h:
-            self._change(number, known_on=self.day, index=event.pipe)
+            name = self._name("leak", event.pipe, self.day)
+            self._change(number, known_on=self.day, index=event.pipe, hypothesis_id=name)
             self._fit()
 
     def _let_largest_part_stand(self, number: int) -> None:
