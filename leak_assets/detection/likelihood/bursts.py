@@ -6,6 +6,7 @@ what the days say of it later is `estimate`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from leak_assets.features.half_hours import PER_DAY
 
 from .coordinates import Coordinates
-from .days import LOAD_EXPONENT
+from .days import LOAD_EXPONENT, carried
 from .estimate import Changes
 from .explanations import Explanations
 from .noise import PRESSURE_PART, Noise
@@ -107,8 +108,9 @@ class TwoDays:
         variance = (steps**2).mean(axis=(0, 1)) / 2 * (USUAL_DAYS + 1) / (USUAL_DAYS - 1)
         # Coordinates are in units of the daily noise.
         deviation = np.maximum(np.sqrt(variance), _LEAST_DEVIATION / np.sqrt(PRESSURE_PART))
-        load = _carried(half_hours[:, :, channels], usual_m3_per_h) / usual_m3_per_h
-        load = np.maximum(load, 0.1) ** LOAD_EXPONENT
+        taken = carried(half_hours[:, :, channels].reshape(-1), usual_m3_per_h)
+        load = np.maximum(taken / usual_m3_per_h, 0.1) ** LOAD_EXPONENT
+        load = load.reshape(-1, PER_DAY)
         moved = [
             _departures(half_hours[:, :, i, None]) for i in range(channels + 1, half_hours.shape[2])
         ]
@@ -201,24 +203,14 @@ def _profile(scaled: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(highest / highest.mean(), _LEAST_PROFILE)))
 
 
-def _carried(series: Floats, start: float) -> Floats:
-    """Return days of half-hours whose gaps have the value before them."""
-    flat = series.reshape(-1)
-    known = np.isfinite(flat)
-    place = np.maximum.accumulate(np.where(known, np.arange(len(flat)), -1))
-    return np.where(place >= 0, flat[np.maximum(place, 0)], start).reshape(series.shape)
-
-
+@lru_cache(maxsize=2 * PER_DAY)
 def _white(size: int) -> Floats:
     """Return what turns so many half-hours into white noise (N × N, lower triangular)."""
-    if size not in _FACTORS:
-        apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-        covariance = np.eye(size) + _SLOW * np.exp(-apart / _SLOW_HALF_HOURS)
-        _FACTORS[size] = np.linalg.inv(np.linalg.cholesky(covariance))
-    return _FACTORS[size]
-
-
-_FACTORS: dict[int, Floats] = {}
+    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    covariance = np.eye(size) + _SLOW * np.exp(-apart / _SLOW_HALF_HOURS)
+    factor: Floats = np.linalg.inv(np.linalg.cholesky(covariance))
+    factor.setflags(write=False)
+    return factor
 
 
 def _without(columns: Floats, free: Floats) -> Floats:

@@ -84,7 +84,7 @@ class Days:
         filled = _filled(seasoned)
         load = np.ones(len(values))
         if zones and np.isfinite(usual[0]) and usual[0] > 0:
-            load = np.maximum(_carried(measured[:, 0], usual[0]) / usual[0], 0.1) ** LOAD_EXPONENT
+            load = np.maximum(carried(measured[:, 0], usual[0]) / usual[0], 0.1) ** LOAD_EXPONENT
         unknown = np.maximum(filled[:, count], 0.0) if zones else np.zeros(len(values))
         scale = max(_UNKNOWN_PART * abs(usual[0]), 1e-9) if zones else 1.0
         return cls(
@@ -134,7 +134,7 @@ def _filled(values: Floats) -> Floats:
     return out
 
 
-def _carried(series: Floats, start: float) -> Floats:
+def carried(series: Floats, start: float) -> Floats:
     """Return a series whose gaps have the value before them."""
     known = np.isfinite(series)
     place = np.maximum.accumulate(np.where(known, np.arange(len(series)), -1))
@@ -149,6 +149,6 @@ def _disturbances(transfers: Floats, unknown: Floats) -> Floats:
         if not len(known) or known.mean() == 0:
             continue
         center = float(known.mean())
-        change = (_carried(series, center) - center) / (_TRANSFER_PART * abs(center))
+        change = (carried(series, center) - center) / (_TRANSFER_PART * abs(center))
         columns += [change, unknown * change]
     return np.stack(columns, axis=1) if columns else np.zeros((len(unknown), 0))
