@@ -24,12 +24,14 @@ from leak_assets.sites.registry import adopt
 from leak_assets.sites.site import NetworkSite
 from leak_assets.system.files import publish
 from leak_assets.telemetry.sources.deliver import deliver
+from leak_assets.warehouse import Written
 
 from .submission import SMALLEST_M3_PER_H, Report, submission
 
 HALF_HOUR = timedelta(minutes=30)
 # What incidents follow from, where no trained model is asked. The steps of the windows cost three
 # times as much as all others together and would only speak beside.
+_UNUSED = ("telemetry.quarantine", "telemetry.unusable_readings")
 STEPS = ("readings", "calibrations", "channels_30m", "hypotheses", "incidents")
 
 
@@ -124,17 +126,22 @@ def take_export(
     prepare_site(ctx, own, steps, strict=True)
     deliver(list(export.files.values()), ctx.settings.landing_dir, own.name)
     written, days = take_waiting(ctx, own)
-    for item in written:
-        if item.record.table == "telemetry.quarantine" and item.record.rows:
-            ctx.progress(f"{item.record.rows} values of {item.record.partition} are not used")
+    _tell_unused(ctx, written)
     if not days:
         raise InputError(
             "the export has no usable reading", remedy="See what quarantined rows say", file=""
         )
-    _, problems = process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in steps])
+    made, problems = process_days(ctx, own, sorted(days), [GRAPH.step(name) for name in steps])
+    _tell_unused(ctx, made)
     for problem in problems:
         ctx.progress(f"a day is left out: {problem}")
     return own, sorted(days)
+
+
+def _tell_unused(ctx: StepContext, written: Sequence[Written]) -> None:
+    for item in written:
+        if item.record.table in _UNUSED and item.record.rows:
+            ctx.progress(f"{item.record.rows} values of {item.record.partition} are not used")
 
 
 def _through_the_graph(ctx: StepContext, site: NetworkSite, export: ScadaExport) -> ExportRun:

@@ -63,11 +63,12 @@ def ingest(
             print_rows(files, as_json=False, title="Files")
         if streams:
             print_rows(streams, as_json=False, title="Streams")
-        if summary.quarantined:
+        if summary.quarantined or summary.unusable:
+            impossible = f" and {summary.unusable} of impossible values" * bool(summary.unusable)
             console().print(
-                f"{summary.quarantined} rows in quarantine:"
+                f"{summary.quarantined} rows in quarantine{impossible}:"
                 ' leak-assets sql "SELECT file_path, file_row, message'
-                ' FROM telemetry.quarantine ORDER BY 1, 2"',
+                ' FROM telemetry.not_used ORDER BY 1, 2"',
                 highlight=False,
                 soft_wrap=True,
             )

@@ -130,6 +130,7 @@ class HouseholdWatch:
             layout=watched.layout,
             contract=watched.contract,
             received_at=received_at,
+            refuses_impossible=True,
         ).readings
         live.listen()
         self._told(live, live.hear(raw, received_at))

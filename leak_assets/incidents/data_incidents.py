@@ -24,7 +24,7 @@ DAYS = "incidents.data_incident_days"
 
 # Readings of a day with a flag from which on it is more than an accident.
 _LEAST = {
-    Reason.RANGE: 1,
+    Reason.RANGE: 3,
     Reason.FLAT_LINE: 1,
     Reason.UNIT_SUSPECT: 1,
     Reason.REVERSE_FLOW: 3,

@@ -3,6 +3,7 @@
 What is expected and how bad a failure is stands here; evaluating is `great_expectations_suite`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +35,8 @@ class Expected:
     kind: str
     arguments: dict[str, Any] = field(default_factory=dict)
     severity: Severity = "ERROR"
-    # Rows it is about: a column and the values it has there; None = all.
-    where: tuple[str, tuple[str | int, ...]] | None = None
+    # Rows it is about: columns and the values that each has there; none = all.
+    where: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
 
 
 def expectations_of(contract: TableContract) -> list[Expected]:
@@ -107,7 +108,7 @@ def _nulls(contract: TableContract) -> list[Expected]:
                     "ExpectColumnValuesToNotBeNull",
                     {"column": column.name},
                     contract.severity,
-                    where=("mask", (1,)) if where_masked else None,
+                    where={"mask": (1,)} if where_masked else {},
                 )
             )
     return found
@@ -146,10 +147,11 @@ def _of_readings(contract: Contract) -> list[Expected]:
         *(
             Expected(
                 f"range_{quantity}",
-                f"{quantity} lies between {allowed.min:g} and {allowed.max:g} {allowed.unit}",
+                f"{quantity} lies between {allowed.min:g} and {allowed.max:g} {allowed.unit}"
+                " where mask is 1",
                 "ExpectColumnValuesToBeBetween",
                 {"column": "value_si", "min_value": allowed.min, "max_value": allowed.max},
-                where=("quantity", (quantity,)),
+                where={"quantity": (quantity,), "mask": (1,)},
             )
             for quantity, allowed in contract.quantities.items()
         ),
@@ -164,7 +166,7 @@ def _of_readings(contract: Contract) -> list[Expected]:
             "estimated and missing values are masked",
             "ExpectColumnValuesToBeInSet",
             {"column": "mask", "value_set": [0]},
-            where=("quality", ("estimated", "missing")),
+            where={"quality": ("estimated", "missing")},
         ),
         Expected(
             "known_quantity",

@@ -7,6 +7,8 @@ the library takes some 3 s and 250 MiB, so it happens inside the function.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +154,8 @@ def _expectation(library: Any, expected: Expected) -> Any:
 
     condition = {}
     if expected.where:
-        column, values = expected.where
-        condition["row_condition"] = Column(column).is_in(values)
+        chosen = [Column(name).is_in(values) for name, values in expected.where.items()]
+        condition["row_condition"] = reduce(and_, chosen)
     return getattr(library, expected.kind)(
         **expected.arguments,
         **condition,

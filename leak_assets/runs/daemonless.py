@@ -34,8 +34,8 @@ class IngestSummary:
     ----------
     days
         Days that were delivered or had to be made anew.
-    quarantined, windows
-        Rows written.
+    quarantined, unusable, windows
+        Rows written: of what could not be read, of what was read and cannot be true, of scores.
     incidents
         Incidents of the network, open or closed.
     problems
@@ -51,6 +51,7 @@ class IngestSummary:
 
     days: int
     quarantined: int
+    unusable: int
     windows: int
     incidents: int
     problems: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ def process_landing_zone(ctx: StepContext, site: Site) -> IngestSummary:
     return IngestSummary(
         days=len(delivered.union(stale)),
         quarantined=_rows(written, "telemetry.quarantine"),
+        unusable=_rows(written, "telemetry.unusable_readings"),
         windows=_rows(written, "detection.window_scores"),
         incidents=ctx.warehouse.read_all("incidents.incident_events", network=site.name)[
             "incident_id"

@@ -34,6 +34,8 @@ from .sensors import SensorLayout
 
 SiteKind = Literal["network", "zones", "plant", "household", "meters"]
 SITE_KINDS: tuple[SiteKind, ...] = get_args(SiteKind)
+# Whose values are judged by validation, one by one, and flagged.
+VALIDATED_KINDS: tuple[SiteKind, ...] = ("network", "zones")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Site:
     country: str = ""
     reference_first_days: tuple[date, ...] = ()
     reference_days: int = REFERENCE_DAYS
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether its readings are validated; a plant's and a home's rules take the raw log."""
+        return self.kind in VALIDATED_KINDS
 
     @property
     def contract_input(self) -> Input:

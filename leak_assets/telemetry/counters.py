@@ -26,12 +26,13 @@ def flows_of_counters(
 
     A register stands for the mean flow since the one before it, m3/s. Nothing is known of the
     first one, and of one that fell without rolling over (a meter that was swapped or set back):
-    no value, flagged `counter_rollover`. A flow that is impossible is flagged `range`.
+    no value, flagged `counter_rollover`. A flow that is impossible is flagged `range` and kept.
 
     Parameters
     ----------
     values
-        Values in SI, of counters registers in m3 (S x T); NaN where there is none.
+        Values in SI, of counters registers in m3 (S x T); NaN where there is none that could be
+        true.
     before
         Gives the last rows before the grid of some sensors; None where nothing is known of them.
     """
@@ -53,7 +54,7 @@ def flows_of_counters(
         fell = np.diff(register) < 0
         allowed = contract.quantities[sensor.quantity]
         impossible = (flow < allowed.min) | (flow > allowed.max)
-        flows[number, known] = np.where(impossible, np.nan, flow)
+        flows[number, known] = flow
         flags[number, known[rolled[1:] | fell]] |= int(Reason.COUNTER_ROLLOVER)
         flags[number, known[impossible]] |= int(Reason.RANGE)
     return flows, flags

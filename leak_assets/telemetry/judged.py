@@ -76,15 +76,14 @@ class Delivered:
 
     Parameters
     ----------
-    usable, unusable
-        Raw rows.
+    rows
+        Raw rows of sensors and units that are known.
     runs
         Gives the last value of sensors before the grid and how often in a row it came; None
         where nothing is known of the day before.
     """
 
-    usable: pl.DataFrame
-    unusable: pl.DataFrame
+    rows: pl.DataFrame
     runs: Callable[[Sequence[str]], pl.DataFrame] | None = None
 
 
@@ -104,7 +103,7 @@ def judged(
     grid
         Which reading belongs to which step.
     values
-        Of the readings in SI (S × T), NaN where there is none.
+        Of the readings in SI (S × T), NaN where there is none that could be true.
     statistics
         As of `reference_statistics`; without it only what needs no reference is judged.
     """
@@ -153,17 +152,12 @@ def _runs(grid: Grid, values: Floats, delivered: Delivered) -> NDArray[np.int64]
 
 def _of_deliveries(grid: Grid, delivered: Delivered) -> dict[Reason, pl.DataFrame]:
     """Return the raw rows that a judgement found, by reason."""
-    usable, unusable = delivered.usable, delivered.unusable
-    found = {}
-    if unusable.height:
-        found[Reason.RANGE] = unusable.filter(
-            pl.col("reason") == "out_of_range", pl.col("ts_utc") >= grid.begin
-        )
-    if (usable.get_column("unit") == UNDECLARED).any():
-        found[Reason.UNIT_SUSPECT] = usable.filter(pl.col("unit") == UNDECLARED)
+    rows, found = delivered.rows, {}
+    if (rows.get_column("unit") == UNDECLARED).any():
+        found[Reason.UNIT_SUSPECT] = rows.filter(pl.col("unit") == UNDECLARED)
     # One row for each step is the rule, and then nothing can have come twice.
-    if usable.height > (grid.rows >= 0).sum():
-        found[Reason.DUPLICATE_TIME] = repeated_times(usable)
+    if rows.height > (grid.rows >= 0).sum():
+        found[Reason.DUPLICATE_TIME] = repeated_times(rows)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Usable readings on the grid of the contract: every sensor at every step, gaps sized and filled.
+"""Readings on the grid of the contract: every sensor at every step, gaps sized and filled.
 
 What a value is worth is judged in `judged`. Sensors are numbered and steps counted, so that a day
 is a matrix (sensors by steps): tables with names took three times as long.
@@ -41,8 +41,9 @@ class Grid:
         Number of the first step, counted from 1970.
     cadence_s
         Length of a step.
-    usable
-        Raw rows that can be used, with `number` (of the sensor) and `value_si`.
+    raw
+        Raw rows of known sensors and units, with `number` (of the sensor), `value_si` and
+        `is_possible`.
     rows
         Which of them counts, -1 where none does (S × T).
     """
@@ -50,7 +51,7 @@ class Grid:
     sensors: list[Sensor]
     first_step: int
     cadence_s: int
-    usable: pl.DataFrame
+    raw: pl.DataFrame
     rows: Ints
 
     @property
@@ -64,17 +65,12 @@ class Grid:
         first = self.first_step
         return np.arange(first, first + self.shape[1]) * (self.cadence_s * _US)
 
-    @property
-    def begin(self) -> pl.Expr:
-        """Time of the first step."""
-        return pl.lit(self.first_step * self.cadence_s * _US).cast(_UTC_US)
-
     def matrix(self, column: str) -> Floats:
         """Return a column of the rows that count; NaN where none does (S × T).
 
         Times are microseconds from 1970.
         """
-        series = self.usable.get_column(column).to_physical().cast(pl.Float64)
+        series = self.raw.get_column(column).to_physical().cast(pl.Float64)
         values = np.append(series.to_numpy(), np.nan)
         return np.asarray(values[self.rows])
 
@@ -83,25 +79,21 @@ class Grid:
         """From each reading's own time stamp to its step, whole seconds (S × T)."""
         return np.floor((self.step_us - self.matrix("ts_utc")) / _US)
 
-    def with_usable(self, usable: pl.DataFrame, rows: Ints) -> "Grid":
-        """Return the same grid of other rows."""
-        return Grid(self.sensors, self.first_step, self.cadence_s, usable, rows)
-
 
 def on_grid(
-    usable: pl.DataFrame, layout: SensorLayout, cadence_s: int, *, first_step: int, end_step: int
+    raw: pl.DataFrame, layout: SensorLayout, cadence_s: int, *, first_step: int, end_step: int
 ) -> Grid | None:
-    """Return the grid of usable rows; None where no step from `first_step` on was observed.
+    """Return the grid of raw rows in SI; None where no step from `first_step` on was observed.
 
     A reading belongs to the first step at or after its time stamp. Of several in a step the last
     time stamp counts, of it the last delivery. Steps from `end_step` on are another day's.
     """
-    clock_us = usable.get_column("ts_utc").to_physical().to_numpy()
+    clock_us = raw.get_column("ts_utc").to_physical().to_numpy()
     steps = -((-clock_us) // (cadence_s * _US))
-    numbers = usable.get_column("number").to_numpy()
+    numbers = raw.get_column("number").to_numpy()
     if (steps >= end_step).any():
         kept = np.flatnonzero(steps < end_step)
-        usable, steps, numbers = usable[kept], steps[kept], numbers[kept]
+        raw, steps, numbers = raw[kept], steps[kept], numbers[kept]
     if not (steps >= first_step).any():
         return None
     everything = in_order(layout)
@@ -113,12 +105,12 @@ def on_grid(
     rows = np.full(int(watched.sum()) * count, -1)
     rows[place] = np.arange(len(place))
     if int((rows >= 0).sum()) < len(place):
-        order = usable.select(pl.Series("place", place), "ts_utc", *DELIVERY_ORDER)
+        order = raw.select(pl.Series("place", place), "ts_utc", *DELIVERY_ORDER)
         sort = order.select(pl.arg_sort_by("place", "ts_utc", *DELIVERY_ORDER)).to_series()
         last = np.flatnonzero(np.diff(place[sort], append=-1))
         rows[place[sort][last]] = sort.to_numpy()[last]
     sensors = [sensor for sensor, is_watched in zip(everything, watched, strict=True) if is_watched]
-    return Grid(sensors, begin, cadence_s, usable, rows.reshape(len(sensors), count))
+    return Grid(sensors, begin, cadence_s, raw, rows.reshape(len(sensors), count))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import polars as pl
 from leak_assets.pipeline.given import CONTRACT
 from leak_assets.pipeline.step import Frames, Partition, Read, Step
 from leak_assets.pipeline.work import Work, day_of
-from leak_assets.sites.site import SITE_KINDS
+from leak_assets.sites.site import SITE_KINDS, VALIDATED_KINDS
 from leak_assets.warehouse import Written
 
 from .judged import reference_statistics
@@ -110,6 +110,6 @@ READINGS_STEP = Step(
     compute=readings_frames,
     holds_back=RAW,
     is_apart=reference_is_over,
-    kinds=("network", "zones"),
+    kinds=VALIDATED_KINDS,
     description="Raw readings in SI units on one grid, checked against the contract.",
 )

@@ -1,13 +1,13 @@
 """From the raw log of a day to validated readings: units, grid, gaps, outlier flags.
 
-Every rule leaves its trace in quality, flags and mask; no value is dropped for being unusual.
+Every rule leaves its trace in quality, flags and mask; no value is dropped for being unusual, or
+impossible.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -17,20 +17,13 @@ from leak_assets.quality.reasons import BAD, LINEAR, SUSPECT, Reason
 from leak_assets.sites.contract import Contract
 from leak_assets.sites.sensors import Sensor, SensorLayout
 from leak_assets.telemetry.readers.cells import UNDECLARED
-from leak_assets.telemetry.readers.parsed_file import FILE_SOURCE
-from leak_assets.telemetry.readers.problems import (
-    Problem,
-    out_of_range,
-    quarantine_frame,
-    unknown_sensor,
-)
 from leak_assets.units import si_conversion, unit_choices
-from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS, UNUSABLE_READINGS
+from leak_assets.warehouse.schemas.telemetry import GAPS, READINGS
 
 from .counters import flows_of_counters
 from .judged import Delivered, judged, last_runs
-from .on_grid import Gaps, Grid, gaps, in_order, on_grid, runs_of
-from .raw import DELIVERY_ORDER
+from .on_grid import Grid, gaps, in_order, on_grid, runs_of
+from .unusable import unusable_frame
 
 _SENSOR = ("sensor_id", "quantity")
 _UTC_US = pl.Datetime("us", "UTC")
@@ -59,7 +52,9 @@ def validate_day(
     5. Gaps of at most `max_interpolated_steps` between two observed steps are filled linearly:
        quality `estimated`, flag 2, mask 0, because an estimate must not raise or hide a leak.
        Longer or open gaps stay null: quality `missing`, flag 4, mask 0.
-    6. What a value or its time stamp shows (`judged`) is flagged: suspect values stay usable,
+    6. A value outside of the contract's range is flagged `range`: it stands there as it came,
+       quality `bad`, mask 0, and no other value is judged by it. It is told besides.
+    7. What a value or its time stamp shows (`judged`) is flagged: suspect values stay usable,
        bad ones get mask 0. No value is dropped.
 
     Parameters
@@ -90,27 +85,55 @@ def validate_day(
         is_tail = previous.get_column("ts_utc") > tail_start
         runs = partial(_runs_before, previous, ~is_tail, layout, contract)
         rows = pl.concat([previous.filter(is_tail), raw], rechunk=True)
-    usable, unusable = _usable(rows, layout, contract)
-    if unusable.height:
-        unusable = unusable.filter(pl.col("ts_utc") >= start)
-    quarantine = _quarantine(unusable, layout, contract, network)
+    known, unusable = _in_si(rows, layout, contract)
+    told = unusable_frame(unusable, raw, layout, contract, network)
     first_step = int(start.timestamp()) // contract.cadence_s
     end_step = first_step + 86_400 // contract.cadence_s
-    grid = on_grid(usable, layout, contract.cadence_s, first_step=first_step, end_step=end_step)
+    grid = on_grid(known, layout, contract.cadence_s, first_step=first_step, end_step=end_step)
     if grid is None:
-        return READINGS.empty(), GAPS.empty(), quarantine
-    values, of_counters = flows_of_counters(grid, grid.matrix("value_si"), runs, contract)
-    flags = judged(grid, values, Delivered(usable, unusable, runs), contract, reference_stats)
-    flags |= of_counters
+        return READINGS.empty(), GAPS.empty(), told
+    values, flags = _values(grid, runs, contract, all_possible=unusable.is_empty())
+    is_impossible = (flags & int(Reason.RANGE)) != 0
+    believed = np.where(is_impossible, np.nan, values)
+    flags |= judged(grid, believed, Delivered(known, runs), contract, reference_stats)
+    fill = gaps(believed, contract.max_interpolated_steps)
     day_of_grid = _Day(
         grid,
+        np.where(is_impossible, values, fill.filled),
         flags,
-        np.isnan(values),
-        gaps(values, contract.max_interpolated_steps),
+        np.isnan(believed) & ~is_impossible,
+        fill.is_filled & ~is_impossible,
         max(first_step - grid.first_step, 0),
         network,
     )
-    return day_of_grid.readings(), day_of_grid.gaps(), quarantine
+    return day_of_grid.readings(), day_of_grid.gaps(), told
+
+
+def _values(
+    grid: Grid,
+    runs: Callable[[Sequence[str]], pl.DataFrame] | None,
+    contract: Contract,
+    *,
+    all_possible: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the values of the steps in SI, of counters flows, and their flags (S × T).
+
+    NaN where there is none; impossible values stay, flagged `range`.
+    """
+    delivered = grid.matrix("value_si")
+    if all_possible:
+        return flows_of_counters(grid, delivered, runs, contract)
+    # NaN, not 0, where there is no reading.
+    is_impossible = grid.matrix("is_possible") == 0
+    values, flags = flows_of_counters(
+        grid, np.where(is_impossible, np.nan, delivered), runs, contract
+    )
+    flags[is_impossible] |= int(Reason.RANGE)
+    # A register says nothing of the flow at its step. A finite number of the unit that was
+    # delivered can be beyond all numbers in SI.
+    is_value = np.array([sensor.counter is None for sensor in grid.sensors])[:, None]
+    is_shown = is_impossible & is_value & np.isfinite(delivered)
+    return np.where(is_shown, delivered, values), flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,16 +141,17 @@ class _Day:
     """A judged grid, and from which of its steps on it is the day's (S × T)."""
 
     grid: Grid
+    values: NDArray[np.float64]
     flags: NDArray[np.int64]
     is_missing: NDArray[np.bool_]
-    fill: Gaps
+    is_filled: NDArray[np.bool_]
     first: int
     network: str
 
     def readings(self) -> pl.DataFrame:
         """Return the day's steps as rows of `telemetry.readings`."""
         grid, first = self.grid, self.first
-        is_missing, is_filled = self.is_missing[:, first:], self.fill.is_filled[:, first:]
+        is_missing, is_filled = self.is_missing[:, first:], self.is_filled[:, first:]
         flags = self.flags[:, first:].copy()
         flags[is_filled] |= int(Reason.INTERPOLATED)
         flags[is_missing & ~is_filled] |= int(Reason.GAP)
@@ -139,14 +163,14 @@ class _Day:
         found = pl.Series(rows, dtype=pl.Int64)
         if (rows < 0).any():
             found = found.set(found < 0, None)
-        delivered = grid.usable.select(
+        delivered = grid.raw.select(
             pl.col(name).gather(found) for name in ("received_at", "source", "message_id")
         )
         names = {
             "sensor_id": [s.sensor_id for s in grid.sensors],
             "quantity": [s.quantity for s in grid.sensors],
         }
-        value = self.fill.filled[:, first:].ravel()
+        value = self.values[:, first:].ravel()
         offset = grid.offset_s[:, first:].ravel()
         columns = {
             **{name: pl.Series(texts).gather(sensor) for name, texts in names.items()},
@@ -174,7 +198,7 @@ class _Day:
             return GAPS.empty()
         clock = pl.Series(self.grid.step_us[first:]).cast(_UTC_US)
         sensors = [self.grid.sensors[number] for number in sensor]
-        is_filled = self.fill.is_filled[:, first:][sensor, begin]
+        is_filled = self.is_filled[:, first:][sensor, begin]
         return pl.DataFrame(
             {
                 "sensor_id": [s.sensor_id for s in sensors],
@@ -187,13 +211,19 @@ class _Day:
         ).select(pl.lit(self.network).alias("network"), pl.all())
 
 
-def _usable(
+def _in_si(
     raw: pl.DataFrame, layout: SensorLayout, contract: Contract
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return raw rows with `number` and `value_si`, and those that cannot be used with `reason`.
+    """Return raw rows in SI, and those that cannot be used with `reason`.
 
-    Readers of files have looked already. Other sources write the raw log too, and layout and
-    contract may have changed since.
+    Readers have looked for sensors and units already. Other sources write the raw log too, and
+    the layout may have changed since.
+
+    Returns
+    -------
+    tuple of polars.DataFrame
+        Rows of known sensors and units with `number`, `value_si` and `is_possible`; rows of
+        others, and of impossible values once more.
     """
     kinds, lengths = _runs_of_kinds(raw)
     known = {(s.sensor_id, s.quantity): (n, s) for n, s in enumerate(in_order(layout))}
@@ -208,16 +238,21 @@ def _usable(
         if judged
         else (np.empty(0),) * 5
     )
-    value_si = raw.get_column("value").to_numpy() * factor + offset
+    with np.errstate(over="ignore"):
+        value_si = raw.get_column("value").to_numpy() * factor + offset
     is_good = (value_si >= low) & (value_si <= high)
     numbered = raw.with_columns(
-        pl.Series("number", number).cast(pl.Int64), pl.Series("value_si", value_si)
+        pl.Series("number", number).cast(pl.Int64),
+        pl.Series("value_si", value_si),
+        pl.Series("is_possible", is_good),
     )
     if is_good.all():
         return numbered, raw.clear().with_columns(pl.lit("").alias("reason"))
-    reason = np.select([number < 0, np.isnan(factor)], [1, 2], 0)[~is_good]
-    unusable = raw.filter(~is_good).with_columns(pl.Series(_REASONS).gather(reason).alias("reason"))
-    return numbered.filter(is_good), unusable
+    reason = np.select([number < 0, np.isnan(factor)], [1, 2], 0)
+    unusable = raw.filter(~is_good).with_columns(
+        pl.Series(_REASONS).gather(reason[~is_good]).alias("reason")
+    )
+    return numbered.filter(reason == 0), unusable
 
 
 def _runs_of_kinds(raw: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
@@ -262,64 +297,6 @@ def _runs_before(
     contract: Contract,
     sensor_ids: Sequence[str],
 ) -> pl.DataFrame:
-    """Return the last usable row of sensors, with how often in a row its value came."""
+    """Return the last row of sensors, if it could be true, and how often in a row it came."""
     rows = last_runs(previous.filter(is_before), sensor_ids)
-    return _usable(rows, layout, contract)[0]
-
-
-def _quarantine(
-    unusable: pl.DataFrame, layout: SensorLayout, contract: Contract, network: str
-) -> pl.DataFrame:
-    """Return unusable raw rows; the raw log knows a delivery by the ids of its messages only."""
-    frames = [UNUSABLE_READINGS.empty()]
-    if unusable.is_empty():
-        return frames[0]
-    name = (
-        pl.when(pl.col("source") == FILE_SOURCE)
-        .then(pl.lit("sha256:") + pl.col("message_id").str.head(16))
-        .otherwise("source")
-        .alias("delivery")
-    )
-    by_delivery = (
-        unusable.with_columns(name)
-        .sort("source", "delivery", *DELIVERY_ORDER, "quantity", "sensor_id")
-        .group_by("source", "delivery", "received_at", maintain_order=True)
-    )
-    for (source, delivery, received_at), rows in by_delivery:
-        problems = [_problem(row, layout, contract) for row in rows.iter_rows(named=True)]
-        frames.append(
-            quarantine_frame(
-                problems,
-                network=network,
-                file_path=str(delivery),
-                source=str(source),
-                received_at=cast("datetime", received_at),
-            )
-        )
-    return pl.concat(frames)
-
-
-def _problem(row: dict[str, Any], layout: SensorLayout, contract: Contract) -> Problem:
-    quantity, sensor_id, unit = row["quantity"], row["sensor_id"], row["unit"]
-    known = (s for s in layout.sensors if (s.sensor_id, s.quantity) == (sensor_id, quantity))
-    sensor = next(known, None)
-    if sensor is None:
-        words = unknown_sensor(sensor_id, quantity, layout.network, layout.ids(quantity))
-    elif row["reason"] == "unknown_unit":
-        words = (
-            f"unit `{unit}` does not measure {sensor.delivered}",
-            f"Declare one of {', '.join(unit_choices(sensor.delivered))}",
-        )
-    else:
-        allowed = contract.quantities[sensor.delivered]
-        words = out_of_range(row["raw_text"], unit or sensor.unit, sensor.delivered, allowed)
-    return Problem(
-        row=row["sequence"],
-        column=f"{quantity}/{sensor_id}",
-        text=row["raw_text"],
-        reason=row["reason"],
-        problem=words[0],
-        remedy=words[1],
-        ts_utc=row["ts_utc"],
-        message_id=row["message_id"],
-    )
+    return _in_si(rows, layout, contract)[0].filter("is_possible")

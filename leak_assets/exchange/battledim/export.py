@@ -131,6 +131,7 @@ def half_hour_means(
             layout=export.layout,
             contract=contract,
             received_at=now,
+            refuses_impossible=True,
             strict=True,
         )
         if parsed.quarantined:

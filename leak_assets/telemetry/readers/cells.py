@@ -33,7 +33,14 @@ UNITS = (UNDECLARED, *dict.fromkeys(u for q in QUANTITIES for u in unit_choices(
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is being read: its bytes, its names, and what it is read against."""
+    """A file that is being read: its bytes, its names, and what it is read against.
+
+    Parameters
+    ----------
+    refuses_impossible
+        Whether values outside of the contract's range go to quarantine; where validation follows
+        they are readings, and flagged there.
+    """
 
     raw: bytes
     name: str
@@ -45,6 +52,7 @@ class Source:
     layout: SensorLayout
     contract: Contract
     times: TimeRange
+    refuses_impossible: bool = False
 
     @property
     def received_at(self) -> datetime:
@@ -87,17 +95,26 @@ class Collector:
             Name of the column in the file.
         """
         allowed = self.source.contract.quantities[sensor.delivered]
-        conversion = si_conversion(sensor.delivered, unit or sensor.unit)
-        low, high = conversion.from_si(allowed.min), conversion.from_si(allowed.max)
         has_text = cells.get_column("raw_text").is_not_null()
-        # Limits in the delivered unit: a comparison per value instead of a product as well.
-        is_inside = cells.get_column("value").is_between(low, high)
-        is_good = has_text & is_inside & cells.get_column("reason").is_null()
+        value = cells.get_column("value")
+        is_taken = value.is_finite()
+        if self.source.refuses_impossible:
+            # Limits in the delivered unit: a comparison per value instead of a product as well.
+            conversion = si_conversion(sensor.delivered, unit or sensor.unit)
+            is_taken = value.is_between(
+                conversion.from_si(allowed.min), conversion.from_si(allowed.max)
+            )
+        is_good = has_text & is_taken & cells.get_column("reason").is_null()
         count = int(is_good.sum())
         self.empty += cells.height - int(has_text.sum())
         if count < int(has_text.sum()):
             bad = cells.filter(has_text & ~is_good.fill_null(False)).with_columns(
-                pl.col("reason").fill_null("out_of_range")
+                # A number of the file may be beyond all numbers in its tag's unit.
+                pl.col("reason").fill_null(
+                    pl.when(pl.col("value").is_finite())
+                    .then(pl.lit("out_of_range"))
+                    .otherwise(pl.lit("not_finite"))
+                )
             )
 
             def words(reason: str, text: str) -> tuple[str, str]:

@@ -142,7 +142,9 @@ def unknown_sensor(
     )
 
 
-def capped(problems: Iterable[Problem], count: int, last_row: int) -> list[Problem]:
+def capped(
+    problems: Iterable[Problem], count: int, last_row: int, *, limit: int = DETAILED_LIMIT
+) -> list[Problem]:
     """Return the first problems of a kind; the last one kept stands for all that follow.
 
     A file with a wrong decimal sign has millions of bad values: the first thousand of each
@@ -156,9 +158,11 @@ def capped(problems: Iterable[Problem], count: int, last_row: int) -> list[Probl
         How many there are.
     last_row
         Line of the last one.
+    limit
+        How many are told one by one.
     """
-    kept = list(islice(problems, DETAILED_LIMIT + 1))
-    if count > len(kept) or len(kept) > DETAILED_LIMIT:
+    kept = list(islice(problems, limit + 1))
+    if count > len(kept) or len(kept) > limit:
         last, following = kept[-1], count - len(kept)
         more = f"; {following} more lines down to row {last_row} have the same problem"
         kept[-1] = replace(

@@ -42,6 +42,7 @@ def parse_file(
     first_day: date = FIRST_DAY,
     max_ahead_s: float = MAX_AHEAD_S,
     mapping: SiteMapping | None = None,
+    refuses_impossible: bool = False,
     strict: bool = False,
 ) -> ParsedFile:
     """Read one delivered file.
@@ -64,6 +65,9 @@ def parse_file(
     mapping
         How the site's own exports are laid out; files that it does not name are read as the
         formats that the platform knows.
+    refuses_impossible
+        Quarantine values outside of the contract's range: for those who use what is read as it
+        is. Validation flags them instead.
     strict
         Raise what is wrong with the file as a whole, instead of returning it as quarantine.
 
@@ -95,6 +99,7 @@ def parse_file(
         layout=layout,
         contract=contract,
         times=TimeRange(first_day, received_at, max_ahead_s),
+        refuses_impossible=refuses_impossible,
     )
     parsed = problem or _read(source, mapping)
     if not isinstance(parsed, Problem):

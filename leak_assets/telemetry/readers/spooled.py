@@ -105,11 +105,13 @@ def parse_spooled(
     layout: SensorLayout,
     contract: Contract,
     received_at: datetime,
+    refuses_impossible: bool = False,
 ) -> ParsedMessages:
     """Read a batch; what of it cannot be used is told in its quarantine.
 
     A reading without a quantity is of its sensor's only one; one without a unit is taken in the
-    sensor's unit of the layout, and stays undeclared in the raw log.
+    sensor's unit of the layout, and stays undeclared in the raw log. Values outside of the
+    contract's range are readings, which validation flags, unless `refuses_impossible`.
 
     Raises
     ------
@@ -124,6 +126,7 @@ def parse_spooled(
         layout=layout,
         contract=contract,
         received_at=received_at,
+        refuses_impossible=refuses_impossible,
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
     )
@@ -137,6 +140,7 @@ def parse_rows(
     layout: SensorLayout,
     contract: Contract,
     received_at: datetime,
+    refuses_impossible: bool = False,
     sha256: str = "",
     size_bytes: int = 0,
 ) -> ParsedMessages:
@@ -144,7 +148,12 @@ def parse_rows(
     # A message that came twice before it was acknowledged is one.
     rows = rows.unique(["message", "item"], keep="first", maintain_order=True)
     bad = rows.filter(pl.col("reason").is_not_null())
-    judged = _judge(rows.filter(pl.col("reason").is_null()), layout, contract)
+    judged = _judge(
+        rows.filter(pl.col("reason").is_null()),
+        layout,
+        contract,
+        refuses_impossible=refuses_impossible,
+    )
     readings = judged.filter(pl.col("why").is_null()).select(
         pl.lit(network).alias("network"),
         "sensor_id",
@@ -182,7 +191,9 @@ def _message_id() -> pl.Expr:
     return pl.format("{}:{}", "message", "item")
 
 
-def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.DataFrame:
+def _judge(
+    rows: pl.DataFrame, layout: SensorLayout, contract: Contract, *, refuses_impossible: bool
+) -> pl.DataFrame:
     """Add `why`, null where a reading can be used; quantity and unit as far as they follow."""
     sensors = pl.DataFrame(
         [(s.sensor_id, s.quantity, s.unit, s.delivered) for s in layout.sensors],
@@ -202,6 +213,7 @@ def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.D
         schema={"delivered": pl.String, "unit": pl.String, "low": pl.Float64, "high": pl.Float64},
         orient="row",
     )
+    is_refused = ~pl.col("value").is_between("low", "high") & pl.lit(refuses_impossible)
     return (
         rows.join(alone, on="sensor_id", how="left", maintain_order="left")
         .with_columns(pl.col("quantity").fill_null(pl.col("only")))
@@ -217,7 +229,7 @@ def _judge(rows: pl.DataFrame, layout: SensorLayout, contract: Contract) -> pl.D
             .then(pl.lit("unknown_sensor"))
             .when(pl.col("low").is_null())
             .then(pl.lit("unknown_unit"))
-            .when(~pl.col("value").is_between("low", "high"))
+            .when(is_refused)
             .then(pl.lit("out_of_range"))
             .alias("why")
         )

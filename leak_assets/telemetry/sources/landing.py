@@ -142,6 +142,7 @@ class LandingFolder:
                 received_at=delivery.received_at,
                 file_path=delivery.name,
                 mapping=delivery.mapping,
+                refuses_impossible=not site.is_validated,
             )
             if _fingerprint(delivery.path) != delivery.fingerprint:
                 raise DeliveryLeftError(f"{delivery.name} changed while it was read; it waits")

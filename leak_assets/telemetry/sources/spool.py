@@ -146,6 +146,7 @@ class Spool:
                 layout=site.layout,
                 contract=site.contract,
                 received_at=delivery.received_at,
+                refuses_impossible=not site.is_validated,
             )
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DeliveryLeftError(

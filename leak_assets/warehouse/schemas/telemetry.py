@@ -65,7 +65,13 @@ READINGS = Table(
         _SENSOR,
         _QUANTITY,
         _TS,
-        Column("value_si", pl.Float64, "m for pressure and level, m3/s for flow and demand", True),
+        Column(
+            "value_si",
+            pl.Float64,
+            "m for pressure and level, m3/s for flow and demand; what is flagged stays as it came,"
+            " so read it where mask is 1",
+            True,
+        ),
         Column("quality", pl.String, "`good`, `suspect`, `bad`, `estimated` or `missing`"),
         Column(
             "flags",
@@ -127,7 +133,8 @@ _UNUSABLE_KEY = ("network", "file_path", "source", "message_id", "column_name", 
 QUARANTINE = Table(
     "telemetry",
     "quarantine",
-    "One value or line of a delivery that could not be read, with the reason and where it stood."
+    "One value or line of a delivery that could not be read, with the reason and where it stood;"
+    " of a plant or a home also values that cannot be true."
     " Partitions are days of receipt; messages of no known site are of `unknown-site`.",
     ("date", "network"),
     _UNUSABLE_KEY,
@@ -139,8 +146,10 @@ QUARANTINE = Table(
 UNUSABLE_READINGS = Table(
     "telemetry",
     "unusable_readings",
-    "One raw reading that validation could not use, with the reason: the layout or the contract"
-    " that it was delivered under does not hold any more.",
+    "One raw reading that validation could not use, with the reason: its value is outside of the"
+    " contract's range (its step in `readings` is flagged `range`), or the layout no longer has its"
+    " sensor or unit. The tenth of a sensor and reason in a day and delivery stands for those that"
+    " follow. `not_used` has the name of its file.",
     ("date", "network"),
     _UNUSABLE_KEY,
     _UNUSABLE,
@@ -314,7 +323,32 @@ NETWORK_FRESHNESS = View(
     """,
 )
 
-VIEWS = (SILENT_SENSORS, FRESHNESS, NETWORK_FRESHNESS)
+NOT_USED = View(
+    "telemetry",
+    "not_used",
+    "Every delivered value that nothing uses, by file and line or by message, with the remedy: what"
+    " could not be read (`quarantine`), and what was read and cannot be true or belongs to nothing"
+    " (`unusable_readings`).",
+    """
+    SELECT network, file_path, source, message_id, file_row, column_name, ts_utc, raw_text, reason,
+        message, received_at
+    FROM telemetry.quarantine
+    UNION ALL BY NAME
+    SELECT u.* REPLACE (
+        coalesce(f.name, u.file_path) AS file_path,
+        replace(u.message, u.file_path, coalesce(f.name, u.file_path)) AS message
+    )
+    FROM telemetry.unusable_readings AS u
+    LEFT JOIN (
+        SELECT network, source, file_sha256, arg_max(file_path, received_at) AS name
+        FROM telemetry.ingest_ledger WHERE source = 'file' GROUP BY ALL
+    ) AS f ON f.network = u.network AND f.source = u.source
+        AND f.file_sha256 = split_part(u.message_id, ':', 1)
+    """,
+    {"file_path": "delivery: file below the landing zone, name of a stream"},
+)
+
+VIEWS = (SILENT_SENSORS, FRESHNESS, NETWORK_FRESHNESS, NOT_USED)
 TABLES = (
     SENSOR_QUALITY_DAILY,
     CONTRACT_BREAKS,

@@ -60,7 +60,7 @@ def heard(place: tuple[Site, Home, Settings], *payloads: bytes) -> tuple[pl.Data
     rows = frame_of(found, TimeRange(date(2018, 1, 1), NOW, 3600), "UTC")
     parsed = parse_rows(
         rows, source="test", network=site.name, layout=site.layout, contract=site.contract,
-        received_at=NOW,
+        received_at=NOW, refuses_impossible=not site.is_validated,
     )  # fmt: skip
     return parsed.readings, parsed.quarantine["reason"].to_list()
 

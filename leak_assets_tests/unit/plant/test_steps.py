@@ -79,3 +79,28 @@ def test_a_drift_over_midnight_is_one_drift(ctx: StepContext, tmp_path: Path) ->
     drift = ctx.warehouse.sql("SELECT * FROM plant.anomalies WHERE type = 'drift'")
     assert drift["started_at"].to_list() == [start]
     assert drift["ts_utc"].dt.date().to_list() == [date(2025, 5, 29)]
+
+
+def test_no_rule_sees_a_value_that_cannot_be_true(ctx: StepContext, tmp_path: Path) -> None:
+    """A plant's readings are not validated: what is impossible is told, and no spike of a rule."""
+    start = datetime(2025, 5, 28, 12, tzinfo=UTC)
+    steady = pl.DataFrame(
+        {
+            "ts_utc": [start + timedelta(seconds=2 * n) for n in range(30)],
+            "sensor_id": "wtf-pipe-1",
+            "quantity": "temperature",
+            "value": [25.0] * 15 + [9999.0] + [25.0] * 14,
+            "unit": "°C",
+        }
+    )
+    steady.write_parquet(tmp_path / "day.parquet")
+    deliver([tmp_path / "day.parquet"], ctx.settings.landing_dir, "works")
+    time.sleep(SETTLE_S + 0.1)
+    summary = process_landing_zone(ctx, ctx.site("works"))
+    assert (summary.quarantined, summary.unusable) == (1, 0)
+    assert ctx.warehouse.read_all("plant.readings", site="works")["value"].max() == 25.0
+    # The day goes on without readings.
+    found = ctx.warehouse.sql("SELECT type FROM plant.current_anomalies")
+    assert found["type"].to_list() == ["dropout"]
+    told = ctx.warehouse.sql("SELECT file_path, file_row, reason FROM telemetry.not_used")
+    assert told.rows() == [("works/day.parquet", 17, "out_of_range")]

@@ -216,6 +216,7 @@ def test_readings_that_cannot_be_judged_have_a_reason(ctx: StepContext) -> None:
     watching.step(begin + s(10))
     bad = [
         said(begin + s(12), temperature=float("nan"), pressure="much", flow=None),
+        said(begin + s(11), pressure=1e9),
         said(begin + s(12), "nobody"),
         said(begin + timedelta(days=2)),
         said(begin + timedelta(minutes=30), "wtf-pipe-2"),
@@ -234,6 +235,7 @@ def test_readings_that_cannot_be_judged_have_a_reason(ctx: StepContext) -> None:
         "no_value": 1,
         "not_a_number": 1,
         "not_finite": 1,
+        "out_of_range": 1,
         "repeated": 3,
         "timestamp_out_of_range": 3,
         "unknown_sensor": 3,

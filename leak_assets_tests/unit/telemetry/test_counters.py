@@ -91,11 +91,22 @@ def test_an_hourly_register_stands_for_its_hour_across_midnight(
 def test_an_impossible_flow_is_flagged(
     raw_rows: Rows, validate: Callable[..., pl.DataFrame], contract: Contract
 ) -> None:
-    """A register that jumps by more than any pipe carries is out of range, not a flow."""
+    """A register that jumps by more than any pipe carries is out of range, and stands there."""
     jump = 1.01 * contract.quantities["flow"].max * 300
     found = validate(registers(raw_rows, [(0, 10.0), (5, 10.0 + jump)]))
-    assert found["flags"].to_list()[1] == Reason.RANGE | Reason.GAP
-    assert found["quality"].to_list()[1] == "bad"
+    row = found.row(1, named=True)
+    assert (row["flags"], row["quality"], row["mask"]) == (Reason.RANGE, "bad", 0)
+    assert row["value_si"] == pytest.approx(1.01 * contract.quantities["flow"].max)
+
+
+def test_an_impossible_register_breaks_nothing(
+    raw_rows: Rows, validate: Callable[..., pl.DataFrame]
+) -> None:
+    """It is flagged, says nothing of a flow, and the next is counted from the last sound one."""
+    found = validate(registers(raw_rows, [(0, 10.0), (5, -3.0), (10, 22.0)]))
+    assert found["flags"].to_list() == [Reason.GAP, Reason.RANGE, 0]
+    assert found["value_si"].to_list() == [None, None, pytest.approx(12 / 600)]
+    assert found["mask"].to_list() == [0, 0, 1]
 
 
 def test_parts_of_a_day_say_what_the_whole_day_says(

@@ -18,6 +18,7 @@ import pytest
 
 from leak_assets.pipeline.context import StepContext, day_partition
 from leak_assets.pipeline.runner import run_step
+from leak_assets.quality.reasons import Reason
 from leak_assets.settings import Settings
 from leak_assets.sites.site import network_site
 from leak_assets.system.files import as_input_error
@@ -129,6 +130,69 @@ def test_every_validated_row_finds_its_raw_row_and_its_file(
         " WHERE r.value_si = w.value AND r.received_at = w.received_at"
     )
     assert found.row(0) == (4, "hanoi/x_Pressures.csv")
+
+
+def test_an_impossible_value_is_flagged_and_told_with_its_file(
+    ctx: StepContext, csv_lines: Lines
+) -> None:
+    """It is no loss of the delivery: ledger and raw log have it, and `not_used` names its line."""
+    path = land(ctx, with_impossible(csv_lines))
+    take(ctx)
+    validate(ctx)
+    entry = taken(ctx)["hanoi/x_Pressures.csv"]
+    assert (entry["accepted"], entry["quarantined"]) == (4, 0)
+    row = flagged(ctx)
+    assert (row["value_si"], row["quality"], row["mask"]) == (9999.0, "bad", 0)
+    [told] = ctx.warehouse.sql("SELECT * FROM telemetry.not_used").to_dicts()
+    assert told["file_path"] == "hanoi/x_Pressures.csv"
+    assert (told["file_row"], told["raw_text"], told["reason"]) == (3, "9999,00", "out_of_range")
+    assert told["message"].startswith("hanoi/x_Pressures.csv, row 3, column pressure/12: `9999,00`")
+    # A ledger that is gone takes the name with it, not the problem.
+    day = day_partition(entry["received_at"].date(), "hanoi")
+    ctx.warehouse.path("telemetry.ingest_ledger", day).unlink()
+    unnamed = ctx.warehouse.sql("SELECT file_path, file_row FROM telemetry.not_used")
+    assert unnamed.rows() == [(f"sha256:{entry['file_sha256'][:16]}", 3)]
+    assert not path.exists()
+
+
+def test_what_an_older_version_refused_comes_in_with_its_file(
+    ctx: StepContext, csv_lines: Lines
+) -> None:
+    """Impossible values were once left out: the same file again adds them, and then no more."""
+    lines = with_impossible(csv_lines)
+    land(ctx, lines)
+    take(ctx)
+    where = day_partition(DAY, "hanoi")
+    old = ctx.warehouse.read("telemetry.raw_readings", where)
+    assert old is not None
+    kept = old.filter(pl.col("raw_text") != "9999,00")
+    ctx.warehouse.write("telemetry.raw_readings", where, kept, inputs=[], code_version="1")
+    validate(ctx)
+    for received in (datetime(2020, 1, 2, tzinfo=UTC), datetime(2020, 1, 3, tzinfo=UTC)):
+        land(ctx, lines, changed=received)
+        take(ctx)
+        validate(ctx)
+        raw = ctx.warehouse.read("telemetry.raw_readings", where)
+        assert raw is not None
+        assert raw.drop("received_at").equals(old.drop("received_at"))
+        assert flagged(ctx)["value_si"] == 9999.0
+    ledger = ctx.warehouse.read_all("telemetry.ingest_ledger", network="hanoi")
+    assert sorted(ledger["duplicates"]) == [0, 3]
+
+
+def with_impossible(csv_lines: Lines) -> list[str]:
+    """Return an export of one sensor whose second value no network can have."""
+    lines = csv_lines(ids=("12",))
+    lines[2] = lines[2].split(";")[0] + ";9999,00"
+    return lines
+
+
+def flagged(ctx: StepContext) -> dict[str, Any]:
+    """Return the one reading that is flagged `range`."""
+    readings = ctx.warehouse.read("telemetry.readings", day_partition(DAY, "hanoi"))
+    assert readings is not None
+    [row] = readings.filter(pl.col("flags") == int(Reason.RANGE)).to_dicts()
+    return row
 
 
 def test_every_curated_row_joins_to_one_raw_row(

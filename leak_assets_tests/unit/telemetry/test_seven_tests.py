@@ -1,8 +1,7 @@
 """VAL3: the seven telemetry tests of Kirstein et al. (2019), each fault on its own.
 
 On a sound day with a reference each fault raises exactly its flag at exactly its steps, and no row
-is dropped. The seventh, stamps that drift over days, is in `unit/quality/test_sensor_days.py`; the
-flag `range` of what streams deliver is in `test_validate.py`.
+is dropped. The seventh, stamps that drift over days, is in `unit/quality/test_sensor_days.py`.
 """
 
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def illegal_format(times: list[datetime], values: Values) -> None:
 
 
 def out_of_range(times: list[datetime], values: Values) -> None:
-    """Pressures that no network has, four steps long: a reader of files leaves them out."""
+    """Pressures that no network has, four steps long."""
     values[AT : AT + 4] = ["5000,00"] * 4
 
 
@@ -70,7 +69,7 @@ def timestamp_inconsistency(times: list[datetime], values: Values) -> None:
 FAULTS: dict[Callable[[list[datetime], Values], None], dict[int, int]] = {
     duplicate_timestamp: {AT: Reason.DUPLICATE_TIME},
     illegal_format: dict.fromkeys(range(AT, AT + 4), int(Reason.GAP)),
-    out_of_range: dict.fromkeys(range(AT, AT + 4), int(Reason.GAP)),
+    out_of_range: dict.fromkeys(range(AT, AT + 4), int(Reason.RANGE)),
     rate_of_change: dict.fromkeys((AT, AT + 1), int(Reason.RATE_OF_CHANGE)),
     flat_line: dict.fromkeys(range(PEAK + 23, PEAK + 40), int(Reason.FLAT_LINE)),
     timestamp_inconsistency: {AT: Reason.TIME_INCONSISTENT},
@@ -94,8 +93,8 @@ def test_each_fault_raises_exactly_its_flag(
     assert {int(n): int(flags[n]) for n in np.flatnonzero(flags)} == FAULTS[fault]
     assert readings.height == sound.height == STEPS
     told = set(parsed.quarantine["reason"])
-    unreadable = {illegal_format: {"not_a_number"}, out_of_range: {"out_of_range"}}
-    assert told == unreadable.get(fault, set())
+    assert told == ({"not_a_number"} if fault is illegal_format else set())
+    assert readings.filter(pl.col("value_si").is_null()).height == 4 * (fault is illegal_format)
 
 
 def _readings(

@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
+from leak_assets.quality.checks import run_checks
 from leak_assets.quality.reasons import Reason
-from leak_assets.sites.contract import Contract
+from leak_assets.sites.contract import Contract, load_contract
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.telemetry.judged import reference_statistics
 from leak_assets.telemetry.long_wide import to_wide
@@ -305,14 +306,69 @@ def test_reverse_flow_keeps_its_sign(raw_rows: Rows, validate: Callable[..., Fra
 def test_impossible_value_is_flagged_where_it_stood(
     raw_rows: Rows, validate: Callable[..., Frames]
 ) -> None:
-    """The step says that its value was out of range; the value stands in the unusable rows."""
-    raw = raw_rows([*steps_of("12", range(0, 25, 5)), ("12", 25, 5000.0)])
-    other = raw_rows(steps_of("21", range(0, 60, 5)))
-    readings, _, unusable = validate(pl.concat([raw, other]))
+    """The value stays, masked and told; its raw row is found, and no model gets it."""
+    rows = [*steps_of("12", range(0, 60, 5)), *steps_of("21", range(0, 60, 5))]
+    rows[5] = ("12", 25, 5000.0)
+    raw = raw_rows(rows)
+    readings, gaps, unusable = validate(raw)
     row = of(readings, "12").row(5, named=True)
-    assert row["flags"] == Reason.RANGE | Reason.GAP
-    assert (row["quality"], row["mask"], row["value_si"]) == ("bad", 0, None)
-    assert unusable["raw_text"].to_list() == ["5000,0"]
+    assert row["flags"] == Reason.RANGE
+    assert (row["quality"], row["mask"], row["value_si"]) == ("bad", 0, 5000.0)
+    assert raw.filter(message_id=row["message_id"])["raw_text"].to_list() == ["5000,0"]
+    assert gaps.filter(pl.col("sensor_id") == "12").is_empty()
+    assert to_wide(readings)["pressure/12"].null_count() == 1
+    # Neither is a neighbor judged by it.
+    assert of(readings, "12")["flags"].sum() == Reason.RANGE
+    blocking = [o for o in run_checks(readings, load_contract()).values() if o.severity == "ERROR"]
+    assert all(o.passed for o in blocking)
+    assert unusable["message"].to_list() == [
+        f"sha256:{'a' * 16}, row 7, column pressure/12: `5000,0` m is outside the possible range of"
+        " pressure, -100 to 1000 m. Check the sensor and the unit in the layout, or widen the range"
+        " in the contract"
+    ]
+
+
+def test_the_latest_delivery_of_an_impossible_value_counts(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """A correction heals it and nothing is told any more; an impossible correction is flagged."""
+    first = raw_rows([("12", 0, 30.0), ("12", 5, 5000.0), ("12", 10, 31.0)])
+    later = raw_rows([("12", 5, 30.5), ("12", 10, -5000.0)], received_minute=5, sha="b" * 64)
+    readings, _, unusable = validate(pl.concat([first, later]))
+    assert of(readings, "12")["value_si"].to_list() == [30.0, 30.5, -5000.0]
+    assert of(readings, "12")["flags"].to_list() == [0, 0, Reason.RANGE]
+    assert unusable["raw_text"].to_list() == ["-5000,0"]
+
+
+def test_gaps_beside_impossible_values(raw_rows: Rows, validate: Callable[..., Frames]) -> None:
+    """A short gap is filled from the sound values around; what came is neither gap nor filled."""
+    raw = raw_rows([("12", 0, 30.0), ("12", 10, 5000.0), ("12", 20, 34.0)])
+    readings, gaps, _ = validate(raw)
+    found = of(readings, "12")
+    assert found["value_si"].to_list() == [30.0, 31.0, 5000.0, 33.0, 34.0]
+    assert found["quality"].to_list() == ["good", "estimated", "bad", "estimated", "good"]
+    assert found["mask"].to_list() == [1, 0, 0, 0, 1]
+    assert gaps.filter(pl.col("sensor_id") == "12")["steps"].to_list() == [1, 1]
+
+
+def test_a_number_beyond_all_numbers_in_si_is_flagged(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """1.7e308 bar is finite, but not in metres: its text is kept, and no infinity is written."""
+    raw = pl.concat([raw_rows([("12", 0, 30.0)]), raw_rows([("12", 5, 1.7e308)], unit="bar")])
+    row = of(validate(raw)[0], "12").row(1, named=True)
+    assert (row["value_si"], row["flags"], row["quality"]) == (None, Reason.RANGE, "bad")
+
+
+def test_a_sensor_in_a_wrong_unit_is_told_briefly(
+    raw_rows: Rows, validate: Callable[..., Frames]
+) -> None:
+    """Every reading of the day is flagged; ten are told, and how many follow."""
+    raw = raw_rows([("12", m, 5000.0 + m) for m in range(0, 600, 5)])
+    readings, _, unusable = validate(raw)
+    assert of(readings, "12")["flags"].to_list() == [Reason.RANGE] * 120
+    assert unusable.height == 11
+    assert "; 109 more lines down to row 121 have the same problem" in unusable["message"][-1]
 
 
 def test_times_within_a_delivery(raw_rows: Rows, validate: Callable[..., Frames]) -> None:

@@ -172,10 +172,9 @@ def test_wrong_header(parse: Parse, csv_lines: Lines, header: str, message: str)
             "`-inf` is not a finite number. Leave the field empty for a missing value",
         ),
         (
-            "99999,0",
-            "out_of_range",
-            "`99999,0` m is outside the possible range of pressure, -100 to 1000 m."
-            " Check the sensor and the unit in the layout, or widen the range in the contract",
+            "1e999",
+            "not_finite",
+            "`1e999` is not a finite number. Leave the field empty for a missing value",
         ),
     ],
 )
@@ -190,6 +189,25 @@ def test_bad_value(parse: Parse, csv_lines: Lines, text: str, reason: str, told:
     assert (problem["raw_text"], problem["reason"]) == (text, reason)
     assert problem["ts_utc"] == datetime(2019, 3, 4, 0, 5, tzinfo=UTC)
     assert problem["message"] == f"{FILE}, row 3, column 21: {told}"
+
+
+@pytest.mark.parametrize("text", ["99999,0", "-1e300", "1e9"])
+def test_impossible_values_are_readings(parse: Parse, csv_lines: Lines, text: str) -> None:
+    """Validation flags them; who uses what is read as it is has them told in its place."""
+    lines = csv_lines(4)
+    lines[2] = f"2019-03-04 00:05:00;30,01;{text};32,01"
+    parsed = parse(lines)
+    assert (parsed.accepted, parsed.quarantined) == (12, 0)
+    found = parsed.readings.filter(pl.col("raw_text") == text)
+    assert found["value"].to_list() == [float(text.replace(",", "."))]
+    refused = parse(lines, refuses_impossible=True)
+    problem = only_problem(refused)
+    assert (refused.accepted, refused.quarantined) == (11, 1)
+    assert problem["reason"] == "out_of_range"
+    assert problem["message"] == (
+        f"{FILE}, row 3, column 21: `{text}` m is outside the possible range of pressure, -100 to"
+        " 1000 m. Check the sensor and the unit in the layout, or widen the range in the contract"
+    )
 
 
 def test_bytes_that_are_not_utf8(parse: Parse, csv_lines: Lines) -> None:
@@ -367,7 +385,9 @@ def test_unsupported_format(parse: Parse) -> None:
 def test_ten_bad_of_a_hundred(parse: Parse, csv_lines: Lines) -> None:
     """Ten bad values of a hundred: ninety arrive, ten are in quarantine with reason and file."""
     lines = csv_lines(100, ids=("12",))
-    for row, text in enumerate(["x", "1.5", "NaN", "inf", "--", "1e9", "?", "1,2,3", "0x1", "-,"]):
+    for row, text in enumerate(
+        ["x", "1.5", "NaN", "inf", "--", "1e999", "?", "1,2,3", "0x1", "-,"]
+    ):
         lines[row * 9 + 1] = lines[row * 9 + 1].split(";")[0] + ";" + text
     parsed = parse(lines)
     assert (parsed.accepted, parsed.quarantine.height) == (90, 10)

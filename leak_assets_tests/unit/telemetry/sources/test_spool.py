@@ -67,7 +67,7 @@ def test_the_spool_is_a_source(spool: Spool) -> None:
 
 
 def test_a_batch_becomes_readings_and_quarantine(spool: Spool) -> None:
-    """Unit and quantity follow from the layout; what layout or contract do not allow is told."""
+    """Unit and quantity follow from the layout; what the layout does not allow is told."""
     put(
         spool,
         rows(
@@ -84,18 +84,22 @@ def test_a_batch_becomes_readings_and_quarantine(spool: Spool) -> None:
     assert (batch.source, batch.network, batch.received_at) == ("scada", "hanoi", NOON)
     parsed = spool.read(batch, SITE)
     kept = parsed.readings_of(DAY).select("sensor_id", "quantity", "unit", "value", "sequence")
-    assert kept.rows() == [("4", "pressure", "", 30.5, 5), ("12", "pressure", "bar", 3.0, 1)]
-    assert parsed.readings["message_id"].to_list() == ["telemetry@1-0:1", "telemetry@1-0:2"]
+    assert kept.rows() == [
+        ("4", "pressure", "", 30.5, 5),
+        ("12", "pressure", "bar", 3.0, 1),
+        # Impossible: validation flags it.
+        ("12", "pressure", "", 1e9, 1),
+    ]
+    assert parsed.readings["message_id"].str.tail(1).to_list() == ["1", "2", "5"]
     told = parsed.quarantine.select("file_row", "column_name", "reason", "source").rows()
     assert told == [
         (3, "sensor", "unknown_sensor", "scada"),
         (4, "unit", "unknown_unit", "scada"),
-        (5, "value", "out_of_range", "scada"),
         (6, "", "malformed_json", "scada"),
     ]
     assert parsed.quarantine["message_id"][0] == "telemetry@1-0:3"
     assert parsed.quarantine["file_path"].unique().to_list() == ["scada"]
-    assert (parsed.accepted, parsed.quarantined) == (2, 4)
+    assert (parsed.accepted, parsed.quarantined) == (3, 3)
 
 
 def test_a_damaged_batch_waits(spool: Spool) -> None:
