@@ -23,6 +23,16 @@ _REFUSED = (
     "SELECT file_path, file_row, column_name, raw_text, message, received_at"
     " FROM telemetry.quarantine WHERE network = ? ORDER BY received_at DESC, file_row LIMIT 10"
 )
+_UNUSABLE = (
+    "SELECT file_path, file_row, column_name, raw_text, message, received_at,"
+    " split_part(message_id, ':', 1) AS file_sha256"
+    " FROM {days} ORDER BY received_at DESC, file_row LIMIT 10"
+)
+_NAMES = (
+    "SELECT file_sha256, arg_max(file_path, received_at) AS name FROM telemetry.ingest_ledger"
+    " WHERE network = ? AND list_contains(?, file_sha256) GROUP BY file_sha256"
+)
+_SHOWN = 10
 
 
 def quality_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str, Any]:
@@ -50,9 +60,26 @@ def quality_view(serving: Serving, _caller: Caller, site: KnownSite) -> dict[str
         "data_incidents": answer["data_incidents"][:_MOST_INCIDENTS],
         "broken_days": answer["broken_days"][:_MOST_INCIDENTS],
         "deliveries": serving.store.ask(_DELIVERIES, [site.name]).to_dicts(),
-        "refused": serving.store.ask(_REFUSED, [site.name]).to_dicts(),
+        "refused": _refused(serving, site.name),
         "refused_reasons": answer["quarantine"],
     }
+
+
+def _refused(serving: Serving, site: str) -> list[dict[str, Any]]:
+    """Return the last values that nothing uses: not readable, or of the newest days impossible."""
+    unusable = serving.store.ask_days(
+        _UNUSABLE, "telemetry.unusable_readings", site, newest=DAYS
+    ).to_dicts()
+    sha256s = sorted({row.pop("file_sha256") for row in unusable})
+    # Validation knows a file by its hash alone.
+    named = serving.store.ask(_NAMES, [site, sha256s]).iter_rows() if sha256s else ()
+    for sha256, name in named:
+        for row in unusable:
+            if row["file_path"] == f"sha256:{sha256[:16]}":
+                row["message"] = row["message"].replace(row["file_path"], name)
+                row["file_path"] = name
+    refused = unusable + serving.store.ask(_REFUSED, [site]).to_dicts()
+    return sorted(refused, key=lambda row: row["received_at"], reverse=True)[:_SHOWN]
 
 
 def is_well(row: Mapping[str, Any]) -> bool:

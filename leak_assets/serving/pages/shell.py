@@ -57,7 +57,12 @@ PAGES: Mapping[str, PageKind] = {
         "/view/quality",
         "Data quality",
         ("network", "zones"),
-        ("telemetry.sensor_quality_daily", "telemetry.ingest_ledger", "telemetry.quarantine"),
+        (
+            "telemetry.sensor_quality_daily",
+            "telemetry.ingest_ledger",
+            "telemetry.quarantine",
+            "telemetry.unusable_readings",
+        ),
     ),
     "water": PageKind(
         "/view/water",
