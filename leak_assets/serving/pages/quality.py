@@ -30,7 +30,7 @@ _UNUSABLE = (
 )
 _NAMES = (
     "SELECT file_sha256, arg_max(file_path, received_at) AS name FROM telemetry.ingest_ledger"
-    " WHERE network = ? AND list_contains(?, file_sha256) GROUP BY file_sha256"
+    " WHERE network = ? AND list_contains(string_split(?, ' '), file_sha256) GROUP BY file_sha256"
 )
 _SHOWN = 10
 
@@ -72,7 +72,7 @@ def _refused(serving: Serving, site: str) -> list[dict[str, Any]]:
     ).to_dicts()
     sha256s = sorted({row.pop("file_sha256") for row in unusable})
     # Validation knows a file by its hash alone.
-    named = serving.store.ask(_NAMES, [site, sha256s]).iter_rows() if sha256s else ()
+    named = serving.store.ask(_NAMES, [site, " ".join(sha256s)]).iter_rows() if sha256s else ()
     for sha256, name in named:
         for row in unusable:
             if row["file_path"] == f"sha256:{sha256[:16]}":

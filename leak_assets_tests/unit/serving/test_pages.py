@@ -17,6 +17,7 @@ from leak_assets.serving.pages.live import changes, version_of
 from leak_assets.serving.pages.shell import PAGES as KINDS
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Warehouse
+from leak_assets_tests.unit.incidents.lake import NET
 from leak_assets_tests.unit.serving.conftest import client_of
 from leak_assets_tests.unit.serving.dashboard_home import (
     HOSTILE,
@@ -25,6 +26,7 @@ from leak_assets_tests.unit.serving.dashboard_home import (
     make_dashboard_home,
     write_sensors,
 )
+from leak_assets_tests.unit.serving.served import DAYS, midnight, rows
 
 FIRST_VIEW_BYTES = 500 * 1024
 
@@ -102,6 +104,26 @@ def test_an_incident_shows_signals_evidence_place_cost_text_and_actions(
                    "History", "Acknowledge", "Start field work", "Snooze", "m³/h"):  # fmt: skip
         assert needed.lower() in page.lower(), needed
     assert 'class="candidates"' in page
+
+
+def test_impossible_values_are_shown_with_their_file(own: TestClient, tmp_path: Path) -> None:
+    """Validation knows a file by its hash; the page says its name, and the value as text."""
+    ctx = StepContext.local(Settings(LEAK_ASSETS_HOME=tmp_path / "home"))
+    partition = {"date": DAYS[-1].isoformat(), "network": NET}
+    at, sha256 = midnight(DAYS[-1]), "ab" * 32
+    ctx.warehouse.write("telemetry.unusable_readings", partition, rows(
+        "telemetry.unusable_readings", 1, network=NET, file_path=f"sha256:{sha256[:16]}",
+        source="file", message_id=f"{sha256}:7", file_row=7, raw_text=HOSTILE, received_at=at,
+        message=f"sha256:{sha256[:16]}, row 7: cannot be true",
+    ))  # fmt: skip
+    ctx.warehouse.write("telemetry.ingest_ledger", partition, rows(
+        "telemetry.ingest_ledger", 1, network=NET, source="file", file_path="net/x_Flows.csv",
+        file_sha256=sha256, received_at=at,
+    ))  # fmt: skip
+    page = own.get(f"/view/quality?site={NET}").text
+    assert "net/x_Flows.csv, row 7: cannot be true" in page
+    assert page.count(escape(HOSTILE)) > 0
+    assert "<script>alert" not in page
 
 
 def test_models_show_gates_drift_and_their_challenger(shown: TestClient) -> None:
