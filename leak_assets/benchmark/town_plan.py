@@ -53,6 +53,8 @@ class TownPlan:
         Share of the days on which an event that is no leak, or a sensor fault, begins.
     has_leaks
         False for a town in which every report is a false alarm.
+    step_s
+        Between two readings.
     """
 
     first_day: date = date(2018, 1, 1)
@@ -61,6 +63,7 @@ class TownPlan:
     event_share: float = 0.05
     fault_share: float = 0.03
     has_leaks: bool = True
+    step_s: int = STEP_S
 
     def __post_init__(self) -> None:
         if self.history_days < 2 * REFERENCE_DAYS:
@@ -93,7 +96,7 @@ class TownPlan:
     def end_at(self) -> datetime:
         """Last step, UTC."""
         after = self.evaluated_at + timedelta(days=self.evaluated_days)
-        return after - timedelta(seconds=STEP_S)
+        return after - timedelta(seconds=self.step_s)
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -103,10 +106,14 @@ class TownPlan:
         days.
         """
         years = (self.start_at.year, self.evaluated_at.year)
-        last = (self.evaluated_at - timedelta(seconds=STEP_S)).year, self.end_at.year
+        last = (self.evaluated_at - timedelta(seconds=self.step_s)).year, self.end_at.year
         if years == last and years[0] != years[1]:
             return str(years[0]), str(years[1])
         return f"{self.first_day}", f"{self.evaluated_at.date()}"
+
+    def draw(self, network: Network, layout: SensorLayout, seed: int) -> "DrawnTown":
+        """Draw the town of a seed."""
+        return draw_town(network, layout, self, seed)
 
 
 @dataclass(frozen=True)

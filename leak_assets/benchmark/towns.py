@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from leak_assets.sites import Network, SensorLayout
 from leak_assets.system.files import check_replaceable, publish, publishing_folder
 from leak_assets.system.processes import fan_out
 
-from .town_plan import STEP_S, DrawnTown, TownPlan, draw_town
+from .score import STEPS_PER_H
+from .town_plan import DrawnTown, TownPlan
 
 # A folder with this file is a town and may be replaced by another.
 MARKER = f"{TRUTH_FOLDER}/{META}"
@@ -118,19 +119,19 @@ def write_town(
     """
     progress = progress or _silent
     progress(f"drawing town {seed} of {network.name}")
-    drawn = draw_town(network, layout, plan, seed)
+    drawn = plan.draw(network, layout, seed)
     run = run_scenario(
         network,
         layout,
         start_at=plan.start_at,
         duration_s=round((plan.end_at - plan.start_at).total_seconds()),
-        step_s=STEP_S,
+        step_s=plan.step_s,
         town=drawn.town,
         leaks=drawn.leaks,
         events=drawn.events,
         faults=drawn.faults,
         seed=drawn.noise_seed,
-        progress=_by_quarter(plan.start_at, progress),
+        progress=_by_quarter(plan, progress),
     )
     progress("writing")
     with publishing_folder(folder, MARKER) as draft:
@@ -145,7 +146,7 @@ def write_town(
         sum(leak.start_at >= plan.evaluated_at for leak in drawn.leaks),
         len(drawn.events),
         len(drawn.faults),
-        sum(float(leak.flow_m3_per_h.sum()) for leak in truth.leaks) * STEP_S / 3600,
+        sum(float(leak.flow_m3_per_h.sum()) for leak in truth.leaks) / STEPS_PER_H,
         run.negative_pressures,
     )
 
@@ -160,7 +161,7 @@ def _write_telemetry(run: ScenarioRun, plan: TownPlan, folder: Path) -> None:
 def _write_truth(
     network: Network, run: ScenarioRun, plan: TownPlan, drawn: DrawnTown, folder: Path
 ) -> Truth:
-    first = round((plan.evaluated_at - plan.start_at).total_seconds()) // STEP_S
+    first = round((plan.evaluated_at - plan.start_at).total_seconds()) // plan.step_s
     truth = Truth.of_run(
         f"{network.name}-{drawn.seed}",
         Path("..") / network.inp_path.name,
@@ -199,12 +200,12 @@ def _meta(network: Network, run: ScenarioRun, plan: TownPlan, drawn: DrawnTown) 
     }
 
 
-def _by_quarter(start_at: datetime, progress: Progress) -> Callable[[int, int], None]:
+def _by_quarter(plan: TownPlan, progress: Progress) -> Callable[[int, int], None]:
     """Return what turns steps into a line at the beginning and whenever a quarter has gone by."""
     told: set[tuple[int, int]] = set()
 
     def tell(step: int, steps: int) -> None:
-        now = start_at + timedelta(seconds=step * STEP_S)
+        now = plan.start_at + timedelta(seconds=step * plan.step_s)
         quarter = (now.year, (now.month - 1) // 3)
         if quarter not in told:
             told.add(quarter)

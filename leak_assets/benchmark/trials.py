@@ -34,35 +34,28 @@ from leak_assets.system.processes import fan_out
 from .baselines.every import BASELINES, in_period
 from .baselines.town_data import read_town
 from .battledim_run import take_export
+from .leakdb_scores import LeakdbScores, Period, alarms, labels, leakdb_scores, true_labels
 from .losses import delays, losses
 from .score import CREW_EUR, PRICE_EUR_PER_M3, score
 from .submission import SMALLEST_M3_PER_H, Report, submission
-from .town_plan import TownPlan
 from .towns import write_town
+from .trial import LEAKDB, Trial
 
-VARIANTS = ("plain", "faults", "events")
 DEAR_CREW_EUR = 2000.0
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 _FEATURES = ("readings", "calibrations", "channels_30m")
 # Rooms whose code decides what a town's features are: another code makes them anew.
-_ROOMS = ("benchmark/town_plan.py", "hydraulics", "features", "telemetry", "quality", "sites")
+_ROOMS = (
+    "benchmark/town_plan.py",
+    "benchmark/leakdb_plan.py",
+    "hydraulics",
+    "features",
+    "telemetry",
+    "quality",
+    "sites",
+)
 _READY = "READY"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A town to be judged: its seed, and which of `VARIANTS` of it."""
-
-    seed: int
-    variant: str
-    plan: TownPlan
-
-    @property
-    def name(self) -> str:
-        """Name in tables."""
-        leaks = "" if self.plan.has_leaks else " clean"
-        return f"{self.seed}{leaks}" + ("" if self.variant == VARIANTS[0] else f" {self.variant}")
 
 
 @dataclass(frozen=True)
@@ -81,6 +74,8 @@ class Judged:
         Of the hits.
     delays, losses
         As of the module `losses`.
+    leakdb
+        LeakDB's scores, of its kind of town.
     """
 
     trial: Trial
@@ -97,18 +92,15 @@ class Judged:
     median_distance_m: float | None
     delays: dict[str, float | None]
     losses: dict[str, float]
+    leakdb: LeakdbScores | None
 
 
-def trials(plan: TownPlan, seeds: Sequence[int], clean_seeds: Sequence[int]) -> list[Trial]:
-    """Return every town plain, with sensor faults and with events; clean ones have no leak."""
-    shares = {"plain": (0.0, 0.0), "faults": (0.0, plan.fault_share)}
-    shares["events"] = (plan.event_share, 0.0)
-    out = []
-    for seed, has_leaks in [*((s, True) for s in seeds), *((s, False) for s in clean_seeds)]:
-        for variant, (events, faults) in shares.items():
-            own = replace(plan, event_share=events, fault_share=faults, has_leaks=has_leaks)
-            out.append(Trial(seed, variant, own))
-    return out
+@dataclass(frozen=True)
+class Told:
+    """What a method says of a town: reports to be dug at, and when something is held to leak."""
+
+    reports: Sequence[Report]
+    alarms: Sequence[Period]
 
 
 def own_methods() -> tuple[str, ...]:
@@ -176,54 +168,61 @@ def _judge_town(
     own = ctx.network(site.name)
     truth = read_truth(folder / "truth")
     baselines = [name for name in methods if name in BASELINES]
-    reports = {name: _detected(ctx, own, name, truth) for name in methods if name in METHODS}
-    reports |= _by_baselines(ctx, own, baselines, truth)
-    return tuple(_judged(trial, name, folder / "truth", truth, reports[name]) for name in methods)
+    told = {name: _detected(ctx, own, name, truth) for name in methods if name in METHODS}
+    told |= _by_baselines(ctx, own, baselines, truth)
+    return tuple(_judged(trial, name, folder / "truth", truth, told[name]) for name in methods)
 
 
-def _detected(ctx: StepContext, own: NetworkSite, method: str, truth: Truth) -> list[Report]:
-    """Return what a method of detection reports, by the incidents that it raises."""
+def _detected(ctx: StepContext, own: NetworkSite, method: str, truth: Truth) -> Told:
+    """Return what a method of detection says, by the incidents that it raises."""
     partitions = ctx.warehouse.partitions(CHANNELS, network=own.name)
     known = sorted(date.fromisoformat(partition["date"]) for partition in partitions)
     days = [known[0] + timedelta(days=n) for n in range((known[-1] - known[0]).days + 1)]
     rescored = rescore(ctx, own, Variant(method=method), days, is_anew=True)
-    return submission(
-        rescored.tracked.incident_events,
+    events = rescored.tracked.incident_events
+    reports = submission(
+        events,
         rescored.tracked.incident_days,
         start=truth.start_at.date(),
         end=truth.end_at.date() + timedelta(days=1),
         smallest_m3_per_h=SMALLEST_M3_PER_H * flow_scale(own.network),
     )
+    return Told(reports, alarms(events))
 
 
 def _by_baselines(
     ctx: StepContext, own: NetworkSite, names: Sequence[str], truth: Truth
-) -> dict[str, list[Report]]:
-    """Return what baselines report, from the same readings and list of repairs."""
+) -> dict[str, Told]:
+    """Return what baselines say, from the same readings and list of repairs.
+
+    A baseline closes nothing: what it reported stands as an alarm from then on.
+    """
     if not names:
         return {}
     path = repairs_file(ctx.settings, own.name)
     lines = read_submission(path) if path.is_file() else []
     repairs = [(pipe, when) for _, pipe, when in lines]
     town = read_town(ctx, own)
-    return {
-        name: in_period(
-            BASELINES[name].reports(town), repairs, own.network, truth.start_at, truth.end_at
-        )
-        for name in names
-    }
+    found = {}
+    for name in names:
+        every = BASELINES[name].reports(town)
+        reports = in_period(every, repairs, own.network, truth.start_at, truth.end_at)
+        found[name] = Told(reports, [Period(one.start_at) for one in every])
+    return found
 
 
-def _judged(
-    trial: Trial, method: str, folder: Path, truth: Truth, reports: Sequence[Report]
-) -> Judged:
+def _judged(trial: Trial, method: str, folder: Path, truth: Truth, told: Told) -> Judged:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "submission.txt"
-        write_submission(path, [(one.link_id, one.start_at) for one in reports])
+        write_submission(path, [(one.link_id, one.start_at) for one in told.reports])
         result = score(folder, path)
         dear = score(folder, path, crew_eur=DEAR_CREW_EUR)
     calls = result.true_positives + result.false_positives + result.repeated
     away = result.detections["distance_m"].drop_nulls().to_list()
+    by_leakdb = None
+    if trial.variant == LEAKDB:
+        leaking = true_labels(truth)
+        by_leakdb = leakdb_scores(leaking, labels(told.alarms, truth.start_at, len(leaking)))
     return Judged(
         trial,
         method,
@@ -239,6 +238,7 @@ def _judged(
         sorted(away)[len(away) // 2] if away else None,
         delays(truth, result),
         losses(truth, result, price_eur_per_m3=PRICE_EUR_PER_M3, crew_eur=CREW_EUR),
+        by_leakdb,
     )
 
 
@@ -250,7 +250,8 @@ def _prepare(site: NetworkSite, trial: Trial, folder: Path) -> None:
         settings = Settings(LEAK_ASSETS_HOME=folder / "home")
         settings.home.mkdir(parents=True)
         ctx = StepContext.local(settings, progress=_silent)
-        own, _ = take_export(ctx, site, open_export(site.network, town.folder), _FEATURES)
+        logged = replace(site, network=replace(site.network, cadence_s=trial.plan.step_s))
+        own, _ = take_export(ctx, logged, open_export(site.network, town.folder), _FEATURES)
         # Signatures are the network's, not the town's: the first town's serve all.
         shared = folder.parent / "signatures"
         _copy(shared, settings.cache_dir)
@@ -279,6 +280,7 @@ def _key(site: NetworkSite, trial: Trial) -> str:
         for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
             digest.update(file.read_bytes())
     about: dict[str, Any] = {
+        "kind": trial.variant,
         "network": site.network.sha256,
         "sensors": site.layout.columns(),
         "seed": trial.seed,

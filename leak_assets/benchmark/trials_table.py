@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from statistics import mean, median, stdev
 from typing import Any
 
+from .leakdb_scores import LeakdbScores, pooled
 from .losses import CAUSES
-from .trials import VARIANTS, Judged
+from .trial import KINDS
+from .trials import Judged
 
 
 def town_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def leaderboard(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Return a row for each kind of town and method, best first: means over the towns."""
     rows = []
     is_one = len({j.trial.variant for j in judged}) == 1
-    for variant in VARIANTS:
+    for variant in KINDS:
         of_kind = [j for j in judged if j.trial.variant == variant]
         methods = dict.fromkeys(j.method for j in of_kind)
         found = [_standing(name, [j for j in of_kind if j.method == name]) for name in methods]
@@ -73,7 +75,7 @@ def _standing(method: str, judged: Sequence[Judged]) -> dict[str, Any]:
 def summary(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Return a row for each kind of town: what detection is worth there."""
     rows: list[dict[str, Any]] = []
-    for variant in VARIANTS:
+    for variant in KINDS:
         leaky = [j for j in judged if j.trial.variant == variant and j.score_pct is not None]
         clean = [j for j in judged if j.trial.variant == variant and j.score_pct is None]
         if not leaky and not clean:
@@ -97,12 +99,34 @@ def summary(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 def lost_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """Return for each kind of town where the rest of the perfect score went, mean percent."""
     rows = []
-    for variant in VARIANTS:
+    for variant in KINDS:
         leaky = [j for j in judged if j.trial.variant == variant and j.score_pct is not None]
         if leaky:
             parts = {c.replace("_", " "): _of(mean, [j.losses[c] for j in leaky]) for c in CAUSES}
             rows.append({"variant": variant, **parts})
     return rows
+
+
+def leakdb_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Return LeakDB's scores of each of its towns, and for each method of all of them pooled."""
+    scored = [(j.trial.name, j.method, j.leakdb) for j in judged if j.leakdb is not None]
+    for method in dict.fromkeys(method for _, method, _ in scored):
+        scored.append(("all", method, pooled([found for _, of, found in scored if of == method])))
+    return [_leakdb_row(*one) for one in scored]
+
+
+def _leakdb_row(town: str, method: str, scores: LeakdbScores) -> dict[str, Any]:
+    return {
+        "town": town,
+        "method": method,
+        "faults": scores.faults,
+        "early detection": _rounded(scores.early_detection, 2),
+        "true positive rate": _rounded(scores.true_positive_rate, 2),
+        "specificity": _rounded(scores.specificity, 2),
+        "accuracy": _rounded(scores.accuracy, 2),
+        "precision": _rounded(scores.precision, 2),
+        "F1": _rounded(scores.f1, 2),
+    }
 
 
 def _error(scores: Sequence[float]) -> float | None:

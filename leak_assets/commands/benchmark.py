@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -122,7 +122,10 @@ def detection(
     clean: Annotated[int, typer.Option(min=0, help="Towns without leaks, seeds after.")] = 4,
     variant: Annotated[
         list[str] | None,
-        typer.Option(help="plain, faults or events; all by default. May be repeated."),
+        typer.Option(
+            help="plain, faults or events; these three by default. leakdb: scenarios like"
+            " LeakDB's, with its scores (two leak-free weeks, then --days). May be repeated."
+        ),
     ] = None,
     methods: Annotated[
         str,
@@ -141,18 +144,30 @@ def detection(
     as_json: AsJson = False,
 ) -> None:
     """Judge detection on generated towns; they are kept, so that a change is judged in minutes."""
+    from leak_assets.benchmark.leakdb_plan import LeakdbPlan
     from leak_assets.benchmark.town_plan import TownPlan
-    from leak_assets.benchmark.trials import VARIANTS, chosen_methods, judge_all, trials
-    from leak_assets.benchmark.trials_table import leaderboard, lost_rows, summary, town_rows
+    from leak_assets.benchmark.trial import KINDS, LEAKDB, VARIANTS, leakdb_trials, trials
+    from leak_assets.benchmark.trials import chosen_methods, judge_all
+    from leak_assets.benchmark.trials_table import (
+        leaderboard,
+        leakdb_rows,
+        lost_rows,
+        summary,
+        town_rows,
+    )
+    from leak_assets.sites.site import network_site
 
     settings = Settings()
     wanted = tuple(variant or VARIANTS)
-    if unknown := [name for name in wanted if name not in VARIANTS]:
-        raise InputError(f"there is no variant {unknown[0]!r}", remedy=", ".join(VARIANTS))
+    if unknown := [name for name in wanted if name not in KINDS]:
+        raise InputError(f"there is no variant {unknown[0]!r}", remedy=", ".join(KINDS))
     named = chosen_methods([name.strip() for name in methods.split(",")])
     plan = TownPlan(history_days=history_days, evaluated_days=days)
     seeds = range(seed, seed + towns), range(seed + towns, seed + towns + clean)
     chosen = [one for one in trials(plan, *seeds) if one.variant in wanted]
+    if LEAKDB in wanted:
+        scenario = LeakdbPlan.of(network_site(network, settings).network, evaluated_days=days)
+        chosen += leakdb_trials(scenario, *seeds)
     judged = sorted(
         judge_all(
             network,
@@ -164,17 +179,24 @@ def detection(
         ),
         key=lambda one: (chosen.index(one.trial), named.index(one.method)),
     )
-    if len(named) > 1:
-        if as_json:
-            print_json({"towns": town_rows(judged), "leaderboard": leaderboard(judged)})
-            return
-        print_rows(town_rows(judged), as_json=False, title="Each town")
-        print_rows(leaderboard(judged), as_json=False, title=f"{len(chosen)} towns of {network}")
-        return
+    several = len(named) > 1
+    # By name in JSON, title in a terminal, rows.
+    tables: list[tuple[str, str, list[dict[str, Any]]]] = [
+        (
+            "towns",
+            "Each town" if several else f"{named[0]} on {len(judged)} towns",
+            town_rows(judged),
+        )
+    ]
+    if several:
+        tables.append(("leaderboard", f"{len(chosen)} towns of {network}", leaderboard(judged)))
+    else:
+        tables.append(("summary", "By kind of town", summary(judged)))
+        tables.append(("lost_percent", "Lost, % of the perfect score", lost_rows(judged)))
+    if LEAKDB in wanted:
+        tables.append(("leakdb", "LeakDB's scores, by half-hour", leakdb_rows(judged)))
     if as_json:
-        about = {"summary": summary(judged), "lost_percent": lost_rows(judged)}
-        print_json({"towns": town_rows(judged), **about})
+        print_json({name: rows for name, _, rows in tables})
         return
-    print_rows(town_rows(judged), as_json=False, title=f"{named[0]} on {len(judged)} towns")
-    print_rows(summary(judged), as_json=False, title="By kind of town")
-    print_rows(lost_rows(judged), as_json=False, title="Lost, % of the perfect score")
+    for _, title, rows in tables:
+        print_rows(rows, as_json=False, title=title)

@@ -44,6 +44,10 @@ def register_network(
     country: Annotated[
         str | None, typer.Option(help="ISO 3166 code for holidays, e.g. IT or DE-BY.")
     ] = None,
+    cadence_s: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds between two readings, up to 1800; default: 300."),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +68,7 @@ def register_network(
         reference_days=reference_days,
         timezone=timezone,
         country=country,
+        cadence_s=cadence_s,
     )
     written = run_step(NETWORK_STEP, ctx, ctx.network(entry.name), [{"network": entry.name}])
     rows = [{"table": w.record.table, "rows": w.record.rows} for w in written]

@@ -379,12 +379,17 @@ class _Day:
 
 
 def _learned_balance(days: Sequence[Floats]) -> tuple[float, float]:
-    """Return what a zone takes in parts of its estimate, and what it takes usually, m3/h."""
+    """Return what a zone takes in parts of its estimate, and what it takes usually, m3/h.
+
+    A zone of which the model expects nothing has no factor, and so no balance that can be judged.
+    """
     taken, estimate = np.concatenate(days).T
     known = np.isfinite(taken) & np.isfinite(estimate)
     if not known.any():
         return 1.0, np.nan
-    return float(taken[known].sum() / estimate[known].sum()), float(taken[known].mean()) * M3_PER_H
+    expected = float(estimate[known].sum())
+    factor = float(taken[known].sum()) / expected if expected else np.nan
+    return factor, float(taken[known].mean()) * M3_PER_H
 
 
 def _with_daily(reference: ChannelReference, daily: Floats) -> ChannelReference:

@@ -35,6 +35,8 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 _MONDAY = date(2018, 1, 1)
 # One whole week, so that every weekday of a town's true demand pattern has its say.
 REFERENCE_DAYS = 7
+# Channels are half-hours: each needs a reading.
+_SLOWEST_S = 1800
 # A name is part of the names of files and folders, with a date and a draft's suffix beside it.
 LONGEST_NAME = 100
 # Where wheels keep their models; the first one that has a name wins.
@@ -69,6 +71,9 @@ class Network:
     timezone, country
         IANA zone of its local days and nights, and ISO 3166 code for holidays. Delivered times
         without offset are UTC all the same.
+    cadence_s
+        Seconds between two readings; None for the contract's. Half an hour at most: slower
+        loggers leave half-hours without a reading.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Network:
     is_registered: bool = True
     timezone: str = "UTC"
     country: str = ""
+    cadence_s: int | None = None
 
     @property
     def pattern_epoch(self) -> date:
@@ -216,6 +222,7 @@ def register(
     pattern_first_weekday: str | None = None,
     timezone: str | None = None,
     country: str | None = None,
+    cadence_s: int | None = None,
 ) -> Network:
     """Register a user's model: check it, copy it to `networks_dir` and write its YAML.
 
@@ -230,7 +237,7 @@ def register(
         The user's `.inp` file.
     name
         Name to give it; by default made from the file name.
-    title, reference_days, pattern_first_weekday, timezone, country
+    title, reference_days, pattern_first_weekday, timezone, country, cadence_s
         Written to the YAML; None keeps what it says, or the default.
     reference_first_day
         Added to those in the YAML: days before the new period keep the reference they had.
@@ -262,6 +269,7 @@ def register(
         "pattern_first_weekday": pattern_first_weekday,
         "timezone": timezone,
         "country": country,
+        "cadence_s": cadence_s,
     }
     given = {key: value for key, value in given.items() if value is not None}
     packaged = _packaged_paths().get(wanted)
@@ -307,7 +315,8 @@ def adopt(network: Network, layout: SensorLayout, settings: Settings) -> None:
     groups: dict[tuple[str, str], list[str]] = {}
     for sensor in layout.sensors:
         groups.setdefault((sensor.quantity, sensor.unit), []).append(sensor.sensor_id)
-    options = {
+    cadence = {} if network.cadence_s is None else {"cadence_s": network.cadence_s}
+    options = cadence | {
         "title": network.title,
         "reference_days": network.reference_days,
         "pattern_first_weekday": WEEKDAYS[network.pattern_first_weekday],
@@ -394,7 +403,18 @@ def _options(options: dict[str, Any], file: Path) -> dict[str, Any]:
             file=file,
             column="timezone",
         )
+    cadence_s = options.get("cadence_s")
+    if cadence_s is not None and (
+        not isinstance(cadence_s, int) or cadence_s < 1 or _SLOWEST_S % cadence_s
+    ):
+        raise InputError(
+            f"{cadence_s!r} is no number of seconds that divides half an hour",
+            remedy="Use the seconds between two readings, e.g. 900",
+            file=file,
+            column="cadence_s",
+        )
     return {
+        "cadence_s": cadence_s,
         "timezone": timezone,
         "country": str(options.get("country", "")),
         "title": str(options.get("title", file.stem)),

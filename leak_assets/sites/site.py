@@ -178,10 +178,13 @@ def network_site(
     find = resolve_registered if must_be_registered else resolve
     network = find(name_or_path, settings)
     layout = load_layout(network)
+    contract = load_contract()
+    if network.cadence_s is not None:
+        contract = contract.model_copy(update={"cadence_s": network.cadence_s})
     return NetworkSite(
         name=network.name,
         kind="network",
-        contract=load_contract(),
+        contract=contract,
         network=network,
         layout=layout,
         timezone=network.timezone,

@@ -13,7 +13,8 @@ from leak_assets.benchmark.baselines.every import BASELINES
 from leak_assets.benchmark.losses import CAUSES, delays, losses
 from leak_assets.benchmark.score import score
 from leak_assets.benchmark.town_plan import TownPlan
-from leak_assets.benchmark.trials import chosen_methods, own_methods, trials
+from leak_assets.benchmark.trial import trials
+from leak_assets.benchmark.trials import chosen_methods, own_methods
 from leak_assets.cli import app
 from leak_assets.errors import InputError
 from leak_assets.exchange.battledim.submission import write_submission
@@ -99,6 +100,27 @@ def test_a_town_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert next(row for row in rows if row["method"] == "null")["% of perfect"] == 0
     wrong = CliRunner().invoke(app, [*arguments, "--variant", "noise"])
     assert isinstance(wrong.exception, InputError)
+
+
+def test_leakdbs_scores_stand_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A LeakDB-like scenario by half-hours: both scores of each method, and all pooled."""
+    monkeypatch.setenv("LEAK_ASSETS_HOME", str(tmp_path))
+    arguments = ["benchmark", "detection", "--network", "hanoi", "--variant", "leakdb"]
+    arguments += ["--towns", "1", "--clean", "1", "--days", "7", "--workers", "1", "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--methods", "likelihood,null"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    assert {row["town"] for row in found["towns"]} == {"101 leakdb", "102 clean leakdb"}
+    rows = {(row["town"], row["method"]): row for row in found["leakdb"]}
+    assert len(rows) == 6
+    silent = rows["all", "null"]
+    assert (silent["true positive rate"], silent["specificity"], silent["F1"]) == (0, 1, 0)
+    assert silent["early detection"] == 0
+    assert silent["faults"] >= 1
+    assert rows["102 clean leakdb", "null"]["true positive rate"] is None
+    channels = pl.scan_parquet(tmp_path / "**" / "channels_30m" / "**" / "*.parquet")
+    usable = channels.select(pl.col("mask").mean()).collect().item()
+    assert usable > 0.9, "half-hour readings are enough for the channels"
 
 
 def test_methods_are_named_with_commas() -> None:

@@ -17,10 +17,11 @@ from leak_assets.features.half_hours import (
     learn_correction,
     learn_reference,
 )
+from leak_assets.hydraulics.engine.run import run_scenario
 from leak_assets.hydraulics.twin.calibration import Calibration
 from leak_assets.hydraulics.twin.channels import Channels, twin_of
 from leak_assets.hydraulics.twin.twin import Twin
-from leak_assets.sites import Network
+from leak_assets.sites import Network, layout_from_headers
 from leak_assets.warehouse.schemas.features import CHANNEL_REFERENCES, CHANNELS_30M
 from leak_assets.warehouse.validation import validate
 from leak_assets_tests.channels import reference as made_reference
@@ -67,6 +68,24 @@ def test_rows_hang_on_the_day_and_the_hour_before_alone(learned: Learned) -> Non
     at = pl.col("ts_utc")
     alone = learned[1].filter(at >= begin - timedelta(hours=1), at < begin + timedelta(days=1))
     assert channels(learned, NEXT, alone).equals(channels(learned, NEXT))
+
+
+def test_a_zone_of_which_nothing_is_expected_has_no_balance(net1: Network) -> None:
+    """Between the pump and the first pipe nobody lives: no factor, and none of infinity."""
+    layout = layout_from_headers(
+        net1, {"pressure": ["13", "22"], "flow": ["9", "10"], "level": ["2"], "demand": []}
+    )
+    monday = datetime(2019, 1, 7, tzinfo=UTC)
+    run = run_scenario(net1, layout, start_at=monday, duration_s=3 * 86400 - 300, seed=1)
+    twin, means = twin_of(net1, layout), half_hour_means(run.wide())
+    days = [monday.date() + timedelta(days=n) for n in range(3)]
+    reference = learn_reference(twin, means, days, Channels.of(twin, means).calibrate())
+    empty = [set(twin.zones[zone].junctions) == {"10"} for zone in reference.zones]
+    assert sorted(empty) == [False, True]
+    assert np.isnan(reference.factor[reference.pressures :]).tolist() == empty
+    again = ChannelReference.from_frame(reference.to_frame(net1.name))
+    assert again is not None
+    assert again.same_as(reference)
 
 
 def test_a_day_so_far_is_the_begin_of_the_whole_day(learned: Learned) -> None:

@@ -17,6 +17,7 @@ from leak_assets.sites import (
     resolve,
     resolve_registered,
 )
+from leak_assets.sites.site import network_site
 
 
 @pytest.mark.parametrize("name", ["l-town", "hanoi", "net1", "net2", "net3", "net6", "ky4", "ky10"])
@@ -81,6 +82,18 @@ def test_registered_model_resolves_by_name_and_by_path(settings: Settings, small
     assert registered_names(settings) == ("mine",)
     assert network.inp_path.parent == settings.networks_dir
     assert network.is_registered
+
+
+def test_a_network_says_how_often_its_loggers_ask(settings: Settings, small_inp: Path) -> None:
+    """The contract of its readings follows; what leaves half-hours empty is refused."""
+    usual = network_site(register(small_inp, settings).name, settings).contract
+    assert usual.cadence_s == 300
+    slow = network_site(register(small_inp, settings, cadence_s=900).name, settings).contract
+    assert (slow.cadence_s, slow.sha256 != usual.sha256) == (900, True)
+    assert network_site(small_inp, settings).contract == slow
+    for wrong in (3600, 700, 0):
+        with pytest.raises(InputError, match="divides half an hour"):
+            register(small_inp, settings, cadence_s=wrong)
 
 
 def test_edited_model_replaces_its_copy(settings: Settings, small_inp: Path) -> None:
