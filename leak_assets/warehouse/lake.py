@@ -7,7 +7,7 @@ is done here.
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -334,8 +334,7 @@ class Warehouse:
 
     def _check_named(self, message: str) -> None:
         """Refuse a damaged partition that DuckDB met; it does not always name the file."""
-        named = [Path(found) for found in re.findall(r"/[^'\"]*?\.parquet", message)]
-        for path in named or sorted(self.lake.glob("*/*/*.parquet")):
+        for path in _files_named(message) or sorted(self.lake.glob("*/*/*.parquet")):
             sound_content(path)
             read_record(path)
 
@@ -343,12 +342,37 @@ class Warehouse:
         """Return the result of a query over the views; values go in as parameters."""
         names = named_in(query)
         try:
-            return self._answer(query, parameters, names)
+            return self.with_older(lambda: self._answer(query, parameters, names))
         except duckdb.CatalogException:
             if names is None:
                 raise
             # It means a table in a way that its words do not show.
-            return self._answer(query, parameters, None)
+            return self.with_older(lambda: self._answer(query, parameters, None))
+
+    def with_older(self, ask: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return what a query finds, also in files of an older version that nobody took note of.
+
+        `ensure_schemas` takes note of them when the version changes; a lake may have been written
+        by two versions at the same time, or by one that took none.
+        """
+        while True:
+            try:
+                return ask()
+            except duckdb.InvalidInputException as error:
+                if not self._note_older(str(error)):
+                    raise
+
+    def _note_older(self, message: str) -> bool:
+        """Take note of files with other columns that a query met; whether that was news."""
+        if "schema mismatch" not in message:
+            return False
+        notes = {path.with_name(OLDER_FILE) for path in _files_named(message)}
+        new = [
+            note for note in notes if note.parent.is_relative_to(self.lake) and not note.exists()
+        ]
+        for note in new:
+            note.touch()
+        return bool(new)
 
     def _answer(
         self,
@@ -364,6 +388,10 @@ class Warehouse:
 def partition_name(partition: Mapping[str, str]) -> str:
     """Return the partition as it stands in file names: `date=2019-03-04__network=l-town`."""
     return "__".join(f"{name}={value}" for name, value in partition.items()) or "all"
+
+
+def _files_named(message: str) -> list[Path]:
+    return [Path(found) for found in re.findall(r"/[^'\"]*?\.parquet", message)]
 
 
 def _dates(folder: Path, ending: str) -> set[str]:

@@ -41,10 +41,7 @@ def query(warehouse: Warehouse, text: str, *, as_of: datetime | None = None) -> 
         The query cannot be run, would change something, or gives values that cannot be shown.
     """
     try:
-        with warehouse.connect(as_of) as connection:
-            _check_reads(connection, text)
-            result = connection.sql(text)
-            frame = pl.DataFrame() if result is None else result.pl()
+        frame = warehouse.with_older(lambda: _answer(warehouse, text, as_of))
     except duckdb.Error as error:
         raise InputError(
             f"the query failed: {str(error).splitlines()[0]}",
@@ -57,6 +54,13 @@ def query(warehouse: Warehouse, text: str, *, as_of: datetime | None = None) -> 
     for column in frame.iter_columns():
         _check_times(column, column.name)
     return frame
+
+
+def _answer(warehouse: Warehouse, text: str, as_of: datetime | None) -> pl.DataFrame:
+    with warehouse.connect(as_of) as connection:
+        _check_reads(connection, text)
+        result = connection.sql(text)
+        return pl.DataFrame() if result is None else result.pl()
 
 
 def _check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:

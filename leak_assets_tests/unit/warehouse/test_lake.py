@@ -13,6 +13,7 @@ import pytest
 from leak_assets.errors import InputError, MissingInputError
 from leak_assets.warehouse import Input, Warehouse
 from leak_assets.warehouse.catalogue import OLDER_FILE, SCHEMA_FILE, build_catalogue, named_in
+from leak_assets.warehouse.query import query
 from leak_assets.warehouse.record import content_hash, is_version_of
 from leak_assets.warehouse.schemas import TABLES, VIEWS
 from leak_assets_tests.towns import table_rows
@@ -324,6 +325,22 @@ def test_queries_read_days_of_an_older_version(tmp_path: Path) -> None:
     warehouse.write(table.full_name, partition | {"date": "2019-03-04"}, row)
     assert warehouse.sql("SELECT * FROM telemetry.gaps").height == 2
     assert not (folder / OLDER_FILE).exists()
+
+
+def test_days_of_an_older_version_that_nobody_took_note_of_are_read(tmp_path: Path) -> None:
+    """Two versions wrote one lake, or one changed the columns without a note: queries go on."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.ensure_schemas()
+    for name in ("telemetry.gaps", "telemetry.quarantine"):
+        row = table_rows(name, [{"network": "l-town"}])
+        path = warehouse.path(name, {"date": "2019-03-04", "network": "l-town"})
+        row.drop(TABLES[name].columns[-1].name).write_parquet(path)
+        assert query(warehouse, f"SELECT * FROM {name}").height == 1
+        path.with_name(OLDER_FILE).unlink()
+    both = "SELECT * FROM telemetry.gaps FULL JOIN telemetry.quarantine USING (network)"
+    assert warehouse.sql(both).height == 1
+    assert query(warehouse, "SELECT treatment FROM telemetry.gaps")["treatment"].to_list() == [None]
+    assert path.with_name(OLDER_FILE).exists()
 
 
 def test_records_of_former_lakes_have_another_hash() -> None:
