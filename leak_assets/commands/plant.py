@@ -138,7 +138,10 @@ def watch(
             if lists
             else nullcontext()
         )
-        with beside, shown:
+        with beside as stream_lost, shown as lists_lost:
+            is_redis = config is not None and config.scheme.startswith("redis")
+            asked = (stream_lost if is_redis else None, lists_lost)
+            watching.redis = [ask for ask in asked if ask is not None]
             say(f"{plant.name}: watching" + (f" {config.url}" if config else ""))
             counts = watching.run()
     if as_json:

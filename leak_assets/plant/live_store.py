@@ -53,6 +53,8 @@ class Doing:
         Deliveries that no run has taken.
     oldest_waiting_at
         Receipt of the oldest of them.
+    redis
+        What keeps Redis from answering, empty where it answers; None where none is used.
     """
 
     began_at: datetime
@@ -63,6 +65,7 @@ class Doing:
     failures: int = 0
     waiting: int = 0
     oldest_waiting_at: datetime | None = None
+    redis: str | None = None
 
 
 class LiveStore:

@@ -33,8 +33,10 @@ _TABLES = {
 @contextmanager
 def shown_in_redis(
     url: str, settings: Settings, warehouse: Warehouse, site: str, say: Callable[[str], None]
-) -> Iterator[None]:
+) -> Iterator[Callable[[], str]]:
     """Keep both lists up to date while the block runs.
+
+    Yields what tells why Redis does not answer, empty where it does.
 
     Parameters
     ----------
@@ -52,9 +54,10 @@ def shown_in_redis(
     """
     lists = RedisLists(url, settings, warehouse, site)
     over = threading.Event()
+    trouble = ""
 
     def follow() -> None:
-        trouble = ""
+        nonlocal trouble
         while True:
             try:
                 lists.follow()
@@ -71,7 +74,7 @@ def shown_in_redis(
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
-        yield
+        yield lambda: trouble
     finally:
         over.set()
         thread.join(_TIMEOUT_S)

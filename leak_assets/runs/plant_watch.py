@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -118,6 +118,8 @@ class PlantWatch:
         self._written = self._looked = self._taken = float("-inf")
         self._trouble = ""
         self.counts = WatchCounts()
+        # What keeps each Redis beside the watch from answering, if anything; for monitoring.
+        self.redis: Sequence[Callable[[], str]] = ()
 
     def stop(self) -> None:
         """End after what has come was judged; for signal handlers."""
@@ -234,6 +236,7 @@ class PlantWatch:
             failures=self._failures + texts.failures,
             waiting=self._follower.waiting,
             oldest_waiting_at=self._follower.oldest_waiting,
+            redis="; ".join(filter(None, (ask() for ask in self.redis))) if self.redis else None,
         )
 
     def _have_taken(self, now: datetime) -> None:

@@ -4,7 +4,7 @@ Routes and status codes are in `plant_routes`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,7 +17,13 @@ from leak_assets.plant.rules import TYPES
 from leak_assets.settings import Settings
 
 from .newest import NewestRows
-from .plant_rows import is_watched, last_reading, newest_anomaly_rows, newest_summary_rows
+from .plant_rows import (
+    is_watched,
+    last_reading,
+    newest_anomaly_rows,
+    newest_summary_rows,
+    redis_of_watches,
+)
 
 _LOG = logging.getLogger(__name__)
 HISTORY = 100
@@ -132,17 +138,30 @@ def metrics(rows: NewestRows, sites: Sequence[str]) -> Metrics:
     )
 
 
+def _redis(of_watches: Mapping[str, str]) -> Connection:
+    """Return the state of Redis as the live watches see it; the platform itself needs none."""
+    if not of_watches:
+        return Connection(
+            connected=False, message="Redis is not configured; the warehouse is the store"
+        )
+    lost = [f"{site}: {said}" for site, said in of_watches.items() if said]
+    told = f"Redis answers the watch of {', '.join(of_watches)}; the warehouse is the store"
+    return Connection(connected=not lost, message="; ".join(lost) or told)
+
+
 def status(rows: NewestRows, sites: Sequence[str], settings: Settings, now: datetime) -> Status:
     """Return the state of the parts; of a store that fails, the reason instead of an error."""
     try:
         last = last_reading(rows, sites)
         judged = is_watched(rows, sites, now) or bool(rows.days("plant.rule_states", sites))
         recent = newest_anomalies(rows, sites, 10_000)
+        redis = _redis(redis_of_watches(rows, sites, now))
         problem = ""
     except (InputError, OSError, pl.exceptions.PolarsError):
         _LOG.exception("the warehouse cannot be read")
         last, judged, recent = None, False, []
         problem = "the warehouse cannot be read; the log has the reason"
+        redis = Connection(connected=False, message=problem)
     healthy = last is not None and (now - last).total_seconds() <= STALE_S
     if problem:
         told = problem
@@ -155,10 +174,7 @@ def status(rows: NewestRows, sites: Sequence[str], settings: Settings, now: date
     since = now - timedelta(hours=24)
     return Status(
         data_stream=DataStream(healthy=healthy, last_received=last, message=told),
-        redis=Connection(
-            connected=False,
-            message=problem or "Redis is not configured; the warehouse is the store",
-        ),
+        redis=redis,
         sensor_active=healthy,
         detector_active=judged and healthy,
         llm_active=settings.openai_api_base is not None,

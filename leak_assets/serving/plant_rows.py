@@ -60,10 +60,28 @@ def is_watched(rows: NewestRows, sites: Sequence[str], now: datetime) -> bool:
     return any((now - at).total_seconds() <= ALIVE_S for at in alive)
 
 
+def redis_of_watches(rows: NewestRows, sites: Sequence[str], now: datetime) -> dict[str, str]:
+    """Return by plant what keeps Redis from answering its live watch, empty where it answers.
+
+    A plant whose watch uses none, or does not run, is not there.
+    """
+    found = {site: _state(rows, site) for site in sites if is_watched(rows, [site], now)}
+    return {
+        site: said
+        for site, state in found.items()
+        if state is not None and (said := state.item(-1, "redis")) is not None
+    }
+
+
 def _live(rows: NewestRows, site: str, column: str) -> datetime | None:
-    state = rows.warehouse.read("plant.live_states", {"site": site})
-    at = None if state is None or state.is_empty() else state.item(-1, column)
+    state = _state(rows, site)
+    at = None if state is None else state.item(-1, column)
     return at.astimezone(UTC) if isinstance(at, datetime) else None
+
+
+def _state(rows: NewestRows, site: str) -> pl.DataFrame | None:
+    state = rows.warehouse.read("plant.live_states", {"site": site})
+    return None if state is None or state.is_empty() else state
 
 
 def _not_judged(rows: NewestRows, day: date, site: str) -> pl.DataFrame:

@@ -24,8 +24,10 @@ def collecting(
     warehouse: Warehouse,
     say: Callable[[str], None],
     ended: Callable[[], None],
-) -> Iterator[None]:
+) -> Iterator[Callable[[], str]]:
     """Collect a stream while the block runs.
+
+    Yields what tells why the stream cannot be read, empty where it can.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def collecting(
         thread = threading.Thread(target=run, name=f"collect {config.name}", daemon=True)
         thread.start()
         try:
-            yield
+            yield lambda: collector.lost
         finally:
             collector.stop()
             thread.join(60.0)

@@ -115,6 +115,8 @@ class Collector:
         listener: Listener | None = None,
     ) -> None:
         self.counts = Counts()
+        # What keeps the stream from being read; empty where nothing does.
+        self.lost = ""
         self._listener = listener
         self._config = config
         self._stream = stream
@@ -157,6 +159,7 @@ class Collector:
                 wait_s = _WAIT_S
             except StreamLostError as error:
                 self._trouble("stream", f"{error}; trying again", "the stream is back")
+                self.lost = str(error)
                 self._write()
                 self._pause(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -381,6 +384,8 @@ class Collector:
         self._troubles[kind] = over
 
     def _over(self, kind: str) -> None:
+        if kind == "stream":
+            self.lost = ""
         over = self._troubles.pop(kind, "")
         if over:
             self._say(f"{self._config.name}: {over}")

@@ -96,6 +96,13 @@ LIVE_STATES = Table(
         Column("failures", pl.Int64, "looks and texts that failed and were repeated", True),
         Column("waiting", pl.Int64, "deliveries that no run has taken yet", True),
         Column("oldest_waiting_at", UTC_US, "receipt of the oldest of them", True),
+        Column(
+            "redis",
+            pl.String,
+            "what keeps the Redis of its stream or its lists from answering; empty where it"
+            " answers, null where none is used",
+            True,
+        ),
     ),
 )
 

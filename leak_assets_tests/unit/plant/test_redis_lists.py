@@ -56,7 +56,7 @@ def test_lists_hold_the_newest_hundred_once(tmp_path: Path) -> None:
     with valkey(tmp_path / "broker") as broker:
         url = f"redis://127.0.0.1:{broker.port}/0"
         client: Any = redis.Redis(port=broker.port, decode_responses=True)
-        with shown_in_redis(url, settings, warehouse, "works", said.append):
+        with shown_in_redis(url, settings, warehouse, "works", said.append) as lost:
             until(lambda: client.llen(ANOMALIES) == 100 and client.llen(SUMMARIES) == 1)
             newest = json.loads(client.lindex(ANOMALIES, 0))
             assert newest == {
@@ -70,6 +70,7 @@ def test_lists_hold_the_newest_hundred_once(tmp_path: Path) -> None:
             stamps = [json.loads(entry)["timestamp"] for entry in client.lrange(ANOMALIES, 0, -1)]
             assert stamps == sorted(set(stamps), reverse=True)
             assert len(stamps) == 100
+            assert lost() == ""
             # A Redis that forgot everything has it again.
             client.flushall()
             until(lambda: client.llen(ANOMALIES) == 100)
@@ -80,9 +81,10 @@ def test_a_redis_that_is_gone_is_said_once(tmp_path: Path) -> None:
     """Nothing stops for it; a URL with a password, or of something else, is refused."""
     settings, warehouse = Settings(LEAK_ASSETS_HOME=tmp_path), Warehouse(tmp_path / "warehouse")
     said: list[str] = []
-    with shown_in_redis("redis://127.0.0.1:1/0", settings, warehouse, "works", said.append):
+    with shown_in_redis("redis://127.0.0.1:1/0", settings, warehouse, "works", said.append) as lost:
         until(lambda: bool(said))
         time.sleep(1.2)
+        assert "Redis does not answer" in lost()
     assert len(said) == 1
     for url in ("redis://user:secret@localhost", "http://localhost"):
         with pytest.raises(InputError) as error:

@@ -151,6 +151,25 @@ def test_a_stream_that_stopped_is_told_after_a_minute(
     assert healthy or state.data_stream.message == "No data for 61 s"
 
 
+def test_status_says_how_redis_answers_the_watch(tmp_path: Path) -> None:
+    """API3: the API needs none; of a watch that uses one, its process knows."""
+    ctx = plant_home(tmp_path / "home", sensors=1)
+    lost = ["connection refused"]
+    for asked, expected in (
+        ((), (False, "Redis is not configured; the warehouse is the store")),
+        ((lambda: lost[-1],), (False, "works: connection refused")),
+        ((lambda: "",), (True, "Redis answers the watch of works; the warehouse is the store")),
+    ):
+        watch = PlantWatch(ctx, ctx.site("works"), lambda _: None, take_after_s=None)
+        watch.redis = asked
+        watch.step()
+        found = status(Serving.of(ctx.settings).rows, ["works"], ctx.settings, datetime.now(UTC))
+        assert (found.redis.connected, found.redis.message) == expected
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    found = status(Serving.of(ctx.settings).rows, ["works"], ctx.settings, later)
+    assert "not configured" in found.redis.message
+
+
 def test_a_running_watch_is_monitored(tmp_path: Path) -> None:
     """OPS6: age of the last reading, what waits, anomalies, texts, what was not judged and why."""
     ctx = plant_home(tmp_path / "home", sensors=2)

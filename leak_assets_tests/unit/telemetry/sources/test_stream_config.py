@@ -105,6 +105,45 @@ def test_drivers_by_name(tmp_path: Path) -> None:
         open_stream(load_stream(broken, Settings()))
 
 
+FAULTY = """
+class Faulty:
+    replays = True
+    def __init__(self, config):
+        self.where = config.url.rpartition("/")[2]
+        self.fail("made")
+    def fail(self, where):
+        if self.where == where:
+            raise KeyError("no such tag")
+    def receive(self, most, timeout_s):
+        self.fail("receive")
+    def acknowledge(self, messages):
+        self.fail("acknowledge")
+    def close(self):
+        self.fail("close")
+"""
+
+
+@pytest.mark.parametrize("where", ["made", "receive", "acknowledge", "close"])
+def test_an_error_of_a_foreign_driver_is_told_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """One line with driver, error and the line of its code; what it means to say passes."""
+    (tmp_path / "faulty_driver.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = f"name: x\nurl: own://h/{where}\ntopics: [a]\ndriver: faulty_driver:Faulty\n"
+    said = r"driver `faulty_driver:Faulty` failed while .*: KeyError: 'no such tag' \(faulty_drive"
+    config = load_stream(write(tmp_path, text), Settings())
+
+    def use() -> None:
+        stream = open_stream(config)
+        stream.receive(1, 0.0)
+        stream.acknowledge([])
+        stream.close()
+
+    with pytest.raises(InputError, match=said):
+        use()
+
+
 def test_what_a_topic_says() -> None:
     """A hole ends at the next slash; `+` stands for any one level; the rest is literal."""
     pattern = topic_pattern("dma/{site}/+/v1.0/{sensor}")
