@@ -170,7 +170,7 @@ class Settings(BaseSettings):
 
     @property
     def configs_dir(self) -> Path:
-        """Configurations of models that take the place of the packaged ones: `<model>.yaml`."""
+        """What takes the place of packaged configurations: `<model>.yaml`, `readings.yaml`."""
         return self.home.resolve() / "configs"
 
     @property

@@ -63,10 +63,13 @@ def ingest(
             print_rows(files, as_json=False, title="Files")
         if streams:
             print_rows(streams, as_json=False, title="Streams")
-        if summary.quarantined or summary.unusable:
-            impossible = f" and {summary.unusable} of impossible values" * bool(summary.unusable)
+        counts = {
+            "in quarantine": summary.quarantined,
+            "of impossible values or unknown sensors": summary.unusable,
+        }
+        if unused := [f"{count} rows {what}" for what, count in counts.items() if count]:
             console().print(
-                f"{summary.quarantined} rows in quarantine{impossible}:"
+                f"{' and '.join(unused)}:"
                 ' leak-assets sql "SELECT file_path, file_row, message'
                 ' FROM telemetry.not_used ORDER BY 1, 2"',
                 highlight=False,

@@ -59,7 +59,7 @@ def register(
     read = found.description
     Calendar(read.timezone, read.country)
     if read.kind == "household":
-        home_of(site_of(found))
+        home_of(site_of(found, settings))
     if read.kind == "plant":
         check_details(read.details, file=path)
     if read.kind == "zones":

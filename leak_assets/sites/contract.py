@@ -3,7 +3,7 @@
 The contracts of all other tables are `warehouse.contract`; which check blocks is decided there.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -12,6 +12,8 @@ from leak_assets.system.clock import is_timezone
 from leak_assets.units import SI_UNITS
 from leak_assets.warehouse.contract import Strict, TableContract, read_contract
 
+# In the folder of configurations of a home it takes the place of the packaged one.
+OWN_CONTRACT = "readings.yaml"
 DEFAULT_CONTRACT = Path(__file__).parent / "contracts" / "readings.yaml"
 
 
@@ -75,4 +77,12 @@ def load_contract(path: Path | None = None) -> Contract:
         If the file is missing, is no YAML mapping, or has an unknown, missing or wrong key; the
         key and the file are named.
     """
-    return _packaged() if path is None else read_contract(path, Contract, DEFAULT_CONTRACT)
+    if path is None:
+        return _packaged()
+    state = path.stat() if path.is_file() else None
+    return _read(path, state and (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _state: tuple[int, int] | None) -> Contract:
+    return read_contract(path, Contract, DEFAULT_CONTRACT)

@@ -15,7 +15,7 @@ from leak_assets.errors import InputError
 from leak_assets.settings import Settings
 from leak_assets.warehouse import Input
 
-from .contract import Contract, load_contract
+from .contract import OWN_CONTRACT, Contract, load_contract
 from .described import Described, described_names, described_site
 from .layout import load_layout
 from .provenance import Provenance
@@ -129,7 +129,7 @@ def find_site(name: str, settings: Settings) -> Site:
         Unknown name (with close matches), or a description or model that cannot be used.
     """
     if (found := described_site(name, settings)) is not None:
-        return site_of(found)
+        return site_of(found, settings)
     networks = {*packaged_names(), *registered_names(settings)}
     if slug(name) in networks or is_path(name):
         return network_site(name, settings, must_be_registered=True)
@@ -142,10 +142,16 @@ def find_site(name: str, settings: Settings) -> Site:
     )
 
 
-def site_of(found: Described) -> DescribedSite:
-    """Return the site of a description, whether it is registered or not."""
+def site_of(found: Described, settings: Settings) -> DescribedSite:
+    """Return the site of a description, whether it is registered or not.
+
+    Raises
+    ------
+    InputError
+        The home's own contract cannot be used.
+    """
     said = found.description
-    contract = load_contract().model_copy(
+    contract = _contract(settings).model_copy(
         update={"cadence_s": said.cadence_s, "source_timezone": said.timezone}
     )
     return DescribedSite(
@@ -173,12 +179,13 @@ def network_site(
     Raises
     ------
     InputError
-        Unknown name, unreadable model, layout that does not fit the model.
+        Unknown name, unreadable model, layout that does not fit the model, a contract of the home
+        that cannot be used.
     """
     find = resolve_registered if must_be_registered else resolve
     network = find(name_or_path, settings)
     layout = load_layout(network)
-    contract = load_contract()
+    contract = _contract(settings)
     if network.cadence_s is not None:
         contract = contract.model_copy(update={"cadence_s": network.cadence_s})
     return NetworkSite(
@@ -193,6 +200,12 @@ def network_site(
         reference_days=network.reference_days,
         provenance=Provenance.of(network, layout),
     )
+
+
+def _contract(settings: Settings) -> Contract:
+    """Return the home's own contract of readings, where it has one, else the packaged one."""
+    own = settings.configs_dir / OWN_CONTRACT
+    return load_contract(own if own.is_file() else None)
 
 
 def require_network(site: Site) -> NetworkSite:

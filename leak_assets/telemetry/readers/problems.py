@@ -125,7 +125,7 @@ def out_of_range(text: str, unit: str, quantity: str, allowed: Range) -> tuple[s
     return (
         f"`{shown(text)}` {unit} is outside the possible range of {quantity},"
         f" {allowed.min:g} to {allowed.max:g} {allowed.unit}",
-        "Check the sensor and the unit in the layout, or widen the range in the contract",
+        "Check the sensor and the unit in the layout, or widen the range in configs/readings.yaml",
     )
 
 

@@ -70,6 +70,15 @@ def test_many_missing_values_are_a_warning(readings: pl.DataFrame, contract: Con
     assert outcome.sample == [{"quantity": "pressure", "sensor_id": "21", "missing_share": 1.0}]
 
 
+def test_a_changed_type_breaks_the_contract(readings: pl.DataFrame, contract: Contract) -> None:
+    """VAL1: an error that blocks, named with both types; the others do not stumble over it."""
+    outcomes = run_checks(readings.with_columns(pl.col("value_si").cast(pl.Float32)), contract)
+    assert list(outcomes) == ["contract"]
+    assert (outcomes["contract"].passed, outcomes["contract"].severity) == (False, "ERROR")
+    for needed in ("value_si", "Float64", "Float32"):
+        assert needed in outcomes["contract"].message
+
+
 def test_malformed_frame_gives_the_cause_only(readings: pl.DataFrame, contract: Contract) -> None:
     """With a column missing, the contract's check tells it and the others do not stumble."""
     outcomes = run_checks(readings.drop("mask"), contract)

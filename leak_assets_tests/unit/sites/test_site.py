@@ -10,7 +10,7 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.pipeline.network_step import NETWORK_STEP
 from leak_assets.pipeline.runner import run_step
 from leak_assets.settings import Settings
-from leak_assets.sites.contract import load_contract
+from leak_assets.sites.contract import DEFAULT_CONTRACT, load_contract
 from leak_assets.sites.sensors import SensorLayout
 from leak_assets.sites.site import Site, network_site, require_network
 
@@ -24,6 +24,22 @@ def test_a_network_is_resolved_once(settings: Settings) -> None:
     assert site.contract_input.version == load_contract().sha256
     assert {source.kind for source in site.inputs()} == {"network", "setting", "layout"}
     assert require_network(site) is site
+
+
+def test_a_home_may_have_a_contract_of_its_own(tmp_path: Path) -> None:
+    """VAL1: its ranges count, its hash is another input of the readings; a wrong key is told."""
+    settings = Settings(LEAK_ASSETS_HOME=tmp_path)
+    packaged = network_site("hanoi", settings).contract
+    settings.configs_dir.mkdir(parents=True)
+    own = settings.configs_dir / "readings.yaml"
+    text = DEFAULT_CONTRACT.read_text()
+    own.write_text(text.replace("min: -100.0, max: 1000.0", "min: -10.0, max: 2000.0"))
+    changed = network_site("hanoi", settings)
+    assert changed.contract.quantities["pressure"].max == 2000.0
+    assert changed.contract_input.version != packaged.sha256
+    own.write_text(text.replace("max_age_s", "max_age_x"))
+    with pytest.raises(InputError, match=r"readings\.yaml.*max_age_x"):
+        network_site("hanoi", settings)
 
 
 def test_other_sensors_are_another_provenance(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ def test_impossible_value_is_flagged_where_it_stood(
     assert unusable["message"].to_list() == [
         f"sha256:{'a' * 16}, row 7, column pressure/12: `5000,0` m is outside the possible range of"
         " pressure, -100 to 1000 m. Check the sensor and the unit in the layout, or widen the range"
-        " in the contract"
+        " in configs/readings.yaml"
     ]
 
 

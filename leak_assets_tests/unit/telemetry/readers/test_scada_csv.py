@@ -206,7 +206,8 @@ def test_impossible_values_are_readings(parse: Parse, csv_lines: Lines, text: st
     assert problem["reason"] == "out_of_range"
     assert problem["message"] == (
         f"{FILE}, row 3, column 21: `{text}` m is outside the possible range of pressure, -100 to"
-        " 1000 m. Check the sensor and the unit in the layout, or widen the range in the contract"
+        " 1000 m. Check the sensor and the unit in the layout, or widen the range in"
+        " configs/readings.yaml"
     )
 
 
