@@ -43,9 +43,9 @@ def made_reference(site: NetworkSite) -> ChannelReference | None:
 
     None where the layout has no pressure and no metered zone.
     """
-    twin = Twin(site.network, site.layout)
-    if not site.layout.ids("pressure") and not any(zone.is_balanced for zone in twin.zones):
+    if finds_nothing(site):
         return None
+    twin = Twin(site.network, site.layout)
     days = [_MADE_WEEK + timedelta(days=number) for number in range(REFERENCE_DAYS)]
     run = run_scenario(
         site.network,
@@ -56,10 +56,14 @@ def made_reference(site: NetworkSite) -> ChannelReference | None:
         seed=_TOWN_SEED,
     )
     wide = run.wide()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # A zone without demand takes nothing: its balance has no factor, and is left out.
-        found = learn_reference(twin, half_hour_means(wide), days, learn_correction(twin, wide))
-    return _usable(found)
+    return _usable(learn_reference(twin, half_hour_means(wide), days, learn_correction(twin, wide)))
+
+
+def finds_nothing(site: NetworkSite) -> bool:
+    """Whether a layout has neither a pressure sensor nor a zone metered on all sides."""
+    if site.layout.ids("pressure"):
+        return False
+    return not any(zone.is_balanced for zone in Twin(site.network, site.layout).zones)
 
 
 def _usable(reference: ChannelReference) -> ChannelReference | None:

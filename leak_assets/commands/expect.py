@@ -1,17 +1,16 @@
 """The command that says what a sensor layout will find, before anything is trained or delivered."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from leak_assets.errors import InputError
 from leak_assets.pipeline.context import StepContext
-from leak_assets.sites.site import NetworkSite, network_site
+from leak_assets.sites.site import network_site
 from leak_assets.system.terminal import AsJson, console, print_json, print_rows, progress
 
 from .options import AnyNetwork
+from .sensor_options import Flows, Levels, Pressures, with_sensors
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,20 +23,15 @@ def expect(
     out: Annotated[
         Path | None, typer.Option(help="HTML file; by default var/reports/expect-NETWORK.html.")
     ] = None,
-    pressures: Annotated[
-        str | None,
-        typer.Option(help="Pressure sensors at these junctions instead, with commas; `none`."),
-    ] = None,
-    flows: Annotated[
-        str | None,
-        typer.Option(help="Flow meters at these links instead, with commas; `none`."),
-    ] = None,
+    pressures: Pressures = None,
+    flows: Flows = None,
+    levels: Levels = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Say what size of leak the sensors will show how soon and how near: table, words, maps.
 
-    With --pressures or --flows: what other sensors would; nothing is changed.
+    With --pressures, --flows or --levels: what other sensors would; nothing is changed.
     """
     from leak_assets.benchmark.layout_expectation import WEEK, expect_layout
     from leak_assets.reports.expectation_report import expectation_page
@@ -45,7 +39,7 @@ def expect(
 
     ctx = StepContext.local(command="expect", progress=progress(as_json=as_json))
     site = network_site(network, ctx.settings)
-    site = _with_sensors(site, {"pressure": pressures, "flow": flows})
+    site = with_sensors(site, {"pressure": pressures, "flow": flows, "level": levels})
     found = expect_layout(ctx, site)
     expected = found.expectation
     rows, sentences = found.rows(), found.sentences()
@@ -74,24 +68,3 @@ def expect(
         print_rows(rows, as_json=False, title=f"Leaks at {count} pipes of {site.name}")
     for line in (*sentences, f"Scatter: {found.noise}.", f"map: {path}"):
         console().print(line, soft_wrap=True, highlight=False, markup=False)
-
-
-def _with_sensors(site: NetworkSite, named: dict[str, str | None]) -> NetworkSite:
-    """Return the site with other sensors of the named quantities."""
-    from leak_assets.sites import layout_from_headers
-
-    if all(value is None for value in named.values()):
-        return site
-    ids = {
-        quantity: list(site.layout.ids(quantity))
-        for quantity in ("pressure", "flow", "level", "demand")
-    }
-    for quantity, value in named.items():
-        if value is not None:
-            given = [name.strip() for name in value.split(",") if name.strip()]
-            ids[quantity] = [] if given == ["none"] else given
-            if not given:
-                raise InputError(
-                    f"no {quantity} sensor is named", remedy="Write names with commas, or none"
-                )
-    return replace(site, layout=layout_from_headers(site.network, ids))

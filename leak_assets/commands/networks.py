@@ -9,6 +9,8 @@ import typer
 from leak_assets.pipeline.context import StepContext
 from leak_assets.system.terminal import AsJson, print_rows
 
+from .sensor_options import Flows, Levels, Pressures, with_sensors
+
 networks_app = typer.Typer(no_args_is_help=True, help="List and register network models.")
 
 
@@ -31,7 +33,7 @@ def list_networks(*, as_json: AsJson = False) -> None:
 
 @networks_app.command("register")
 def register_network(
-    path: Annotated[Path, typer.Argument(help="EPANET .inp file.")],
+    path: Annotated[str, typer.Argument(help="EPANET .inp file, or name of a packaged network.")],
     name: Annotated[str | None, typer.Option(help="Name; default: from the file name.")] = None,
     reference_first_day: Annotated[
         datetime | None,
@@ -48,20 +50,35 @@ def register_network(
         int | None,
         typer.Option(min=1, help="Seconds between two readings, up to 1800; default: 300."),
     ] = None,
+    pressures: Pressures = None,
+    flows: Flows = None,
+    levels: Levels = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Check a network model and register it by name."""
+    """Check a network model and register it by name.
+
+    Again for one that is registered: what is given changes, the rest stays. --pressures, --flows
+    and --levels say where sensors are; of what is not named a spread of sensors is assumed.
+    """
     from leak_assets.features.calendar import Calendar
     from leak_assets.pipeline.network_step import NETWORK_STEP
     from leak_assets.pipeline.runner import run_step
     from leak_assets.sites import register
+    from leak_assets.sites.registry import is_path, packaged_path, slug
+    from leak_assets.sites.site import network_site
 
     ctx = StepContext.local(command="register")
+    packaged = None if is_path(path) else packaged_path(slug(path))
+    model = packaged or Path(path)
+    named = {"pressure": pressures, "flow": flows, "level": levels}
+    layout = None
+    if any(value is not None for value in named.values()):
+        layout = with_sensors(network_site(model, ctx.settings), named).layout
     first = reference_first_day.date() if reference_first_day else None
     Calendar(timezone or "UTC", country or "")
     entry = register(
-        path,
+        model,
         ctx.settings,
         name=name,
         reference_first_day=first,
@@ -69,6 +86,7 @@ def register_network(
         timezone=timezone,
         country=country,
         cadence_s=cadence_s,
+        layout=layout,
     )
     written = run_step(NETWORK_STEP, ctx, ctx.network(entry.name), [{"network": entry.name}])
     rows = [{"table": w.record.table, "rows": w.record.rows} for w in written]

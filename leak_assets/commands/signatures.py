@@ -74,6 +74,7 @@ def place_sensors(
         PlacementPlan,
     )
     from leak_assets.pipeline.runner import run_step
+    from leak_assets.sites.registry import source_of
 
     ctx = _context("place-sensors", as_json=as_json)
     site = ctx.registered_network(network)
@@ -89,8 +90,13 @@ def place_sensors(
         title=f"{TABLE} of {name}, leaks of sizes and hours not chosen for, noise {noise:.3g} m",
     )
     if not as_json:
+        chosen = ",".join(found["node_id"])
         _look_next(
-            "With coordinates:", f"SELECT * FROM {TABLE} WHERE network = '{name}' ORDER BY rank"
+            "With coordinates:",
+            f"SELECT * FROM {TABLE} WHERE network = '{name}' ORDER BY rank",
+            "What they would find; and to use them:",
+            f"  leak-assets expect --network {name} --pressures {chosen}",
+            f"  leak-assets networks register {source_of(site.network)} --pressures {chosen}",
         )
 
 

@@ -6,6 +6,7 @@ Here is what concerns the `.inp` text itself; which models there are is the regi
 import math
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,13 @@ def read_model(path: Path) -> Any:
 
 
 def _read_with_wntr(wntr: Any, path: Path) -> Any:
+    with warnings.catch_warnings():
+        # A curve that nothing uses, e.g. of a pump that was taken out, changes nothing.
+        warnings.filterwarnings("ignore", "Not all curves were used", UserWarning)
+        return _model_of(wntr, path)
+
+
+def _model_of(wntr: Any, path: Path) -> Any:
     if not path.read_bytes().startswith(BYTE_ORDER_MARK):
         return wntr.network.WaterNetworkModel(str(path))
     with tempfile.TemporaryDirectory(prefix="leak-assets-") as folder:

@@ -223,6 +223,7 @@ def register(
     timezone: str | None = None,
     country: str | None = None,
     cadence_s: int | None = None,
+    layout: SensorLayout | None = None,
 ) -> Network:
     """Register a user's model: check it, copy it to `networks_dir` and write its YAML.
 
@@ -241,6 +242,8 @@ def register(
         Written to the YAML; None keeps what it says, or the default.
     reference_first_day
         Added to those in the YAML: days before the new period keep the reference they had.
+    layout
+        Its sensors are written to the YAML; None keeps those it has.
 
     Raises
     ------
@@ -270,6 +273,7 @@ def register(
         "timezone": timezone,
         "country": country,
         "cadence_s": cadence_s,
+        "sensors": None if layout is None else _groups(layout),
     }
     given = {key: value for key, value in given.items() if value is not None}
     packaged = _packaged_paths().get(wanted)
@@ -312,25 +316,37 @@ def adopt(network: Network, layout: SensorLayout, settings: Settings) -> None:
     own = settings.networks_dir / f"{network.name}.inp"
     if packaged_path(network.name) != network.inp_path:
         publish(own, model_bytes(network.inp_path))
-    groups: dict[tuple[str, str], list[str]] = {}
-    for sensor in layout.sensors:
-        groups.setdefault((sensor.quantity, sensor.unit), []).append(sensor.sensor_id)
     cadence = {} if network.cadence_s is None else {"cadence_s": network.cadence_s}
     options = cadence | {
         "title": network.title,
         "reference_days": network.reference_days,
         "pattern_first_weekday": WEEKDAYS[network.pattern_first_weekday],
-        "sensors": [
-            {"quantity": quantity, "unit": unit, "ids": ids}
-            for (quantity, unit), ids in groups.items()
-        ],
+        "sensors": _groups(layout),
     }
     publish(own.with_suffix(".yaml"), yaml.safe_dump(options, sort_keys=True).encode())
+
+
+def _groups(layout: SensorLayout) -> list[dict[str, Any]]:
+    """Return the sensors of a layout as a network's YAML has them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for sensor in layout.sensors:
+        groups.setdefault((sensor.quantity, sensor.unit), []).append(sensor.sensor_id)
+    return [
+        {"quantity": quantity, "unit": unit, "ids": ids} for (quantity, unit), ids in groups.items()
+    ]
 
 
 def packaged_path(name: str) -> Path | None:
     """Return the model file that an installed package brings, if there is one of the name."""
     return _packaged_paths().get(name)
+
+
+def source_of(network: Network) -> str:
+    """Return what to register to change a network's settings: its file, or a packaged name."""
+    if network.inp_path == packaged_path(network.name):
+        return network.name
+    options = {} if network.settings_path is None else read_settings(network.settings_path)
+    return str(options.get("source", network.inp_path))
 
 
 def _write_options(

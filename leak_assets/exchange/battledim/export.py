@@ -19,7 +19,8 @@ from leak_assets.telemetry.readers.scada_csv import read_header
 from .names import repair_report, scada_file, scada_files
 from .submission import read_submission
 
-REQUIRED = ("pressure", "flow")
+# Of these an export has at least one.
+ONE_OF = ("pressure", "flow")
 MEAN_OVER = "30m"
 PERIODS = 2
 
@@ -70,18 +71,27 @@ def open_export(
     Raises
     ------
     InputError
-        A required file is missing, two files claim the same quantity, the headers of the two
-        periods differ, or a sensor or a repaired link is not in the network.
+        A period lacks what the other has, or both lack pressures and flows, two files claim the
+        same quantity, the headers of the two periods differ, or a sensor or a repaired link is not
+        in the network.
     """
     present = scada_files(folder)
     if history is None or evaluated is None:
         history, evaluated = _periods(folder, sorted({label for label, _ in present}))
     files = {key: path for key, path in present.items() if key[0] in (history, evaluated)}
+    quantities = dict.fromkeys(quantity for _, quantity in files)
+    if not set(quantities) & set(ONE_OF):
+        wanted = [f"{scada_file(history, quantity)}[.gz]" for quantity in ONE_OF]
+        raise InputError(
+            f"neither {' nor '.join(wanted)} is there",
+            remedy="Put the files into the folder",
+            file=folder,
+        )
     for label in (history, evaluated):
-        for quantity in REQUIRED:
+        for quantity in quantities:
             if (label, quantity) not in files:
                 raise InputError(
-                    f"{scada_file(label, quantity)}[.gz] is missing",
+                    f"{scada_file(label, quantity)}[.gz] is missing, the other period has it",
                     remedy="Put the file into the folder",
                     file=folder,
                 )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from leak_assets.sites import (
     resolve,
     resolve_registered,
 )
+from leak_assets.sites.model_file import read_model
 from leak_assets.sites.site import network_site
 
 
@@ -94,6 +96,14 @@ def test_a_network_says_how_often_its_loggers_ask(settings: Settings, small_inp:
     for wrong in (3600, 700, 0):
         with pytest.raises(InputError, match="divides half an hour"):
             register(small_inp, settings, cadence_s=wrong)
+
+
+def test_a_curve_that_nothing_uses_is_no_news(small_inp: Path) -> None:
+    """What a pump left behind that was taken out is read without a word."""
+    small_inp.write_text("[CURVES]\n c1 0 50\n c1 10 40\n" + small_inp.read_text())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_model(small_inp).curve_name_list == ["c1"]
 
 
 def test_edited_model_replaces_its_copy(settings: Settings, small_inp: Path) -> None:

@@ -47,3 +47,20 @@ def test_other_numbers_of_periods_must_be_named(net1, tmp_path: Path, labels) ->
     assert all(label in str(caught.value) for label in labels)
     if len(labels) == 3:
         assert open_export(net1, tmp_path, "2017", "2019").evaluated == "2019"
+
+
+def test_pressures_or_flows_are_enough(net1, tmp_path: Path) -> None:
+    """Five pressure sensors and no meter are an export; neither of the two is none."""
+    folder = _fill(tmp_path, "2018", "2019")
+    for label in ("2018", "2019"):
+        (folder / scada_file(label, "flow")).unlink()
+    export = open_export(net1, folder)
+    assert (export.layout.ids("pressure"), export.layout.ids("flow")) == (("10", "11"), ())
+    (folder / scada_file("2018", "pressure")).unlink()
+    with pytest.raises(InputError, match=r"2018_SCADA_Pressures.*other period has it"):
+        open_export(net1, folder, "2018", "2019")
+    for label in ("2018", "2019"):
+        (folder / scada_file(label, "pressure")).unlink(missing_ok=True)
+        (folder / scada_file(label, "level")).write_text("Timestamp;2\n")
+    with pytest.raises(InputError, match="neither 2018_SCADA_Pressures"):
+        open_export(net1, folder)
