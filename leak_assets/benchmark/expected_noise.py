@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 
 from leak_assets.benchmark.town_plan import REFERENCE_DAYS
+from leak_assets.errors import InputError
 from leak_assets.features.half_hours import (
     ChannelReference,
     half_hour_means,
@@ -20,6 +21,7 @@ from leak_assets.hydraulics.engine.run import run_scenario
 from leak_assets.hydraulics.towns.town import Town
 from leak_assets.hydraulics.twin.twin import Twin
 from leak_assets.pipeline.context import StepContext
+from leak_assets.sites.registry import source_of
 from leak_assets.sites.site import NetworkSite
 
 REFERENCES = "features.channel_references"
@@ -64,6 +66,24 @@ def finds_nothing(site: NetworkSite) -> bool:
     if site.layout.ids("pressure"):
         return False
     return not any(zone.is_balanced for zone in Twin(site.network, site.layout).zones)
+
+
+def require_sensors(site: NetworkSite) -> None:
+    """Refuse a layout of `finds_nothing`.
+
+    Raises
+    ------
+    InputError
+        With the command that says where sensors are.
+    """
+    if finds_nothing(site):
+        source = source_of(site.network)
+        raise InputError(
+            f"the sensors of {site.name} find no leak: there is no pressure sensor, and no zone"
+            " whose inflow is measured on all sides",
+            remedy=f"`leak-assets networks register {source} --pressures N1,N2,… --flows L1,…` says"
+            f" where sensors are, `leak-assets expect --network {source}` what others would find",
+        )
 
 
 def _usable(reference: ChannelReference) -> ChannelReference | None:

@@ -27,7 +27,6 @@ from leak_assets.exchange.battledim.truth import Truth, read_truth
 from leak_assets.pipeline.context import StepContext
 from leak_assets.runs.daemonless import prepare_site
 from leak_assets.settings import Settings
-from leak_assets.sites.registry import source_of
 from leak_assets.sites.site import NetworkSite, network_site
 from leak_assets.system.files import publish
 from leak_assets.system.processes import fan_out
@@ -35,7 +34,7 @@ from leak_assets.system.processes import fan_out
 from .baselines.every import BASELINES, in_period
 from .baselines.town_data import read_town
 from .battledim_run import take_export
-from .expected_noise import finds_nothing
+from .expected_noise import require_sensors
 from .leakdb_scores import LeakdbScores, Period, alarms, labels, leakdb_scores, true_labels
 from .losses import delays, losses
 from .score import CREW_EUR, PRICE_EUR_PER_M3, score
@@ -158,15 +157,7 @@ def judge_all(
     InputError
         The network's sensors show no leak, whatever the method.
     """
-    site = network_site(network, Settings())
-    if finds_nothing(site):
-        raise InputError(
-            f"the sensors of {site.name} find no leak: there is no pressure sensor, and no zone"
-            " whose inflow is measured on all sides",
-            remedy=f"`leak-assets networks register {source_of(site.network)} --pressures N1,N2,…"
-            f" --flows L1,…` says where sensors are; `leak-assets expect --network {network}` what"
-            " others would find",
-        )
+    require_sensors(network_site(network, Settings()))
     one = partial(_judge_town, network, cache, tuple(methods))
     for number, (trial, judged) in enumerate(fan_out(one, chosen, workers=workers), 1):
         progress(f"town {trial.name} is judged ({number} of {len(chosen)})")
