@@ -1,5 +1,6 @@
 """Days of the test town in a home: files landed, readings that break the contract."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,7 +39,13 @@ def run_days(step: Step, ctx: StepContext, site: Site, *days: date) -> list[Writ
     return run_step(step, ctx, site, day_partitions(days, site.name))
 
 
-def spoil_readings(ctx: StepContext, day: date, network: str = "hanoi") -> None:
+IMPOSSIBLE = (pl.col("value_si") + 1e6,)
+UNUSABLE = (pl.lit(0, pl.Int8).alias("mask"), pl.lit("bad").alias("quality"))
+
+
+def spoil_readings(
+    ctx: StepContext, day: date, network: str = "hanoi", change: Sequence[pl.Expr] = IMPOSSIBLE
+) -> None:
     """Put impossible values into a day's readings, as made from the same by the same code.
 
     No validation of ours would let them pass, so they are put into the lake by hand; a step that
@@ -54,7 +61,7 @@ def spoil_readings(ctx: StepContext, day: date, network: str = "hanoi") -> None:
     ctx.warehouse.write(
         READINGS,
         partition,
-        frame.with_columns(value_si=pl.col("value_si") + 1e6),
+        frame.with_columns(*change),
         inputs=record.inputs,
         code_version=record.code_version,
     )

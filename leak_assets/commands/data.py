@@ -77,6 +77,7 @@ def ingest(
             )
         made = {
             "network": f"{summary.windows} windows scored, {summary.incidents} incidents",
+            "zones": f"the areas: leak-assets water report --network {name}",
             "plant": f"what was noticed: leak-assets plant anomalies --site {name}",
         }
         console().print(made.get(site.kind, "done"))

@@ -71,6 +71,7 @@ def _text(value: Any) -> str:
         case float():
             return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M}"
+            # Steps are of minutes; what sensors of seconds say is not to look the same.
+            return f"{value:%Y-%m-%d %H:%M:%S}" if value.second else f"{value:%Y-%m-%d %H:%M}"
         case _:
             return str(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from leak_assets.definitions import defs
@@ -18,7 +19,7 @@ from leak_assets.pipeline.context import StepContext
 from leak_assets.settings import Settings
 from leak_assets.sites.described import register_site
 from leak_assets.telemetry.steps import RAW_STEP, READINGS_STEP
-from leak_assets_tests.days import spoil_readings
+from leak_assets_tests.days import UNUSABLE, spoil_readings
 
 SITE = """\
 name: rome
@@ -117,11 +118,24 @@ def test_the_page_of_expectations_hangs_on_the_materialization(
             raise_on_error=False,
         )
 
+    def checked(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+        found = result.get_asset_check_evaluations()
+        (check,) = [one for one in found if one.check_name == "expectations"]
+        return check
+
     assert run().success
+    # A warning is told and blocks nothing.
+    spoil_readings(rome, DAYS[0], "rome", UNUSABLE)
+    result = run()
+    assert result.success
+    assert checked(result).passed
+    assert checked(result).metadata["warnings"].value == 1
+    assert "values are missing or estimated" in str(checked(result).description)
     spoil_readings(rome, DAYS[0], "rome")
+    spoil_readings(rome, DAYS[0], "rome", (pl.lit(1, pl.Int8).alias("mask"),))
     result = run()
     assert not result.success
-    (check,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "expectations"]
+    check = checked(result)
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.ERROR
     assert check.target_materialization_data is not None

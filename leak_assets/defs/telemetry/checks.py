@@ -67,15 +67,20 @@ def expectations(context: dg.AssetCheckExecutionContext, platform: Platform) -> 
         for (name, day), outcome in outcomes.items()
         for failure in outcome.failures
     ]
+    warnings = [
+        f"{name} {day}: {warning.message}"
+        for (name, day), outcome in outcomes.items()
+        for warning in outcome.warnings
+    ]
     wrong = [(name, day) for (name, day), outcome in outcomes.items() if outcome.failures]
     left_out = all(check_contract(ctx, ctx.site(name), [day])[0] for name, day in wrong)
     samples = [row for o in outcomes.values() for f in o.failures for row in f.sample]
     return dg.AssetCheckResult(
         passed=not failures,
         severity=_severity(stops=not left_out or len(wrong) == len(outcomes)),
-        description="; ".join(failures[:TOLD]) or f"{len(outcomes)} days as expected",
+        description="; ".join((failures or warnings)[:TOLD]) or f"{len(outcomes)} days as expected",
         metadata={
-            "warnings": sum(len(outcome.warnings) for outcome in outcomes.values()),
+            "warnings": len(warnings),
             **({"offending_rows": dg.MetadataValue.json(samples[:TOLD])} if samples else {}),
             **{
                 f"page of {name} {day}": dg.MetadataValue.url(outcome.page.as_uri())
