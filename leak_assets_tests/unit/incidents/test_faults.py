@@ -277,6 +277,22 @@ def test_fault_7_spikes(suffer: Callable[..., Outcome]) -> None:
     assert found.leaks == 0
 
 
+def test_fault_7_values_that_cannot_be_true(suffer: Callable[..., Outcome]) -> None:
+    """An error code for a value, an hour long each day: `range`, masked and visible, no leak."""
+
+    def error_code(wide: Wide, at: slice) -> None:
+        for first in range(at.start, at.stop, PER_DAY):
+            wide[STUCK][first + 100 : first + 112] = -9999.0
+
+    found = suffer(error_code)
+    assert ("13", "range") in found.data
+    assert found.flagged(Reason.RANGE, STUCK) == 4 * 12
+    impossible = found.readings.filter(pl.col("value_si") == -9999.0)
+    assert (impossible.height, set(impossible["mask"])) == (4 * 12, {0})
+    assert set(impossible["flags"]) == {int(Reason.RANGE)}
+    assert found.leaks == 0
+
+
 def test_fault_8_unit_change(suffer: Callable[..., Outcome]) -> None:
     """A pressure in bar instead of m: `unit_step`, and no leak."""
 
