@@ -200,3 +200,11 @@ def detection(
         return
     for _, title, rows in tables:
         print_rows(rows, as_json=False, title=title)
+    if any(one.leaks for one in judged) and not any(one.true_positives for one in judged):
+        console().print(
+            f"No leak was found. `leak-assets expect --network {network}` says what these sensors"
+            " let expect, and what others would.",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )

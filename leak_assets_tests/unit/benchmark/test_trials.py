@@ -98,6 +98,8 @@ def test_a_town_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     rows = json.loads(board.output)["leaderboard"]
     assert {row["method"] for row in rows} == {*own_methods(), *BASELINES}
     assert next(row for row in rows if row["method"] == "null")["% of perfect"] == 0
+    silent = CliRunner().invoke(app, [*arguments, "--methods", "null"])
+    assert "`leak-assets expect --network hanoi`" in silent.output
     wrong = CliRunner().invoke(app, [*arguments, "--variant", "noise"])
     assert isinstance(wrong.exception, InputError)
 
