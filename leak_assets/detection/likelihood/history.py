@@ -4,6 +4,7 @@ Decisions only. Each day all that is believed is estimated again from all days (
 people were told stays told.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -59,8 +60,9 @@ _SMALLEST_DRIFT_M = 0.3
 # People are told another place when the old one has lost its chance and another is likely.
 _LOST_CHANCE, _NEW_CHANCE = 0.05, 0.9
 
-# Names a hypothesis: kind, number of the pipe or fault, day.
-Name = Callable[[Literal["leak", "fault"], int, int], str]
+Kind = Literal["leak", "fault"]
+# Names a hypothesis: kind, number of the pipe or fault, day, how many were named so before.
+Name = Callable[[Kind, int, int, int], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +194,14 @@ class History:
                 effect[seen.coordinates.channels] = seen.coordinates.back @ burst.effect
                 self.told.append(Told(event, effect))
 
+    def _new_name(self, kind: Kind, index: int, day: int) -> str:
+        """Return a name that nothing else has: two changes of a day may be at one pipe."""
+        waiting = (self.suspicion, self.dropped)
+        taken = {event.hypothesis_id for event in self.events}
+        taken |= {one.hypothesis_id for one in waiting if one is not None}
+        names = (self._name(kind, index, day, count) for count in itertools.count())
+        return next(name for name in names if name not in taken)
+
     def _begun(self, burst: Burst, yesterday: int) -> Event:
         """Return the leak that was seen within the day after a day."""
         today, place = yesterday + 1, burst.placed.place
@@ -203,7 +213,7 @@ class History:
             return replace(event, began_at=began_at, known_at=known_at)
         same = self._same(place.pipe)
         return Event(
-            self._name("leak", place.pipe, today) if same is None else "",
+            self._new_name("leak", place.pipe, today) if same is None else "",
             "leak",
             place.pipe,
             onset,
@@ -418,7 +428,7 @@ class History:
                 self._change(number, withdrawn=True)
         self.events.append(
             Event(
-                self._name("fault", fault, self.day) if is_told else "",
+                self._new_name("fault", fault, self.day) if is_told else "",
                 "fault",
                 fault,
                 found.onset,
@@ -520,7 +530,7 @@ class History:
         """Report a leak whose place is clear enough, or waited for long enough."""
         place, before = placed.place, self.suspicion
         waiting = Suspicion(
-            before.hypothesis_id if before else self._name("leak", place.pipe, self.day),
+            before.hypothesis_id if before else self._new_name("leak", place.pipe, self.day),
             before.since if before else self.day,
             self.day,
             onset,
@@ -684,7 +694,7 @@ class History:
         event = self.events[number]
         is_untold = event.known_on is None and event.repair is None and event.part_of is None
         if is_untold and self.flow_m3_per_h(number) >= self._smallest_m3_per_h:
-            name = self._name("leak", event.pipe, self.day)
+            name = self._new_name("leak", event.pipe, self.day)
             self._change(number, known_on=self.day, index=event.pipe, hypothesis_id=name)
             self._fit()
 

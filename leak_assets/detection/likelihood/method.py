@@ -193,8 +193,8 @@ class LikelihoodDetector:
         ]
         explanations = self._explanations(reference)
 
-        def name(kind: Literal["leak", "fault"], index: int, day: int) -> str:
-            element = self._element(kind, index, reference)
+        def name(kind: Literal["leak", "fault"], index: int, day: int, before: int) -> str:
+            element = self._element(kind, index, reference) + "'" * before
             which: Literal["leak", "sensor_fault"] = "leak" if kind == "leak" else "sensor_fault"
             return hypothesis_id(self.network, METHOD, which, _end_of(first, day), element)
 
