@@ -52,8 +52,8 @@ class Known:
     kind: str
     index: int
     sign: float
-    onset: int
-    growth_days: int
+    onset: float
+    growth_days: float
     last_day: int | None
     size: float
 

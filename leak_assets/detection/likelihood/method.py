@@ -15,7 +15,13 @@ import numpy as np
 from leak_assets.detection.detector import Findings, Observed
 from leak_assets.detection.hypothesis import Contribution, Hypothesis, Status, hypothesis_id
 from leak_assets.features.channel_days import daily_drivers, daily_values, half_hours
-from leak_assets.features.half_hours import HALF_HOUR, M3_PER_H, ChannelReference, Floats
+from leak_assets.features.half_hours import (
+    HALF_HOUR,
+    M3_PER_H,
+    PER_DAY,
+    ChannelReference,
+    Floats,
+)
 
 from .explanations import Explanations, Place
 from .history import History
@@ -24,7 +30,7 @@ from .reported import Repair
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
-VERSION = "3"
+VERSION = "4"
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 FULL_COPY_DAYS = 8
@@ -225,7 +231,7 @@ class LikelihoodDetector:
             elif number in running:
                 flow = history.flow_m3_per_h(number)
                 out.append(self._row(history, event, "reported", history.effect(number), flow))
-            elif event.known_on is not None and event.ended_known_on == history.day:
+            elif event.ended_known_on == history.day and _was_told(history, event):
                 out.append(self._row(history, event, "ended", None, 0.0))
         if history.suspicion is not None and history.suspicion.seen_on == history.day:
             out.append(self._suspected(history, history.suspicion, "watched"))
@@ -351,7 +357,16 @@ class LikelihoodDetector:
         ]
 
 
-def _shown_onset(event: Event) -> int:
+def _was_told(history: History, event: Event) -> bool:
+    """Say whether people heard of an event before the end of the day."""
+    if event.known_on is None:
+        return False
+    return event.known_on < history.day or (
+        event.known_at is not None and event.known_at < (history.day + 1) * PER_DAY
+    )
+
+
+def _shown_onset(event: Event) -> float:
     """Return the day on which people are told that it began.
 
     A sudden change that is seen on a single day began on it or in the night before.
@@ -371,7 +386,7 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _begin_of(first: date, day: int) -> datetime:
+def _begin_of(first: date, day: float) -> datetime:
     return datetime.combine(first + timedelta(days=day), time(), UTC)
 
 

@@ -106,8 +106,8 @@ def _burst(
     is_leak = (
         2 * placed.gain > max(policy.burst_alarm, policy.burst_share * total)
         and placed.gain > of_fault
-        and placed.place.chance >= policy.chance_to_report
+        and placed.place.chance >= policy.burst_chance
     )
     if not is_leak:
         return None
-    return Burst(changes.starts[number][0], until, placed, score / information)
+    return Burst(int(changes.starts[number][0]), until, placed, score / information)
