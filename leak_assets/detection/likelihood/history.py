@@ -27,6 +27,7 @@ from .reported import MATCH_DAYS, Repair, ended_by, repair_of, repaired
 from .rivals import Fault, best_end, best_fault, best_leak
 from .search import Search
 from .state import Event, LikelihoodState, Singles, Suspicion, parts_of
+from .told import SAME_DAYS, SAME_M, as_told
 from .watch import Burst, bursts
 
 Floats = NDArray[np.float64]
@@ -41,10 +42,6 @@ _USUAL_REPAIR_DAYS, _USUAL_REPAIR_M3_PER_H = 30, 8.0
 # A leak near a younger one is its growth where a better course of that one gains half as much.
 YOUNG_DAYS, _GROWTH_SHARE = 130, 0.5
 _FIRST_DAYS = 2
-# A leak so near to one that people were told of lately is the same, which has grown at once: of
-# such second calls on eight towns 33 of 43 were repetitions, of those later most were not. In its
-# first days a leak is placed less well: of six second calls within 300 m none was another leak.
-_SAME_M, _SAME_DAYS = 100.0, 45
 # Known leaks are gone through every week, all of them every fourth; what has no ground is dropped.
 _WEEK_DAYS, _SWEEP_DAYS = 7, 28
 # So many sets of leaks are found anew at once, those of the smallest first: each takes a second.
@@ -602,8 +599,8 @@ class History:
             number
             for number in self.active_leaks()
             for since in (self.day - (self.events[number].known_on or 0),)
-            if away[self.events[number].pipe] <= (HIT_M if since <= _FIRST_DAYS else _SAME_M)
-            and since <= _SAME_DAYS
+            if away[self.events[number].pipe] <= (HIT_M if since <= _FIRST_DAYS else SAME_M)
+            and since <= SAME_DAYS
         ]
         return min(near, key=lambda number: away[self.events[number].pipe], default=None)
 
@@ -700,54 +697,8 @@ class History:
 
     def _take(self, better: list[Event]) -> None:
         """Take another set of leaks; what people were told stays where something is near."""
-        count, away = len(self.events), self.explanations.distance_m
-        old, out, new = self.events, list(better[:count]), list(better[count:])
-        new = [event for event in new if not event.withdrawn]
-        gone = [n for n in range(count) if out[n].withdrawn and not old[n].withdrawn]
-        told = [n for n in gone if old[n].known_on is not None and old[n].last_day is None]
-        for number in sorted(told, key=lambda n: old[n].known_on or 0):
-            near = [
-                e for e in new if e.last_day is None and away[old[number].pipe][e.pipe] <= HIT_M
-            ]
-            if not near:
-                continue
-            one = min(near, key=lambda e: away[old[number].pipe][e.pipe])
-            new = [e for e in new if e is not one]
-            names = ("pipe", "place", "onset", "growth_days", "size")
-            out[number] = replace(
-                old[number], changed_on=self.day, **{name: getattr(one, name) for name in names}
-            )
-        for number in gone:
-            if out[number].withdrawn:
-                event = old[number]
-                is_told = event.known_on is not None and event.ended_known_on is None
-                out[number] = replace(
-                    event,
-                    withdrawn=True,
-                    last_day=self.day if event.last_day is None else event.last_day,
-                    ended_known_on=self.day if is_told else event.ended_known_on,
-                    changed_on=self.day,
-                )
-        for number in range(count):
-            if out[number] is not old[number] and not out[number].withdrawn:
-                is_over = out[number].last_day is not None and out[number].known_on is not None
-                known = out[number].ended_known_on if is_over else None
-                out[number] = replace(
-                    out[number],
-                    changed_on=self.day,
-                    ended_known_on=self.day if is_over and known is None else known,
-                )
-        self.events, self._fitted = out, None
-        for event in new:
-            beside = [
-                n
-                for n in self.active_leaks()
-                if away[event.pipe][self.events[n].pipe] <= _SAME_M
-                and event.last_day is None
-                and 0 <= event.onset - self.events[n].onset <= _SAME_DAYS
-            ]
-            same = min(beside, key=lambda n: away[event.pipe][self.events[n].pipe], default=None)
-            self.events.append(replace(event, part_of=same))
+        self.events = as_told(self.events, better, self.day, self.explanations.distance_m)
+        self._fitted = None
         self._fit()
 
     def _best_leak_beside(
