@@ -1,4 +1,4 @@
-"""The days as evidence: prepared once a day, then asked for fits and changes.
+"""The days as evidence: prepared once a day, then asked for fits, changes and better courses.
 
 Questions to the data and their answers; what is believed because of them is `history`.
 """
@@ -14,7 +14,7 @@ from .days import Days
 from .explanations import Explanations
 from .fit import Fit, Known, fit
 from .noise import Noise
-from .placing import Placed, place
+from .placing import Placed, at_pipe, place
 from .state import Event
 from .timeline import Timeline
 
@@ -24,11 +24,17 @@ Ints = NDArray[np.int64]
 # Growth of leaks that is looked for, days until they are whole; 1 is sudden.
 GROWTHS_DAYS = (1, 10, 20, 35, 60, 90)
 # A growing leak shows its growth after this many days only.
-LEAST_DAYS_OF_GROWTH = 5
+_LEAST_DAYS_OF_GROWTH = 5
 # Log prior of a growing leak against a sudden one, over its many possible courses.
 GROWTH_PENALTY = 2.0
 # Beginnings that are weighed each day: all of the last days, fewer of those longer ago.
 _ALL_OF_DAYS, _SECOND_OF_DAYS, _FOURTH_OF_DAYS, _SIXTH = 12, 60, 160, 6
+# How far the onset of a known leak is looked for before and after where it was.
+_EARLIER_DAYS, _LATER_DAYS, _CLOSE_DAYS = 60, 45, 7
+# Before a reported repair: how long the leak may have run.
+REPAIR_WINDOW_DAYS = 130
+# Of the courses whose fixed directions fit best, so many are judged in full.
+_JUDGED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +53,7 @@ class Changes:
 
     information: Floats
     score: Floats
-    starts: tuple[tuple[float, float], ...]
+    starts: tuple[tuple[int, int], ...]
     growth: Floats
 
     @property
@@ -61,6 +67,22 @@ class Changes:
         score = self.score @ directions.T
         size = np.divide(score, known, out=np.zeros(score.shape), where=known > 0)
         return size * score * np.sign(size), size
+
+
+@dataclass(frozen=True, eq=False)
+class Better:
+    """A course, and where it is looked for a place, that explain the days best.
+
+    Parameters
+    ----------
+    event
+        The leak with the new course and place.
+    gain
+        Log likelihood ratio to the leak not being there.
+    """
+
+    event: Event
+    gain: float
 
 
 class Estimate:
@@ -95,7 +117,7 @@ class Estimate:
             used = list(self.days.usable)
         return Coordinates.of(self.explanations, self._noise, tuple(used))
 
-    def seen(
+    def _seen(
         self, events: Sequence[Event], more: frozenset[int]
     ) -> tuple[Coordinates, Timeline, Floats]:
         """Return coordinates, the days but those of sudden changes, and their white values."""
@@ -114,7 +136,7 @@ class Estimate:
     def mixed(events: Iterable[Event]) -> frozenset[int]:
         """Return the days on which a known event began or ended within the day."""
         live = [event for event in events if not event.withdrawn]
-        begun = {int(event.onset) for event in live if event.growth_days == 1}
+        begun = {event.onset for event in live if event.growth_days == 1}
         return frozenset(begun | {e.last_day for e in live if e.last_day is not None})
 
     def fitted(self, events: Sequence[Event]) -> list[int]:
@@ -134,7 +156,7 @@ class Estimate:
 
     def fit(self, events: Sequence[Event], more: frozenset[int] = frozenset()) -> Fit:
         """Return all events that are believed, fitted together, in their order."""
-        coordinates, timeline, white = self.seen(events, more)
+        coordinates, timeline, white = self._seen(events, more)
         known = [self._known(events[number]) for number in self.fitted(events)]
         return fit(
             coordinates,
@@ -156,8 +178,8 @@ class Estimate:
     # ------------------------------------------------------------------ changes
     def changes(self, events: Sequence[Event], fitted: Fit, *, of_all_days: bool) -> Changes | None:
         """Return the evidence for something new, None before there is any."""
-        coordinates, timeline, _ = self.seen(events, frozenset())
-        starts: list[tuple[float, float]] = []
+        coordinates, timeline, _ = self._seen(events, frozenset())
+        starts: list[tuple[int, int]] = []
         information, score = [], []
         for growth_days in GROWTHS_DAYS:
             onsets = self._onsets(growth_days, of_all_days=of_all_days)
@@ -167,8 +189,7 @@ class Estimate:
             known, said = fitted.evidence(coordinates, columns)
             information.append(known)
             score.append(said)
-            # A course by its values at the days' begins is the daily mean of half a day later.
-            starts += [start_of(int(onset), growth_days) for onset in onsets]
+            starts += [(int(onset), growth_days) for onset in onsets]
         if not starts:
             return None
         growth = np.array([min((self.today - o) / days, 1.0) ** 2 for o, days in starts])
@@ -176,7 +197,7 @@ class Estimate:
 
     def _onsets(self, growth_days: int, *, of_all_days: bool) -> Ints:
         today, first = self.today, max(self.days.learned - 1, self.days.first)
-        least = 1 if growth_days == 1 else LEAST_DAYS_OF_GROWTH
+        least = 1 if growth_days == 1 else _LEAST_DAYS_OF_GROWTH
         return np.array(
             [
                 day
@@ -198,7 +219,7 @@ class Estimate:
             changes.score[number],
             float(changes.growth[number]),
         )
-        return charged(found, changes.starts[number][1])
+        return _charged(found, changes.starts[number][1])
 
     def effect(self, events: Sequence[Event], information: Floats, score: Floats) -> Floats:
         """Return an effect on the channels (S), zero on those that are not believed."""
@@ -211,16 +232,89 @@ class Estimate:
         out[coordinates.channels] = coordinates.back @ turned
         return out
 
+    # ------------------------------------------------------------------ better courses
+    def better(self, events: Sequence[Event], number: int, *, moves: bool) -> Better | None:
+        """Return the course that explains the days best with all other events kept.
 
-def start_of(onset: int, growth_days: float) -> tuple[float, float]:
-    """Return onset and growth of a course by its values at the begins of days.
+        Parameters
+        ----------
+        number
+            Of the leak among the events.
+        moves
+            Whether its place is looked for anew.
+        """
+        event = events[number]
+        others = [replace(event, withdrawn=True) if e is event else e for e in events]
+        # With the days that are mixtures because of it left out: else its end would be explained.
+        fitted = self.fit(others, self.mixed(events))
+        coordinates, timeline, _ = self._seen(events, frozenset())
+        starts: list[tuple[int, int]] = []
+        information, score = [], []
+        for growth_days in GROWTHS_DAYS:
+            onsets = self._onsets_about(event, growth_days)
+            if not len(onsets):
+                continue
+            local = onsets - self.days.first
+            if event.last_day is None or event.last_day > self.today:
+                columns = timeline.beginnings(local, growth_days)
+            else:
+                last = event.last_day - self.days.first
+                columns = timeline.courses_until(local, growth_days, last)
+            known_of, said = fitted.evidence(coordinates, columns)
+            information.append(known_of)
+            score.append(said)
+            starts += [(int(onset), growth_days) for onset in onsets]
+        if not starts:
+            return None
+        found = Changes(
+            np.concatenate(information), np.concatenate(score), tuple(starts), np.ones(len(starts))
+        )
+        return self._best_course(coordinates, event, found, moves=moves)
 
-    The daily means of a growing one are those of one that begins half a day later.
-    """
-    return (onset, growth_days) if growth_days == 1 else (onset + 0.5, growth_days)
+    def _onsets_about(self, event: Event, growth_days: int) -> Ints:
+        first = max(self.days.learned - 1, self.days.first, event.onset - _EARLIER_DAYS)
+        last = self.today - 1
+        if event.last_day is not None:
+            last = min(last, event.last_day - 2)
+        if event.repair is not None and event.last_day is not None:
+            first = max(self.days.learned - 1, self.days.first, event.last_day - REPAIR_WINDOW_DAYS)
+        least = 0 if growth_days == 1 else _LEAST_DAYS_OF_GROWTH - 1
+        return np.array(
+            [
+                day
+                for day in range(first, min(last, event.onset + _LATER_DAYS) + 1)
+                if (abs(day - event.onset) < _CLOSE_DAYS or day % 4 == 0) and last - day >= least
+            ],
+            dtype=np.int64,
+        )
+
+    def _best_course(
+        self, coordinates: Coordinates, event: Event, found: Changes, *, moves: bool
+    ) -> Better | None:
+        directions = coordinates.leaks if moves else coordinates.leaks[[event.pipe]]
+        value = found.ratios(directions)[0].max(axis=1)
+        best: Better | None = None
+        for number in np.argsort(-value, kind="stable")[:_JUDGED]:
+            onset, growth_days = found.starts[number]
+            evidence = found.information[number], found.score[number]
+            course = {"onset": onset, "growth_days": growth_days}
+            if moves:
+                placed = _charged(place(coordinates, self.explanations, *evidence), growth_days)
+                where = placed.place
+                gain = placed.gain
+                newer = replace(
+                    event, **course, pipe=where.pipe, place=where, size=where.flow_m3_per_h
+                )
+            else:
+                gain, size = at_pipe(coordinates, self.explanations, event.pipe, *evidence)
+                gain -= GROWTH_PENALTY * (growth_days > 1)
+                newer = replace(event, **course, size=size)
+            if best is None or gain > best.gain:
+                best = Better(newer, gain)
+        return best
 
 
-def charged(found: Placed, growth_days: float) -> Placed:
+def _charged(found: Placed, growth_days: int) -> Placed:
     """Return a placed leak whose gain is charged for the choice of a growing course."""
     if growth_days == 1:
         return found

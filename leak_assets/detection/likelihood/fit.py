@@ -52,8 +52,8 @@ class Known:
     kind: str
     index: int
     sign: float
-    onset: float
-    growth_days: float
+    onset: int
+    growth_days: int
     last_day: int | None
     size: float
 

@@ -30,7 +30,7 @@ from .reported import Repair
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
-VERSION = "4"
+VERSION = "3"
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 FULL_COPY_DAYS = 8
@@ -366,7 +366,7 @@ def _was_told(history: History, event: Event) -> bool:
     )
 
 
-def _shown_onset(event: Event) -> float:
+def _shown_onset(event: Event) -> int:
     """Return the day on which people are told that it began.
 
     A sudden change that is seen on a single day began on it or in the night before.
@@ -386,7 +386,7 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _begin_of(first: date, day: float) -> datetime:
+def _begin_of(first: date, day: int) -> datetime:
     return datetime.combine(first + timedelta(days=day), time(), UTC)
 
 

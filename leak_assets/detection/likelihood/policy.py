@@ -27,10 +27,6 @@ class LikelihoodPolicy:
         The same as `alarm` for what began within hours, which is looked at 48 times a day; and how
         much of the change a leak must explain. Demand that is new to the week explains less than
         0.6 of what it does by leaks, bursts 0.6 to 0.95.
-    burst_chance, burst_wait_half_hours
-        How certain the place of a burst must be in its first half-hours, after which
-        `chance_to_report` holds. A little later more is known: of twelve calls with less than 0.8
-        six found nothing.
     """
 
     alarm: float = 30.0
@@ -39,14 +35,12 @@ class LikelihoodPolicy:
     longest_wait_days: int = 5
     burst_alarm: float = 60.0
     burst_share: float = 0.6
-    burst_chance: float = 0.8
-    burst_wait_half_hours: int = 5
 
     def __post_init__(self) -> None:
         for name in ("alarm", "smallest_m3_per_h", "burst_alarm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive")
-        for name in ("chance_to_report", "burst_share", "burst_chance"):
+        for name in ("chance_to_report", "burst_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be 0 to 1")
         if self.longest_wait_days < 0:

@@ -6,7 +6,7 @@ Which leak a repair may belong to, as new lists of events; which is the likelies
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .courses import REPAIR_WINDOW_DAYS
+from .estimate import REPAIR_WINDOW_DAYS
 from .placing import Placed
 from .state import Event, parts_of
 
@@ -25,7 +25,7 @@ class Repair:
 
 
 def repair_of(
-    events: Sequence[Event], repairs: Sequence[Repair], today: int, onset: float, placed: Placed
+    events: Sequence[Event], repairs: Sequence[Repair], today: int, onset: int, placed: Placed
 ) -> int | None:
     """Return the reported repair, still to come, of a leak that fits its pipe, or None."""
     taken = {event.repair for event in events if not event.withdrawn}
@@ -41,12 +41,7 @@ def repair_of(
 
 
 def repaired(
-    repairs: Sequence[Repair],
-    number: int,
-    onset: float,
-    growth_days: float,
-    size: float,
-    today: int,
+    repairs: Sequence[Repair], number: int, onset: int, growth_days: int, size: float, today: int
 ) -> Event:
     """Return the leak that a repair ended: nobody is told of it."""
     repair = repairs[number]

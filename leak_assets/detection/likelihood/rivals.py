@@ -77,12 +77,12 @@ def best_fault(
     row, fault = np.unravel_index(int(gain.argmax()), gain.shape)
     if not np.isfinite(gain[row, fault]):
         return None, -np.inf
-    found = Fault(int(fault), int(changes.starts[row][0]), float(size[row, fault]))
+    found = Fault(int(fault), changes.starts[row][0], float(size[row, fault]))
     return found, float(gain[row, fault])
 
 
 def best_end(
-    changes: Changes, running: Sequence[tuple[int, float, Floats]]
+    changes: Changes, running: Sequence[tuple[int, int, Floats]]
 ) -> tuple[tuple[int, int] | None, float]:
     """Return the leak whose end explains a change best, with the day, and the gain.
 
@@ -103,7 +103,7 @@ def best_end(
         gain = np.where(possible, likelihood - nothing - np.log(len(running)), -np.inf)
         row = int(gain.argmax())
         if gain[row] > best[1]:
-            best = (number, int(changes.starts[row][0])), float(gain[row])
+            best = (number, changes.starts[row][0]), float(gain[row])
     return best
 
 

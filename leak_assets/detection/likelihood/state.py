@@ -43,8 +43,7 @@ class Event:
     index
         Pipe or fault, as told to people.
     onset, growth_days, last_day
-        Its course: first day (of a growing one with its part), days until it is whole (1: sudden),
-        day on which it was gone.
+        Its course: first day, days until it is whole (1: sudden), day on which it was gone.
     first_seen, known_on
         Days with whose end it was suspected, and told to people (None: it is not told).
     size
@@ -77,8 +76,8 @@ class Event:
     hypothesis_id: str
     kind: Literal["leak", "fault"]
     index: int
-    onset: float
-    growth_days: float
+    onset: int
+    growth_days: int
     last_day: int | None
     first_seen: int
     known_on: int | None
@@ -129,7 +128,7 @@ class Suspicion:
     hypothesis_id: str
     since: int
     seen_on: int
-    onset: float
+    onset: int
     place: Place
     score: float
     effect: Floats

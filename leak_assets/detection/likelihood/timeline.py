@@ -22,32 +22,18 @@ LONGEST_GROWTH_DAYS = 90
 _STEP_DAYS = 64
 
 
-@lru_cache(maxsize=6)
-def _factor(size: int, course: Course) -> Floats:
-    """Return the inverse Cholesky factor over days (lower triangular)."""
+@lru_cache(maxsize=24)
+def _white_factor(size: int, masked: tuple[int, ...], course: Course) -> Floats:
+    """Return the inverse Cholesky factor over days, with rows and columns of masked days zero."""
     from scipy.linalg import lapack
 
-    factor, info = lapack.dtrtri(np.linalg.cholesky(course.covariance(size)), lower=1)
+    kept = np.array([day for day in range(size) if day not in set(masked)])
+    factor = np.linalg.cholesky(course.covariance(size)[np.ix_(kept, kept)])
+    inverse, info = lapack.dtrtri(factor, lower=1)
     if info != 0:
         raise ArithmeticError(f"the covariance over {size} days cannot be inverted")
-    out = np.tril(factor)
-    out.setflags(write=False)
-    return out
-
-
-@lru_cache(maxsize=24)
-def _white_factor(days: int, masked: tuple[int, ...], course: Course) -> Floats:
-    """Return the factor over days of which some tell nothing.
-
-    That a day tells nothing is the same as that it has a free effect of its own: what it does in
-    white noise is taken out of everything. A sixth of the time of a factor over the other days.
-    """
-    size = -(-days // _STEP_DAYS) * _STEP_DAYS
-    factor = _factor(size, course)[:days, :days]
-    free = list(masked)
-    directions, _ = np.linalg.qr(factor[:, free])
-    out = np.asarray(factor - directions @ (directions.T @ factor), dtype=np.float64)
-    out[:, free] = 0.0
+    out = np.zeros((size, size))
+    out[np.ix_(kept, kept)] = np.tril(inverse)
     out.setflags(write=False)
     return out
 
@@ -77,9 +63,10 @@ class Timeline:
         return len(self.load)
 
     def factor(self, group: Group) -> Floats:
-        """Return what turns days into white noise (N × N)."""
-        masked = tuple(sorted(day for day in self.masked if day < self.days))
-        return _white_factor(self.days, masked, group.course)
+        """Return what turns days into white noise (N × N, lower triangular)."""
+        size = -(-self.days // _STEP_DAYS) * _STEP_DAYS
+        masked = tuple(sorted(day for day in self.masked if day < size))
+        return _white_factor(size, masked, group.course)[: self.days, : self.days]
 
     def white(self, values: Floats) -> Floats:
         """Return values of all coordinates (N × J) in white noise."""
@@ -97,10 +84,8 @@ class Timeline:
             self.factor(group) @ (courses * self.weight(group)[:, None]) for group in self.groups
         ]
 
-    def beginnings(self, onsets: Ints, growth_days: float) -> list[Floats]:
+    def beginnings(self, onsets: Ints, growth_days: int) -> list[Floats]:
         """Return effects that begin on some days and do not end, in white noise (N × O each).
-
-        Growth takes whole days here.
 
         The first day of a sudden effect is left free: how much of it is a mixture is unknown.
         """
@@ -110,24 +95,22 @@ class Timeline:
                 columns.append(self._without(group, steps[:, onsets + 1], onsets))
                 continue
             # (d - o)^2 / L^2 is a sum of steps with odd weights.
-            last = onsets + int(growth_days)
+            last = onsets + growth_days
             rises = twice[:, last] - twice[:, onsets]
             level = once[:, last] - once[:, onsets]
             columns.append((2 * rises - (2 * onsets + 1) * level) / growth_days**2)
         return columns
 
-    def courses_until(
-        self, onsets: Floats, growth_days: float, last_day: int | None
-    ) -> list[Floats]:
+    def courses_until(self, onsets: Ints, growth_days: int, last_day: int) -> list[Floats]:
         """Return effects that begin on some days and are gone on `last_day`, as `beginnings`."""
-        courses = np.stack([course(self.days, o, growth_days, last_day) for o in onsets], 1)
+        courses = np.stack([course(self.days, int(o), growth_days, last_day) for o in onsets], 1)
         columns = self.white_courses(courses)
+        ends = np.full(len(onsets), last_day)
         for number, group in enumerate(self.groups):
-            if last_day is not None and last_day < self.days:
-                ends = np.full(len(onsets), last_day)
+            if last_day < self.days:
                 columns[number] = self._without(group, columns[number], ends)
             if growth_days == 1:
-                columns[number] = self._without(group, columns[number], onsets.astype(np.int64))
+                columns[number] = self._without(group, columns[number], onsets)
         return columns
 
     @cached_property
@@ -151,25 +134,19 @@ class Timeline:
         return np.asarray(columns - free * along, dtype=np.float64)
 
 
-def course(days: int, onset: float, growth_days: float, last_day: int | None) -> Floats:
+def course(days: int, onset: int, growth_days: int, last_day: int | None) -> Floats:
     """Return the size of a leak on each day in parts of its peak (N).
 
     The diameter of a hole grows evenly (Leak.opening), so that the flow grows with the square; a
     sudden leak is whole from the day after its onset, on which it ran for a part of the day.
     """
-    after = np.arange(days + 1) - onset
-    if growth_days == 1:
-        size = np.clip(after[:-1], 0.0, 1.0)
-    else:
-        # The integral of the square of the time since its begin, and of one after its growth.
-        within = np.clip(after, 0.0, growth_days)
-        size = np.diff(within**3 / (3 * growth_days**2) + np.maximum(after - growth_days, 0.0))
+    size = np.clip((np.arange(days) - onset) / growth_days, 0.0, 1.0) ** 2
     if last_day is not None:
         size[max(last_day, 0) :] = 0.0
     return np.asarray(size, dtype=np.float64)
 
 
-def courses(days: int, parts: Sequence[tuple[float, float, int | None]]) -> Floats:
+def courses(days: int, parts: Sequence[tuple[int, int, int | None]]) -> Floats:
     """Return the courses of several leaks (N × K): onset, growth in days, last day of each."""
     if not parts:
         return np.zeros((days, 0))

@@ -106,14 +106,8 @@ def _burst(
     is_leak = (
         2 * placed.gain > max(policy.burst_alarm, policy.burst_share * total)
         and placed.gain > of_fault
-        and placed.place.chance >= _least_chance(until - changes.starts[number][0], policy)
+        and placed.place.chance >= policy.chance_to_report
     )
     if not is_leak:
         return None
-    return Burst(int(changes.starts[number][0]), until, placed, score / information)
-
-
-def _least_chance(half_hours: float, policy: LikelihoodPolicy) -> float:
-    """Return how certain the place of a burst must be so many half-hours after its begin."""
-    is_waiting = half_hours < policy.burst_wait_half_hours
-    return policy.burst_chance if is_waiting else policy.chance_to_report
+    return Burst(changes.starts[number][0], until, placed, score / information)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from leak_assets.detection.detector import Observed
 from leak_assets.detection.hypothesis import Hypothesis
+from leak_assets.detection.likelihood.history import History
 from leak_assets.detection.likelihood.method import CHANNELS, REFERENCES
 from leak_assets.detection.likelihood.responses import Responses
+from leak_assets.detection.likelihood.state import LikelihoodState
 from leak_assets.errors import InputError
 from leak_assets_tests import channels as made
 from leak_assets_tests.channels import detector, observed, quiet_days, run, with_leak
@@ -66,6 +68,26 @@ def test_a_leak_elsewhere_is_a_second_one() -> None:
     _, found = run(detector(), values)
     assert {one.element_id for one in last_rows(found).values()} == {"p0", "p2"}
     assert all(one.status == "reported" for one in found if one.at == found[-1].at)
+
+
+def test_changes_of_one_day_have_names_of_their_own() -> None:
+    """Two leaks of one day stay two hypotheses, also where both would be named alike."""
+    reference = made.reference()
+    # What two zones took and were expected to take.
+    unknown = np.full(4, np.nan)
+    history = History(
+        LikelihoodState(
+            reference, values=np.zeros((0, len(reference.names))), drivers=np.zeros((0, 4))
+        ),
+        made.responses().explanations(reference),
+        [],
+        lambda _kind, _index, _day, before: f"same{before}",
+    )
+    days = with_leak(with_leak(quiet_days(30), "p0", 10, 9.0), "p3", 10, 9.0)
+    for day in [*np.asarray(reference.daily), *days]:
+        history.take(day, unknown)
+    names = [event.hypothesis_id for event in history.events if event.known_on is not None]
+    assert sorted(names) == ["same0", "same1"]
 
 
 def far_and_alike() -> Responses:
