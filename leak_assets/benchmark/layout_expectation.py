@@ -171,7 +171,7 @@ def expect_layout(ctx: StepContext, site: NetworkSite) -> LayoutExpectation:
         )
     except HydraulicError as error:
         raise unsolvable(site.network, error) from error
-    explanations = Responses.of(found, site.network).explanations(reference)
+    explanations = Responses.of(found, site.network, site.layout).explanations(reference)
     with warnings.catch_warnings():
         # The mean over no pressure at all.
         warnings.simplefilter("ignore", RuntimeWarning)

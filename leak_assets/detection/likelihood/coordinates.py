@@ -33,11 +33,14 @@ class Group:
         Of their noise.
     is_pressure
         Effects on them grow with the load; those on balances do not.
+    zone
+        Number of the zone whose load counts.
     """
 
     part: slice
     course: Course
     is_pressure: bool
+    zone: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,7 @@ class Coordinates:
     Parameters
     ----------
     channels
-        Numbers of the channels in use (J), pressures first.
+        Numbers of the channels in use (J), pressures first. Coordinates of pressures go by zone.
     groups
         What goes on alike.
     turn, back
@@ -75,27 +78,33 @@ class Coordinates:
         """Return the coordinates of some of the channels, made once.
 
         The turn is by the main directions, in units of the noise, in which true effects differ
-        from the nominal ones and neighbors from one another.
+        from the nominal ones and neighbors from one another. Pressures of different zones are
+        turned each for themselves: they hang on different flows.
         """
         channels = np.array(used, dtype=np.int64)
         pressures = int((channels < explanations.pressures).sum())
         daily = noise.daily[np.ix_(channels, channels)]
-        white = np.diag(1 / np.sqrt(np.diag(daily)))
-        factor = np.linalg.cholesky(daily[:pressures, :pressures])
-        white[:pressures, :pressures] = np.linalg.inv(factor)
         effects = explanations.leaks[:, channels]
         mismatch = explanations.mismatch[:, channels]
-        in_white = effects @ white.T
-        directions = _directions(explanations, in_white[:, :pressures], mismatch, white, pressures)
-        turn = white.copy()
-        turn[:pressures] = directions.T @ white[:pressures]
+        turn = np.diag(1 / np.sqrt(np.diag(daily)))
+        turn[:pressures] = 0.0
+        zones = explanations.zone_of_pressures[channels[:pressures]]
+        first, parts = 0, []
+        for zone in np.unique(zones).tolist():
+            inside = np.flatnonzero(zones == zone)
+            white = np.linalg.inv(np.linalg.cholesky(daily[np.ix_(inside, inside)]))
+            directions = _directions(explanations, effects[:, inside], mismatch[:, inside], white)
+            last = first + len(inside)
+            turn[first:last, inside] = directions.T @ white
+            parts.append((slice(first, last), zone))
+            first = last
         leaks = effects @ turn.T
         strange = mismatch**2 @ (turn.T**2) + _LEAST_VARIANCE
         strange[:, :pressures] += (COMMON_MISMATCH * leaks[:, :pressures]) ** 2
         courses = [noise.courses[i] for i in channels]
         return cls(
             channels,
-            _groups(courses, pressures),
+            _groups(courses, parts),
             turn,
             np.asarray(np.linalg.inv(turn), dtype=np.float64),
             leaks,
@@ -106,15 +115,24 @@ class Coordinates:
 
 
 def _directions(
-    explanations: Explanations, in_white: Floats, mismatch: Floats, white: Floats, pressures: int
+    explanations: Explanations, effects: Floats, mismatch: Floats, white: Floats
 ) -> Floats:
-    """Return orthonormal directions of what the nominal effects leave open (columns)."""
+    """Return orthonormal directions of what the nominal effects leave open (columns).
+
+    Parameters
+    ----------
+    effects, mismatch
+        On the pressures of a zone (P × K).
+    white
+        Turns these so that their noise is white (K × K).
+    """
+    in_white = effects @ white.T
     size = np.linalg.norm(in_white, axis=1)
-    total = np.zeros((pressures, pressures))
+    total = np.zeros(white.shape)
     for pipe in range(0, len(in_white), _EVERY):
         if size[pipe] == 0:
             continue
-        own = mismatch[pipe, :pressures, None] * white[:pressures, :pressures].T / size[pipe]
+        own = mismatch[pipe, :, None] * white.T / size[pipe]
         near = np.flatnonzero(explanations.distance_m[pipe] <= NEIGHBORHOOD_M)
         apart = (in_white[near] - in_white[pipe]) / size[pipe]
         total += own.T @ own + 0.5 * apart.T @ apart / len(near)
@@ -130,10 +148,10 @@ def _scatter_of_neighbors(leaks: Floats, distance_m: Floats) -> Floats:
     return np.asarray(np.maximum(apart, 0.0), dtype=np.float64)
 
 
-def _groups(courses: list[Course], pressures: int) -> tuple[Group, ...]:
-    """Return runs of coordinates with the same course."""
-    groups = [Group(slice(0, pressures), courses[0], True)] if pressures else []
-    first = pressures
+def _groups(courses: list[Course], parts: list[tuple[slice, int]]) -> tuple[Group, ...]:
+    """Return the zones' pressures, and runs of balances with the same course."""
+    groups = [Group(part, courses[part.start], True, zone) for part, zone in parts]
+    first = groups[-1].part.stop if groups else 0
     while first < len(courses):
         last = first + 1
         while last < len(courses) and courses[last] == courses[first]:

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 # Head loss goes with flow to the power 1.852 (Hazen-Williams), its slope, which a leak acts on,
 # with 0.85.
 LOAD_EXPONENT = 0.85
+_LEAST_LOAD = 0.1
 _SEASON_DAYS = 7
 # A gap of a channel is filled with the mean of the days before it; a channel that was out on more
 # than so many of the last days is not used at all.
@@ -38,7 +39,7 @@ class Days:
     values
         Daily channels (N × S).
     load
-        As of `Timeline` (N).
+        As of `Timeline` (N × Z).
     disturbances
         Transfers between zones, and their products with what the zones lose (N × E).
     usable
@@ -82,9 +83,10 @@ class Days:
         recent = missing[-_RECENT_DAYS:].sum(axis=0) > _MOST_MISSING
         usable = tuple(int(i) for i in np.flatnonzero(~recent))
         filled = _filled(seasoned)
-        load = np.ones(len(values))
-        if zones and np.isfinite(usual[0]) and usual[0] > 0:
-            load = np.maximum(carried(measured[:, 0], usual[0]) / usual[0], 0.1) ** LOAD_EXPONENT
+        load = np.ones((len(values), max(zones, 1)))
+        for zone in np.flatnonzero(np.isfinite(usual) & (usual > 0)).tolist():
+            taken = carried(measured[:, zone], usual[zone]) / usual[zone]
+            load[:, zone] = np.maximum(taken, _LEAST_LOAD) ** LOAD_EXPONENT
         unknown = np.maximum(filled[:, count], 0.0) if zones else np.zeros(len(values))
         scale = max(_UNKNOWN_PART * abs(usual[0]), 1e-9) if zones else 1.0
         return cls(

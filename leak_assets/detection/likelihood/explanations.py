@@ -3,7 +3,7 @@
 Effects and how far true ones may be from them; likelihoods are `fit` and `placing`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -69,6 +69,9 @@ class Explanations:
         Number of pressure channels; they come first.
     flow_scale
         Mean demand of the network in parts of `DEMAND_M3_PER_H`.
+    place
+        Number of the zone, among those with a balance, in which each pressure lies; empty where
+        that is not known.
     """
 
     pipes: tuple[str, ...]
@@ -77,6 +80,13 @@ class Explanations:
     distance_m: Floats
     pressures: int
     flow_scale: float = 1.0
+    place: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def zone_of_pressures(self) -> NDArray[np.int64]:
+        """Number of the zone whose load counts for each pressure, the first if not known."""
+        known = len(self.place) == self.pressures
+        return self.place if known else np.zeros(self.pressures, np.int64)
 
     @cached_property
     def faults(self) -> Floats:

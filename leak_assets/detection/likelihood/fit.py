@@ -25,6 +25,9 @@ _SIZE_SD_M3_PER_H = 12.0
 # to come back.
 _LEAST_SIZE = 1.0
 _FAULT_SIZE_SD = 100.0
+# No leak takes more, no fault is larger: deviations that grow with the size would leave rounding
+# errors alone to say how large two effects are that cancel each other.
+_MOST_M3_PER_H, _MOST_FAULT = 60.0, 300.0
 # Relative deviation of a fault's effect from its direction.
 _FAULT_DEVIATION = 0.01
 # Prior standard deviation of what a disturbance does, in units of the daily noise.
@@ -154,12 +157,13 @@ def fit(
         score[:, group.part] = column.T @ white[:, group.part]
     effects, deviations, prior = _directions(coordinates, known, extra, flow_scale)
     sizes = np.array([one.size for one in known])
+    most = np.array([_most(one, flow_scale) for one in known])
     for _ in range(_ROUNDS if count else 1):
         spread = deviations.copy()
-        spread[:count] *= np.maximum(sizes, _LEAST_SIZE)[:, None] ** 2
+        spread[:count] *= np.clip(sizes, _LEAST_SIZE, most)[:, None] ** 2
         inverse = np.asarray(np.linalg.inv(gram + _diagonals(1 / spread)), dtype=np.float64)
         if count:
-            sizes = _sizes(gram, score, inverse, effects[:count], prior)
+            sizes = np.minimum(_sizes(gram, score, inverse, effects[:count], prior), most)
     mean = np.zeros((count + extra, size))
     mean[:count] = sizes[:, None] * effects[:count]
     rest = white.copy()
@@ -181,6 +185,10 @@ def fit(
         inverse,
         left,
     )
+
+
+def _most(one: Known, flow_scale: float) -> float:
+    return _MOST_M3_PER_H * flow_scale if one.kind == "leak" else _MOST_FAULT
 
 
 def _directions(
@@ -220,7 +228,8 @@ def _sizes(gram: Floats, score: Floats, inverse: Floats, effects: Floats, prior:
     matter = gram[:, :count, :count] - adapted @ gram[:, :, :count]
     normal = np.einsum("kj,lj,jkl->kl", effects, effects, matter) + np.diag(prior)
     right = np.einsum("kj,kj->k", effects, score[:count] - np.einsum("jkl,lj->kj", adapted, score))
-    normal += _RIDGE * np.eye(count) * np.trace(normal) / count
-    factor = np.linalg.cholesky(normal)
-    sizes, _ = nnls(factor.T, np.linalg.solve(factor, right), maxiter=50 * count)
+    # What leaks that look alike share cancels out: rounding may leave less than nothing of it.
+    strength, axes = np.linalg.eigh((normal + normal.T) / 2)
+    root = np.sqrt(np.maximum(strength, _RIDGE * strength[-1]))
+    sizes, _ = nnls(root[:, None] * axes.T, (axes.T @ right) / root, maxiter=50 * count)
     return np.asarray(sizes, dtype=np.float64)

@@ -30,7 +30,7 @@ from .reported import Repair
 from .responses import Responses
 from .state import METHOD, Event, LikelihoodState, Suspicion, from_bytes, made_for, to_bytes
 
-VERSION = "3"
+VERSION = "4"
 CHANNELS = "features.channels_30m"
 REFERENCES = "features.channel_references"
 FULL_COPY_DAYS = 8

@@ -40,6 +40,8 @@ class Responses:
         Between pipes (P × P).
     flow_scale
         As `flow_scale` of the network.
+    place
+        Number of the zone in which each sensor lies, -1 where in none (N); None if not known.
     """
 
     pipes: tuple[str, ...]
@@ -49,9 +51,10 @@ class Responses:
     zone: NDArray[np.int64]
     distance_m: Floats
     flow_scale: float = 1.0
+    place: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, signatures: Signatures, network: Network) -> "Responses":
+    def of(cls, signatures: Signatures, network: Network, layout: SensorLayout) -> "Responses":
         """Return the responses of signatures that were just computed."""
         pressures = [i for i, n in enumerate(signatures.sensors) if n.startswith("pressure/")]
         return cls(
@@ -62,6 +65,7 @@ class Responses:
             signatures.zone,
             _distance(network, signatures.pipes),
             flow_scale(network),
+            _place(network, layout, [signatures.sensors[i] for i in pressures]),
         )
 
     @classmethod
@@ -86,14 +90,16 @@ class Responses:
         shift = means["shift_si"].to_numpy().reshape(shape)
         inside = [shift[zone == number] for number in range(count)]
         spread = [part.mean(axis=0) if len(part) else np.zeros(shape[1]) for part in inside]
+        names = tuple(f"pressure/{name}" for name in sensors)
         return cls(
             pipes,
-            tuple(f"pressure/{name}" for name in sensors),
+            names,
             means["residual_si"].to_numpy().reshape(shape),
             -np.array(spread).reshape(count, shape[1]),
             zone,
             _distance(network, pipes),
             flow_scale(network),
+            _place(network, layout, names),
         )
 
     def explanations(self, reference: ChannelReference) -> Explanations:
@@ -111,12 +117,25 @@ class Responses:
                 remedy="Materialize simulation/leak_signatures for the present sensor layout",
             )
         columns = [self.sensors.index(name) for name in names]
-        inside = (self.zone[:, None] == np.array(zones, dtype=np.int64)[None, :]).astype(float)
-        leaks = np.concatenate([self.leak[:, columns] / M3_PER_H, inside], axis=1)
+        taken = (self.zone[:, None] == np.array(zones, dtype=np.int64)[None, :]).astype(float)
+        leaks = np.concatenate([self.leak[:, columns] / M3_PER_H, taken], axis=1)
         meters = np.concatenate(
             [self.meter[zones][:, columns] / M3_PER_H, np.eye(len(zones))], axis=1
         )
-        return Explanations(self.pipes, leaks, meters, self.distance_m, len(names), self.flow_scale)
+        inside = [] if self.place is None else self.place[columns].tolist()
+        # What lies in no zone with a balance goes with the load of the largest.
+        place = np.array([zones.index(z) if z in zones else 0 for z in inside], dtype=np.int64)
+        return Explanations(
+            self.pipes, leaks, meters, self.distance_m, len(names), self.flow_scale, place
+        )
+
+
+def _place(network: Network, layout: SensorLayout, sensors: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of the zone of each pressure sensor, -1 where it lies in none."""
+    zones = metered_zones(network.shared_model(), layout)
+    zone_of = {name: number for number, zone in enumerate(zones) for name in zone.junctions}
+    found = [zone_of.get(name.removeprefix("pressure/"), -1) for name in sensors]
+    return np.array(found, dtype=np.int64)
 
 
 def flow_scale(network: Network) -> float:

@@ -45,17 +45,20 @@ class Timeline:
     Parameters
     ----------
     load
-        Flow through the network in parts of the usual, to the power with which the effect of a
-        leak on pressures grows (N).
+        Flow through each zone in parts of the usual, to the power with which the effect of a leak
+        on pressures grows (N × Z).
     masked
         Days that tell nothing: mixtures of before and after a sudden change, days without data.
     groups
         Of the coordinates.
+    scatter
+        Standard deviation of the noise in parts of the usual, by day and group (N × G).
     """
 
     load: Floats
     masked: frozenset[int]
     groups: tuple[Group, ...]
+    scatter: Floats
 
     @property
     def days(self) -> int:
@@ -64,9 +67,7 @@ class Timeline:
 
     def factor(self, group: Group) -> Floats:
         """Return what turns days into white noise (N × N, lower triangular)."""
-        size = -(-self.days // _STEP_DAYS) * _STEP_DAYS
-        masked = tuple(sorted(day for day in self.masked if day < size))
-        return _white_factor(size, masked, group.course)[: self.days, : self.days]
+        return self._factors[self.groups.index(group)]
 
     def white(self, values: Floats) -> Floats:
         """Return values of all coordinates (N × J) in white noise."""
@@ -76,7 +77,7 @@ class Timeline:
 
     def weight(self, group: Group) -> Floats:
         """Return what an effect of size one is on each day (N)."""
-        return self.load if group.is_pressure else np.ones(self.days)
+        return self.load[:, group.zone] if group.is_pressure else np.ones(self.days)
 
     def white_courses(self, courses: Floats) -> list[Floats]:
         """Return courses of effects (N × K) in white noise, by group."""
@@ -112,6 +113,15 @@ class Timeline:
             if growth_days == 1:
                 columns[number] = self._without(group, columns[number], onsets)
         return columns
+
+    @cached_property
+    def _factors(self) -> list[Floats]:
+        size = -(-self.days // _STEP_DAYS) * _STEP_DAYS
+        masked = tuple(sorted(day for day in self.masked if day < size))
+        return [
+            _white_factor(size, masked, group.course)[: self.days, : self.days] / self.scatter[:, g]
+            for g, group in enumerate(self.groups)
+        ]
 
     @cached_property
     def _steps(self) -> list[tuple[Floats, Floats, Floats]]:

@@ -64,12 +64,13 @@ def test_a_channel_that_is_out_now_is_not_used() -> None:
 
 
 def test_load_and_transfers_follow_what_was_measured() -> None:
-    """The load is the largest zone's; transfers count from their first days."""
+    """Each zone has its load; transfers count from their first days."""
     values, drivers = inputs(season=0.005)
     days = Days.of(values, drivers, reference(), 0)
     assert days.load[:REFERENCE_DAYS] == pytest.approx(1.0)
     grown = (1.0 + 0.005 * (COUNT - 1)) ** LOAD_EXPONENT
-    assert days.load[-1] == pytest.approx(grown, rel=1e-6)
+    assert days.load[-1, 0] == pytest.approx(grown, rel=1e-6)
+    assert days.load.shape == (COUNT, 2)
     assert days.disturbances.shape == (COUNT, 4)
     first = days.disturbances[REFERENCE_DAYS : REFERENCE_DAYS + 7, 0]
     assert first.mean() == pytest.approx(0, abs=1e-12)

@@ -1,21 +1,34 @@
 """Known leaks fitted together: sizes found, courses exact, sudden days left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leak_assets.detection.likelihood.coordinates import Coordinates
 from leak_assets.detection.likelihood.fit import Known, fit
+from leak_assets.detection.likelihood.noise import Noise
 from leak_assets.detection.likelihood.timeline import Timeline, course
-from leak_assets_tests.channels import quiet_days
-from leak_assets_tests.unit.detection.likelihood.test_placing import coordinates, explanations
+from leak_assets_tests.channels import quiet_days, reference
+from leak_assets_tests.unit.detection.likelihood.test_placing import (
+    CHANNELS,
+    coordinates,
+    explanations,
+)
 
 DAYS = 120
 
 
 def timeline(masked: frozenset[int] = frozenset(), load: float = 1.0) -> Timeline:
     """Return days under a constant load."""
-    return Timeline(np.full(DAYS, load), masked, coordinates().groups)
+    return Timeline(
+        np.full((DAYS, 2), load),
+        masked,
+        coordinates().groups,
+        np.ones((DAYS, len(coordinates().groups))),
+    )
 
 
 def known(pipe: int, onset: int, growth_days: int = 1, last_day: int | None = None) -> Known:
@@ -55,6 +68,49 @@ def test_a_leak_that_is_not_there_has_no_size() -> None:
     values = values_of()
     found = fit(coordinates(), days, white(values, days), [known(1, 30)], np.zeros((DAYS, 0)), 1.0)
     assert 0 <= found.sizes[0] < 0.5
+
+
+def test_what_cannot_be_leaves_sizes_that_can() -> None:
+    """Effects that cancel each other, and a day of impossible values: no size beyond all leaks."""
+    leaks = [known(3, 30), known(4, 30), known(3, 31, 10), known(4, 28, 10), known(3, 30)]
+    days = timeline()
+    values = values_of((leaks[0], 20.0), (leaks[1], 20.0))
+    values[60] = 1e7
+    found = fit(coordinates(), days, white(values, days), leaks, np.zeros((DAYS, 0)), 1.0)
+    assert np.isfinite(found.log_likelihood)
+    assert ((found.sizes >= 0) & (found.sizes <= 60.0)).all()
+
+
+def test_each_zone_has_its_own_load() -> None:
+    """What a leak does to a pressure grows with the load of that pressure's zone alone."""
+    by_zone = replace(explanations(), place=np.array([0, 0, 0, 1]))
+    turned = Coordinates.of(by_zone, Noise.of(reference()), CHANNELS)
+    of_small = turned.groups[1]
+    assert (of_small.zone, of_small.part) == (1, slice(3, 4))
+    assert turned.turn[:3, 3] == pytest.approx(0)
+    assert turned.turn[3, :3] == pytest.approx(0)
+    load = np.ones((DAYS, 2))
+    load[50:, 1] = 2.0
+    days = Timeline(load, frozenset(), turned.groups, np.ones((DAYS, 3)))
+    assert days.weight(turned.groups[0]) == pytest.approx(1.0)
+    assert days.weight(of_small)[[49, 50]] == pytest.approx([1.0, 2.0])
+    assert days.weight(turned.groups[2]) == pytest.approx(1.0)
+
+
+def test_days_of_wider_noise_count_less() -> None:
+    """Twice the noise on all days is a quarter of the evidence, by group."""
+    groups = coordinates().groups
+    wide = np.ones((DAYS, len(groups)))
+    wide[:, 0] = 2.0
+    plain, wider = timeline(), replace(timeline(), scatter=wide)
+    for group, once, twice in zip(
+        groups,
+        plain.beginnings(np.array([30]), 1),
+        wider.beginnings(np.array([30]), 1),
+        strict=True,
+    ):
+        share = 0.25 if group is groups[0] else 1.0
+        assert (twice**2).sum() == pytest.approx(share * (once**2).sum())
 
 
 def test_a_disturbance_takes_what_follows_it() -> None:

@@ -90,6 +90,34 @@ def test_changes_of_one_day_have_names_of_their_own() -> None:
     assert sorted(names) == ["same0", "same1"]
 
 
+def test_people_are_told_again_where_a_leak_is_held_to_be() -> None:
+    """A leak that people were told of 500 m away: within a week the same one, at its place."""
+    method, values = detector(), with_leak(quiet_days(60), "p1", 15, 9.0)
+    state, found = run(method, values[:30])
+    ((number, event),) = [(n, e) for n, e in enumerate(state.events) if e.known_on is not None]
+    assert event.index == 1
+    wrong = list(state.events)
+    wrong[number] = replace(event, index=0)
+    _, later = run(method, values, replace(state, events=tuple(wrong)), 30)
+    # Told at once would be told of each doubt: it is looked at every week.
+    assert {one.hypothesis_id for one in later} == {found[-1].hypothesis_id}
+    assert later[0].element_id == "p0"
+    assert all(one.element_id == "p1" for one in later[7:])
+
+
+def test_nobody_is_told_again_where_another_leak_was_told() -> None:
+    """Two leaks held to be at one place, one told there: the other stays where it was told."""
+    method, values = detector(), with_leak(quiet_days(60), "p1", 15, 9.0)
+    state, _ = run(method, values[:30])
+    ((number, event),) = [(n, e) for n, e in enumerate(state.events) if e.known_on is not None]
+    both = list(state.events)
+    both[number] = replace(event, index=0)
+    both.append(replace(event, hypothesis_id="other", size=0.1))
+    _, later = run(method, values[:36], replace(state, events=tuple(both)), 30)
+    told = {one.hypothesis_id: one.element_id for one in later}
+    assert told[event.hypothesis_id] == "p0"
+
+
 def far_and_alike() -> Responses:
     """Return responses of which the first three pipes have the same, with no way between pipes."""
     alike = made.responses()
