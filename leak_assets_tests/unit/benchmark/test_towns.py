@@ -42,7 +42,7 @@ def test_two_years_of_l_town_are_like_battledims(ltown: Network, seed: int) -> N
     assert len(before) - running_on == 8
     assert 16 <= running_on + len(after) <= 23
     assert running_on / (running_on + len(after)) == pytest.approx(1 / 3, abs=0.05)
-    assert 2 <= sum(leak.end_at is not None for leak in after) <= 4
+    assert 3 <= sum(leak.end_at is not None for leak in after) <= 6
     assert {leak.kind for leak in after} == {"abrupt", "incipient"}
     assert len({leak.link_id for leak in leaks}) == len(leaks)
     assert min(leak.start_at for leak in leaks) >= plan.start_at + timedelta(days=REFERENCE_DAYS)
@@ -54,7 +54,7 @@ def test_two_years_of_l_town_are_like_battledims(ltown: Network, seed: int) -> N
     fixed = [leak for leak in leaks if leak.end_at is not None]
     assert all(12 < hours(leak) <= 70 * 24 for leak in fixed)
     at_the_end = [k for k in leaks if k.end_at is None or k.end_at > plan.end_at]
-    assert len(at_the_end) >= 14, "many run at once"
+    assert len(at_the_end) >= 11, "many run at once"
 
 
 def test_leaks_stay_where_events_and_faults_change(hanoi: Network) -> None:
