@@ -703,7 +703,9 @@ class History:
                 # What was said to be lost stays said: a loss that fell would be an error to people.
                 lost = event.volume_m3 + self._lost_today_m3(number)
                 newer = replace(event, volume_m3=round(lost, 6))
-            if self.day % _WEEK_DAYS == 0 and self._is_elsewhere(newer):
+            is_new = self.day - event.known_on <= _SWEEP_DAYS
+            is_due = self.day % (_WEEK_DAYS if is_new else _SWEEP_DAYS) == 0
+            if is_due and self._is_elsewhere(newer):
                 newer = replace(newer, index=newer.pipe, changed_on=self.day)
             self.events[number] = newer
 
